@@ -1,0 +1,32 @@
+# Redis, from Debian's package. Sourced by scripts/services; same settings as in compose.yaml.
+# shellcheck shell=bash
+
+REDIS_PORT=${ESTEIRA_REDIS_PORT:-16379}
+
+redis_install() { need_command redis-server redis-server; }
+
+redis_start() {
+    need_free_port "$REDIS_PORT" ESTEIRA_REDIS_PORT
+    mkdir -p "$HOME_DIR/redis/data"
+    redis_config >"$HOME_DIR/redis/redis.conf"
+    launch redis redis-server "$HOME_DIR/redis/redis.conf"
+}
+
+redis_config() {
+    cat <<TEXT
+# Written by scripts/services at each start; changes here are lost.
+bind $HOST
+port $REDIS_PORT
+dir $HOME_DIR/redis/data
+appendonly yes
+TEXT
+}
+
+# PING, answered by PONG (while it loads its data it answers with an error instead).
+redis_ready() { [ "$(ask "$REDIS_PORT" 5 'PING\r\n')" = "$(to_hex '+PONG')" ]; }
+
+redis_address() { printf '%s:%s' "$HOST" "$REDIS_PORT"; }
+redis_url() { printf 'redis://%s:%s/0' "$HOST" "$REDIS_PORT"; }
+redis_version() { redis-server --version 2>/dev/null | sed -n 's/.*v=\([^ ]*\).*/\1/p'; }
+redis_env() { print_export ESTEIRA_CONN_REDIS_DEFAULT "$(redis_url)"; }
+redis_tool() { exec redis-cli -h "$HOST" -p "$REDIS_PORT" "$@"; }
