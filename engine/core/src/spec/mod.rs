@@ -1,0 +1,3 @@
+//! YAML to DAG, with every fault of a file named at once.
+
+pub mod duration;

@@ -1,0 +1,94 @@
+//! The seam to tasks: what an operator is given, what it returns, and where it finds the services it talks to.
+//!
+//! An operator knows nothing of runs, schedulers or databases. It implements [`Operator`], reads its rendered
+//! arguments, speaks through its [`TaskContext`], and returns a [`TaskOutput`] or a [`TaskError`].
+#![warn(missing_docs)]
+
+mod arguments;
+mod connection;
+mod context;
+mod error;
+mod masking;
+mod registry;
+
+pub use arguments::parse_arguments;
+pub use connection::{Connection, ConnectionError, ConnectionSource, DEFAULT_IDS, EnvironmentConnections};
+pub use context::{Level, Progress, TaskContext, TaskReporter};
+pub use error::{TaskError, TaskErrorKind};
+pub use esteira_core::catalog::{Argument, ArgumentKind, Catalog, Signature};
+pub use masking::Masker;
+pub use registry::Registry;
+
+use async_trait::async_trait;
+use serde_json::Value;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+
+/// The code behind a task's `operator:` key. One value serves all attempts, at the same time.
+#[async_trait]
+pub trait Operator: Send + Sync + 'static {
+    /// Its name, its arguments and their types: what `validate` checks, and what help prints.
+    fn signature(&self) -> Signature;
+
+    /// A check of a literal argument that goes deeper than its kind. The error is one sentence.
+    fn check(&self, _argument: &str, _value: &Value) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// Runs one attempt.
+    ///
+    /// `arguments` is `with:` with every template rendered: an object whose keys the signature names.
+    /// When `context.cancel` fires, the operator should end soon; a short while later its future is dropped.
+    async fn execute(&self, context: &TaskContext, arguments: Value) -> Result<TaskOutput, TaskError>;
+}
+
+/// What runs after the task's result is durable.
+pub type AfterCommit = Pin<Box<dyn Future<Output = Result<(), TaskError>> + Send>>;
+
+/// What a successful attempt leaves behind. Its XCom values and its success become durable in one transaction.
+#[derive(Default)]
+pub struct TaskOutput {
+    /// The values for downstream tasks, by key. The result proper is under `return_value`.
+    pub xcom: Vec<(String, Value)>,
+    /// To be run once the result is durable: an acknowledgement to the outside world (committed offsets). Should
+    /// the engine die in between, it is never run, so it must be something that may be lost and done again.
+    pub after_commit: Option<AfterCommit>,
+}
+
+impl TaskOutput {
+    /// The key of the result proper (Airflow's name).
+    pub const RETURN_VALUE: &'static str = "return_value";
+
+    /// Nothing to leave behind.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// A result under `return_value`; `null` leaves nothing.
+    pub fn returning(value: Value) -> Self {
+        let xcom = if value.is_null() { Vec::new() } else { vec![(Self::RETURN_VALUE.to_owned(), value)] };
+        Self { xcom, after_commit: None }
+    }
+
+    /// One more value, by key.
+    #[must_use]
+    pub fn with(mut self, key: impl Into<String>, value: Value) -> Self {
+        self.xcom.push((key.into(), value));
+        self
+    }
+
+    /// What to run once the result is durable.
+    #[must_use]
+    pub fn then(mut self, after_commit: impl Future<Output = Result<(), TaskError>> + Send + 'static) -> Self {
+        self.after_commit = Some(Box::pin(after_commit));
+        self
+    }
+}
+
+impl fmt::Debug for TaskOutput {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let keys: Vec<_> = self.xcom.iter().map(|(key, _)| key).collect();
+        formatter.debug_struct("TaskOutput").field("xcom", &keys).finish_non_exhaustive()
+    }
+}

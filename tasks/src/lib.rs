@@ -1,0 +1,16 @@
+//! Built-in operators, and the connectors that they and the data API speak through: Kafka, Redis, RabbitMQ and
+//! S3/MinIO, each with an embedded twin that needs nothing installed.
+//!
+//! - [`stream`], [`cache`], [`queue`], [`objects`]: one trait a service, its real client and its twin.
+//! - [`connectors`]: from a connection id to a client, made once and shared.
+//! - [`operators`]: the code behind `operator:` keys.
+//! - [`service`]: how a service that does not answer is told of.
+#![warn(missing_docs)]
+
+pub mod cache;
+pub mod connectors;
+pub mod objects;
+pub mod operators;
+pub mod queue;
+pub mod service;
+pub mod stream;
