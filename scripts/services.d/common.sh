@@ -59,7 +59,7 @@ need_command() {
     local command=$1
     shift
     command -v "$command" >/dev/null && return
-    with_cache_lock apt install_packages "$command" "$@"
+    with_cache_lock apt install_packages "$command" "$@" || exit 1
     hash -r
     command -v "$command" >/dev/null || die "$* was installed, yet there is still no '$command' in PATH"
 }

@@ -71,7 +71,8 @@ seaweed_launch() {
   "credentials": [{"accessKey": "$MINIO_USER", "secretKey": "$MINIO_PASSWORD"}]}]}
 TEXT
     launch minio "$SEAWEED_DIR/bin/weed" server -dir "$dir/seaweedfs" -ip "$HOST" -ip.bind "$HOST" \
-        -s3 -s3.port "$MINIO_PORT" -s3.config "$dir/s3.json" -master.volumeSizeLimitMB 256 \
+        -s3 -s3.port "$MINIO_PORT" -s3.config "$dir/s3.json" -s3.port.iceberg 0 -s3.port.lance 0 \
+        -s3.localSocket "$dir/s3.sock" -filer.localSocket "$dir/filer.sock" -master.volumeSizeLimitMB 256 \
         -master.port "$base" -volume.port $((base + 1)) -filer.port $((base + 2))
 }
 
