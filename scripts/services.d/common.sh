@@ -1,4 +1,4 @@
-# What all services share: folders, messages, Debian packages, processes, readiness. Sourced by scripts/services.
+# What all services share: folders, messages, Debian packages, processes, readiness. Sourced by scripts/services and scripts/test.
 # shellcheck shell=bash disable=SC2034 # the other files use what is set here
 
 HOST=127.0.0.1
@@ -190,9 +190,13 @@ to_hex() { printf '%s' "$1" | od -An -v -tx1 | tr -d ' \n'; }
 # shellcheck disable=SC2016 # the inner shell expands its own parameters
 port_is_taken() { timeout 1 bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$HOST" "$1" 2>/dev/null; }
 
-# need_free_port PORT SETTING: called before a start, so that a clash is named rather than found in a log.
-need_free_port() {
-    ! port_is_taken "$1" || die "port $1 is used by another program; stop that, or choose another port with $2"
+# Called before a start, so that a clash is named rather than found in a log.
+need_free_ports() {
+    local port
+    for port in $("$1_ports"); do
+        ! port_is_taken "$port" || die "port $port is used by another program; stop that, or choose other ports:" \
+            "'scripts/services down', then 'up --any-port', or set ESTEIRA_PORT_OFFSET=100"
+    done
 }
 
 wait_until_ready() {

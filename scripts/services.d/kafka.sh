@@ -4,8 +4,8 @@
 
 KAFKA_VERSION=4.1.1
 KAFKA_LOG4J_VERSION=2.24.3 # the one that this Kafka ships with
-KAFKA_PORT=${ESTEIRA_KAFKA_PORT:-19092}
-KAFKA_CONTROLLER_PORT=${ESTEIRA_KAFKA_CONTROLLER_PORT:-19093}
+KAFKA_PORT=${ESTEIRA_KAFKA_PORT:-$((19092 + PORT_OFFSET))}
+KAFKA_CONTROLLER_PORT=${ESTEIRA_KAFKA_CONTROLLER_PORT:-$((19093 + PORT_OFFSET))}
 KAFKA_CLUSTER_ID=RXN0ZWlyYS1zZXJ2aWNlcw # "Esteira-services" in base64
 KAFKA_LIBS=$CACHE_DIR/kafka-$KAFKA_VERSION
 
@@ -54,8 +54,6 @@ TEXT
 }
 
 kafka_start() {
-    need_free_port "$KAFKA_PORT" ESTEIRA_KAFKA_PORT
-    need_free_port "$KAFKA_CONTROLLER_PORT" ESTEIRA_KAFKA_CONTROLLER_PORT
     local dir=$HOME_DIR/kafka
     kafka_config >"$dir/server.properties"
     kafka_log_config info >"$dir/log4j2.properties"
@@ -121,6 +119,7 @@ kafka_ready() {
     [ "${answer:8}" = 0000000700000001 ]
 }
 
+kafka_ports() { echo "$KAFKA_PORT" "$KAFKA_CONTROLLER_PORT"; }
 kafka_address() { printf '%s:%s' "$HOST" "$KAFKA_PORT"; }
 kafka_url() { printf 'kafka://%s:%s' "$HOST" "$KAFKA_PORT"; }
 kafka_version() { printf '%s' "$KAFKA_VERSION"; }

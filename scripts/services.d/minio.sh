@@ -3,8 +3,8 @@
 # shellcheck shell=bash
 
 MINIO_SOURCE=github.com/minio/minio@${ESTEIRA_MINIO_VERSION:-latest}
-MINIO_PORT=${ESTEIRA_MINIO_PORT:-19000}
-MINIO_UI_PORT=${ESTEIRA_MINIO_UI_PORT:-19001}
+MINIO_PORT=${ESTEIRA_MINIO_PORT:-$((19000 + PORT_OFFSET))}
+MINIO_UI_PORT=${ESTEIRA_MINIO_UI_PORT:-$((19001 + PORT_OFFSET))}
 MINIO_USER=minioadmin
 MINIO_PASSWORD=minioadmin
 MINIO_DIR=$CACHE_DIR/minio
@@ -51,12 +51,10 @@ seaweed_fetch() {
 }
 
 minio_start() {
-    need_free_port "$MINIO_PORT" ESTEIRA_MINIO_PORT
     if [ -x "$MINIO_DIR/minio" ]; then minio_launch; else seaweed_launch; fi
 }
 
 minio_launch() {
-    need_free_port "$MINIO_UI_PORT" ESTEIRA_MINIO_UI_PORT
     mkdir -p "$HOME_DIR/minio/data" "$HOME_DIR/minio/certs"
     export MINIO_ROOT_USER=$MINIO_USER MINIO_ROOT_PASSWORD=$MINIO_PASSWORD MINIO_UPDATE=off
     launch minio "$MINIO_DIR/minio" server --quiet --certs-dir "$HOME_DIR/minio/certs" \
@@ -83,6 +81,7 @@ minio_ready() {
     [ "${answer:18}" = "$(to_hex 403)" ]
 }
 
+minio_ports() { echo "$MINIO_PORT" "$MINIO_UI_PORT"; }
 minio_address() { printf '%s:%s' "$HOST" "$MINIO_PORT"; }
 minio_url() {
     printf 's3://%s:%s@%s:%s?region=us-east-1&tls=false' "$MINIO_USER" "$MINIO_PASSWORD" "$HOST" "$MINIO_PORT"

@@ -2,17 +2,15 @@
 # compose.yaml. The broker's port mapper (epmd) is our own too, so that nothing listens beyond loopback.
 # shellcheck shell=bash
 
-RABBITMQ_PORT=${ESTEIRA_RABBITMQ_PORT:-25673}
-RABBITMQ_UI_PORT=${ESTEIRA_RABBITMQ_UI_PORT:-15673}
-RABBITMQ_DIST=${ESTEIRA_RABBITMQ_DIST_PORT:-25674}
-RABBITMQ_EPMD=${ESTEIRA_RABBITMQ_EPMD_PORT:-24369}
+RABBITMQ_PORT=${ESTEIRA_RABBITMQ_PORT:-$((25673 + PORT_OFFSET))}
+RABBITMQ_UI_PORT=${ESTEIRA_RABBITMQ_UI_PORT:-$((15673 + PORT_OFFSET))}
+RABBITMQ_DIST=${ESTEIRA_RABBITMQ_DIST_PORT:-$((25674 + PORT_OFFSET))}
+RABBITMQ_EPMD=${ESTEIRA_RABBITMQ_EPMD_PORT:-$((24369 + PORT_OFFSET))}
 RABBITMQ_BIN=/usr/lib/rabbitmq/bin
 
 rabbitmq_install() { need_command "$RABBITMQ_BIN/rabbitmq-server" rabbitmq-server; }
 
 rabbitmq_start() {
-    need_free_port "$RABBITMQ_PORT" ESTEIRA_RABBITMQ_PORT
-    need_free_port "$RABBITMQ_UI_PORT" ESTEIRA_RABBITMQ_UI_PORT
     rabbitmq_config >"$HOME_DIR/rabbitmq/rabbitmq.conf"
     printf '[rabbitmq_management].\n' >"$HOME_DIR/rabbitmq/enabled_plugins"
     rabbitmq_environment
@@ -53,6 +51,7 @@ rabbitmq_environment() {
 # The AMQP greeting, answered by a method frame on channel 0 (connection.start). The listener opens last in its boot.
 rabbitmq_ready() { [ "$(ask "$RABBITMQ_PORT" 3 'AMQP\x00\x00\x09\x01')" = 010000 ]; }
 
+rabbitmq_ports() { echo "$RABBITMQ_PORT" "$RABBITMQ_UI_PORT" "$RABBITMQ_DIST"; }
 rabbitmq_address() { printf '%s:%s' "$HOST" "$RABBITMQ_PORT"; }
 rabbitmq_url() { printf 'amqp://guest:guest@%s:%s/%%2f' "$HOST" "$RABBITMQ_PORT"; }
 rabbitmq_version() { dpkg-query -W -f '${Version}' rabbitmq-server 2>/dev/null | sed 's/-.*//'; }

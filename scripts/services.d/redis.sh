@@ -1,12 +1,11 @@
 # Redis, from Debian's package. Sourced by scripts/services; same settings as in compose.yaml.
 # shellcheck shell=bash
 
-REDIS_PORT=${ESTEIRA_REDIS_PORT:-16379}
+REDIS_PORT=${ESTEIRA_REDIS_PORT:-$((16379 + PORT_OFFSET))}
 
 redis_install() { need_command redis-server redis-server; }
 
 redis_start() {
-    need_free_port "$REDIS_PORT" ESTEIRA_REDIS_PORT
     mkdir -p "$HOME_DIR/redis/data"
     redis_config >"$HOME_DIR/redis/redis.conf"
     launch redis redis-server "$HOME_DIR/redis/redis.conf"
@@ -25,6 +24,7 @@ TEXT
 # PING, answered by PONG (while it loads its data it answers with an error instead).
 redis_ready() { [ "$(ask "$REDIS_PORT" 5 'PING\r\n')" = "$(to_hex '+PONG')" ]; }
 
+redis_ports() { echo "$REDIS_PORT"; }
 redis_address() { printf '%s:%s' "$HOST" "$REDIS_PORT"; }
 redis_url() { printf 'redis://%s:%s/0' "$HOST" "$REDIS_PORT"; }
 redis_version() { redis-server --version 2>/dev/null | sed -n 's/.*v=\([^ ]*\).*/\1/p'; }
