@@ -1,1 +1,29 @@
-//! Being built.
+//! The runtime: carries out what the core decides.
+//!
+//! ```text
+//!   Handle ─ commands ──▶ ┌──────┐   decide (core) ─▶ commit (store) ─▶ act
+//!   attempts ─ reports ─▶ │ loop │                                      │
+//!   timers · DAG folder ▶ └──────┘ ◀── attempts started, killed, timers armed, subscribers told
+//! ```
+//!
+//! - [`Engine`] starts everything on a home folder; [`Handle`] is the one door to it, cheap to clone.
+//! - [`home`]: the folder that holds all state, and its lock.
+//! - [`logs`]: the lines of attempts.
+//! - [`audit`]: the check that history and summaries agree.
+#![warn(missing_docs)]
+
+pub mod audit;
+mod command;
+mod dag_folder;
+mod engine;
+mod executor;
+mod handle;
+pub mod home;
+pub mod logs;
+mod notice;
+
+pub use command::{Actor, CommandError, TriggerRequest};
+pub use dag_folder::LoadedDag;
+pub use engine::{Engine, EngineError, Options};
+pub use handle::Handle;
+pub use notice::{Notice, ProgressNotice};

@@ -1,1 +1,26 @@
-//! Being built.
+//! The audited history and its summaries in SQLite: one [`Writer`], many [`Reader`]s. The only crate of the engine
+//! that knows SQL.
+//!
+//! A [`Batch`] is committed in one transaction, with one sync to disk; what it holds is either all there or not at
+//! all. The summaries (`dag_run`, `task_instance`, `attempt`) are a cache of the events: see migrations/.
+#![warn(missing_docs)]
+
+mod batch;
+mod error;
+mod open;
+mod read;
+mod rows;
+mod write;
+mod xcom;
+
+pub use batch::{
+    Batch, DagChange, ImportErrorChange, InstanceUpdate, NewAttempt, NewEvent, NewRun, NewVersion, RunUpdate, Subject,
+};
+pub use error::StoreError;
+pub use open::{open_reader, open_writer};
+pub use read::{AttemptKey, EventFilter, Page, Reader, RunFilter};
+pub use rows::{
+    AttemptRow, DagRow, EventRow, ImportErrorRow, RunKey, RunRow, TaskInstanceRow, VersionId, VersionRow, XcomRow,
+};
+pub use write::Writer;
+pub use xcom::{EncodedXcom, XCOM_SIZE_MAX, XcomError};

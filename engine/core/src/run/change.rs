@@ -1,0 +1,183 @@
+//! What can change in a run. These are the bodies of the audit history's events: their spelling is persisted.
+
+use crate::dag::TaskIndex;
+use crate::states::RunState;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Which instance of which task. Unmapped tasks have one instance, with map index -1 (Airflow's number).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InstanceKey {
+    /// The task.
+    pub task: TaskIndex,
+    /// The place among the task's mapped instances, or -1.
+    pub map_index: i32,
+}
+
+impl InstanceKey {
+    /// The one instance of a task that is not mapped.
+    pub fn unmapped(task: TaskIndex) -> Self {
+        Self { task, map_index: -1 }
+    }
+}
+
+/// One change of a run: of the run itself or of one of its instances.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// The run began.
+    RunStarted,
+    /// Somebody asked for the run to end.
+    CancelRequested,
+    /// The run is over.
+    RunEnded {
+        /// Success or failed.
+        state: RunState,
+    },
+    /// Something changed in an instance.
+    Task {
+        /// Which one.
+        instance: InstanceKey,
+        /// What.
+        change: TaskChange,
+    },
+}
+
+/// One change of a task instance.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "change", rename_all = "snake_case")]
+pub enum TaskChange {
+    /// Its upstreams allow it to run, or its retry is due.
+    Scheduled,
+    /// An attempt began.
+    Started {
+        /// Its number, from 1.
+        try_number: u32,
+    },
+    /// The attempt succeeded; its XCom is in the same transaction.
+    Succeeded {
+        /// The attempt's number.
+        try_number: u32,
+    },
+    /// The attempt failed.
+    Failed {
+        /// The attempt's number.
+        try_number: u32,
+        /// Why.
+        error: AttemptError,
+        /// When the next attempt is due; none when there is no other.
+        retry_at: Option<Timestamp>,
+    },
+    /// The attempt ended without result or report: the engine or the machine went away.
+    Lost {
+        /// The attempt's number.
+        try_number: u32,
+        /// Whether it is tried again, which does not use up `retries`.
+        again: bool,
+    },
+    /// The attempt found that there was nothing to do, or the run was cancelled before it began.
+    Skipped {
+        /// Why, in one sentence.
+        reason: String,
+    },
+    /// An upstream failed, so it will not run.
+    UpstreamFailed,
+}
+
+/// Why an attempt failed, as the history keeps it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttemptError {
+    /// What kind of end it was.
+    pub kind: AttemptErrorKind,
+    /// What happened, without secrets.
+    pub message: String,
+    /// What to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+/// What kind of end a failed attempt met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AttemptErrorKind {
+    /// The task failed; it may be tried again.
+    Failed,
+    /// The task failed in a way that another attempt would meet too.
+    Fatal,
+    /// It took longer than its `execution_timeout`.
+    TimedOut,
+    /// It was cancelled.
+    Cancelled,
+}
+
+impl Change {
+    /// The event's name in the history: `run.started`, `task.scheduled`…
+    pub fn event_name(&self) -> &'static str {
+        match self {
+            Self::RunStarted => "run.started",
+            Self::CancelRequested => "run.cancel_requested",
+            Self::RunEnded { .. } => "run.ended",
+            Self::Task { change, .. } => match change {
+                TaskChange::Scheduled => "task.scheduled",
+                TaskChange::Started { .. } => "task.started",
+                TaskChange::Succeeded { .. } => "task.succeeded",
+                TaskChange::Failed { .. } => "task.failed",
+                TaskChange::Lost { .. } => "task.lost",
+                TaskChange::Skipped { .. } => "task.skipped",
+                TaskChange::UpstreamFailed => "task.upstream_failed",
+            },
+        }
+    }
+
+    /// What the event says beyond its name, its instance and its attempt number, as JSON text; empty for nothing.
+    pub fn body(&self) -> String {
+        let value = match self {
+            Self::RunEnded { state } => serde_json::json!({ "state": state }),
+            Self::Task { change: TaskChange::Failed { error, retry_at, .. }, .. } => {
+                serde_json::json!({ "error": error, "retry_at": retry_at.map(Timestamp::as_microsecond) })
+            }
+            Self::Task { change: TaskChange::Lost { again, .. }, .. } => serde_json::json!({ "again": again }),
+            Self::Task { change: TaskChange::Skipped { reason }, .. } => serde_json::json!({ "reason": reason }),
+            _ => return String::new(),
+        };
+        value.to_string()
+    }
+
+    /// The attempt that the change is about, if it is about one.
+    pub fn try_number(&self) -> Option<u32> {
+        let Self::Task { change, .. } = self else { return None };
+        match change {
+            TaskChange::Started { try_number }
+            | TaskChange::Succeeded { try_number }
+            | TaskChange::Failed { try_number, .. }
+            | TaskChange::Lost { try_number, .. } => Some(*try_number),
+            TaskChange::Scheduled | TaskChange::Skipped { .. } | TaskChange::UpstreamFailed => None,
+        }
+    }
+
+    /// Reads a change back from the history: what [`Change::event_name`], the instance, the attempt number and
+    /// [`Change::body`] said. None when they say nothing that this version knows.
+    pub fn read(name: &str, instance: Option<InstanceKey>, try_number: Option<u32>, body: &str) -> Option<Self> {
+        let body: serde_json::Value = if body.is_empty() { serde_json::Value::Null } else { serde_json::from_str(body).ok()? };
+        let change = match name {
+            "run.started" => return Some(Self::RunStarted),
+            "run.cancel_requested" => return Some(Self::CancelRequested),
+            "run.ended" => return Some(Self::RunEnded { state: RunState::from_label(body["state"].as_str()?)? }),
+            "task.scheduled" => TaskChange::Scheduled,
+            "task.started" => TaskChange::Started { try_number: try_number? },
+            "task.succeeded" => TaskChange::Succeeded { try_number: try_number? },
+            "task.failed" => TaskChange::Failed {
+                try_number: try_number?,
+                error: serde_json::from_value(body["error"].clone()).ok()?,
+                retry_at: match body["retry_at"].as_i64() {
+                    Some(micros) => Some(Timestamp::from_microsecond(micros).ok()?),
+                    None => None,
+                },
+            },
+            "task.lost" => TaskChange::Lost { try_number: try_number?, again: body["again"].as_bool()? },
+            "task.skipped" => TaskChange::Skipped { reason: body["reason"].as_str()?.to_owned() },
+            "task.upstream_failed" => TaskChange::UpstreamFailed,
+            _ => return None,
+        };
+        Some(Self::Task { instance: instance?, change })
+    }
+}

@@ -1,0 +1,126 @@
+//! What can be asked of the engine, and how it refuses.
+
+use esteira_core::ids::{DagId, RunId};
+use esteira_core::states::{RunType, TriggeredBy};
+use esteira_store::RunRow;
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// Who asks, and by what way: it stands in the audit history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Actor {
+    /// The person's or the program's name.
+    pub name: Arc<str>,
+    /// By what way.
+    pub via: TriggeredBy,
+}
+
+impl Actor {
+    /// Somebody, by some way.
+    pub fn new(name: impl Into<Arc<str>>, via: TriggeredBy) -> Self {
+        Self { name: name.into(), via }
+    }
+
+    /// The engine itself.
+    pub fn engine() -> Self {
+        Self::new("engine", TriggeredBy::Engine)
+    }
+
+    /// The schedule.
+    pub fn schedule() -> Self {
+        Self::new("schedule", TriggeredBy::Timetable)
+    }
+}
+
+/// A run that is asked for.
+#[derive(Clone, Debug)]
+pub struct TriggerRequest {
+    /// The DAG.
+    pub dag_id: DagId,
+    /// The run's name; made from its type and the time when not given.
+    pub run_id: Option<RunId>,
+    /// What kind of run it is.
+    pub run_type: RunType,
+    /// The instant it stands for, if it stands for one.
+    pub logical_date: Option<Timestamp>,
+    /// The start and the end of the data it is about.
+    pub data_interval: Option<(Timestamp, Timestamp)>,
+    /// Params and anything else the tasks may read.
+    pub conf: Map<String, Value>,
+    /// What a person wrote about it.
+    pub note: Option<String>,
+    /// Who asks.
+    pub actor: Actor,
+}
+
+impl TriggerRequest {
+    /// A manual run with empty conf.
+    pub fn manual(dag_id: impl Into<DagId>, actor: Actor) -> Self {
+        Self {
+            dag_id: dag_id.into(),
+            run_id: None,
+            run_type: RunType::Manual,
+            logical_date: None,
+            data_interval: None,
+            conf: Map::new(),
+            note: None,
+            actor,
+        }
+    }
+}
+
+/// Why the engine refuses what was asked; each text is for the person who asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommandError {
+    /// 404 in the API.
+    #[error("there is no DAG \"{0}\"")]
+    UnknownDag(String),
+    /// 404 in the API.
+    #[error("DAG \"{dag_id}\" has no run \"{run_id}\"")]
+    UnknownRun {
+        /// The DAG.
+        dag_id: String,
+        /// The run.
+        run_id: String,
+    },
+    /// 409 in the API.
+    #[error("DAG \"{dag_id}\" already has a run \"{run_id}\"")]
+    RunExists {
+        /// The DAG.
+        dag_id: String,
+        /// The run.
+        run_id: String,
+    },
+    /// 409 in the API.
+    #[error("run \"{run_id}\" is already {state}")]
+    RunIsOver {
+        /// The run.
+        run_id: String,
+        /// Its state.
+        state: String,
+    },
+    /// 422 in the API.
+    #[error("{0}")]
+    Invalid(String),
+    /// 409 in the API.
+    #[error("the file of DAG \"{0}\" is gone; put it back, or trigger another DAG")]
+    Stale(String),
+    /// 503 in the API.
+    #[error("the engine is stopping")]
+    Stopping,
+    /// 503 in the API.
+    #[error("{0}")]
+    Store(String),
+}
+
+/// Where an answer goes.
+pub(crate) type Reply<T> = oneshot::Sender<Result<T, CommandError>>;
+
+/// What the loop is asked to do.
+pub(crate) enum Command {
+    Trigger(TriggerRequest, Reply<RunRow>),
+    Cancel { dag_id: DagId, run_id: RunId, actor: Actor, reply: Reply<()> },
+    SetPaused { dag_id: DagId, is_paused: bool, actor: Actor, reply: Reply<()> },
+}

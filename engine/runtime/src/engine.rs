@@ -1,0 +1,7 @@
+//! Being built.
+/// x
+pub struct Engine;
+/// x
+pub struct EngineError;
+/// x
+pub struct Options;

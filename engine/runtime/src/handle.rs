@@ -1,0 +1,80 @@
+//! The door to the engine: commands in, answers and notices out. Everyone uses it: pages, API and command line.
+
+use crate::command::{Actor, Command, CommandError, Reply, TriggerRequest};
+use crate::dag_folder::LoadedDag;
+use crate::logs::Logs;
+use crate::notice::Notice;
+use esteira_core::ids::{DagId, RunId};
+use esteira_store::{Reader, RunRow};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+/// The DAGs that can be triggered at the moment, by name.
+pub(crate) type LiveDags = BTreeMap<DagId, Arc<LoadedDag>>;
+
+/// The door to a running engine. Cloning shares it.
+#[derive(Clone)]
+pub struct Handle {
+    pub(crate) commands: mpsc::Sender<Command>,
+    pub(crate) notices: broadcast::Sender<Notice>,
+    pub(crate) reader: Reader,
+    pub(crate) logs: Logs,
+    pub(crate) dags: Arc<RwLock<LiveDags>>,
+    pub(crate) started_at: Timestamp,
+}
+
+impl Handle {
+    /// Asks for a run. It is durable when this returns.
+    pub async fn trigger(&self, request: TriggerRequest) -> Result<RunRow, CommandError> {
+        self.ask(|reply| Command::Trigger(request, reply)).await
+    }
+
+    /// Asks a run to end: what has not begun is skipped, what runs is told to end. Durable when this returns; the
+    /// run is over once its attempts are.
+    pub async fn cancel(&self, dag_id: DagId, run_id: RunId, actor: Actor) -> Result<(), CommandError> {
+        self.ask(|reply| Command::Cancel { dag_id, run_id, actor, reply }).await
+    }
+
+    /// Lets a DAG's schedule start runs, or not. Doing it twice is no error.
+    pub async fn set_paused(&self, dag_id: DagId, is_paused: bool, actor: Actor) -> Result<(), CommandError> {
+        self.ask(|reply| Command::SetPaused { dag_id, is_paused, actor, reply }).await
+    }
+
+    /// Everything that happens from now on. A subscriber that falls behind is told that it missed some.
+    pub fn subscribe(&self) -> broadcast::Receiver<Notice> {
+        self.notices.subscribe()
+    }
+
+    /// The history and its summaries.
+    pub fn reader(&self) -> &Reader {
+        &self.reader
+    }
+
+    /// The lines of attempts.
+    pub fn logs(&self) -> &Logs {
+        &self.logs
+    }
+
+    /// The DAGs that can be triggered at the moment, by name.
+    pub fn dags(&self) -> Vec<Arc<LoadedDag>> {
+        self.dags.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// The DAG of this name, as its file is at the moment.
+    pub fn dag(&self, dag_id: &str) -> Option<Arc<LoadedDag>> {
+        self.dags.read().unwrap_or_else(PoisonError::into_inner).get(&DagId::from(dag_id)).cloned()
+    }
+
+    /// When this engine started.
+    pub fn started_at(&self) -> Timestamp {
+        self.started_at
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, CommandError> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(command(reply)).await.map_err(|_| CommandError::Stopping)?;
+        answer.await.map_err(|_| CommandError::Stopping)?
+    }
+}

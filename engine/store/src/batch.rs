@@ -1,0 +1,204 @@
+//! What one turn of the engine's loop makes durable, all or nothing.
+
+use crate::rows::{RunKey, VersionId};
+use crate::xcom::EncodedXcom;
+use esteira_core::ids::{DagId, RunId, TaskId};
+use esteira_core::run::{Instance, InstanceKey};
+use esteira_core::states::{RunState, RunType, TriggeredBy};
+use jiff::Timestamp;
+use std::sync::Arc;
+
+/// What one turn of the engine's loop makes durable. Lists are written in the order of the fields.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// New contents of DAG files.
+    pub versions: Vec<NewVersion>,
+    /// DAGs that appeared, changed, vanished, were paused or unpaused: the row as it is now.
+    pub dags: Vec<DagChange>,
+    /// Files that broke or were mended.
+    pub import_errors: Vec<ImportErrorChange>,
+    /// Runs that were created.
+    pub new_runs: Vec<NewRun>,
+    /// Runs whose state changed.
+    pub runs: Vec<RunUpdate>,
+    /// Instances that appeared or changed: the row as it is now.
+    pub instances: Vec<InstanceUpdate>,
+    /// Attempts that ended.
+    pub attempts: Vec<NewAttempt>,
+    /// Values that were pushed.
+    pub xcoms: Vec<(RunKey, InstanceKey, Timestamp, EncodedXcom)>,
+    /// What happened, in order.
+    pub events: Vec<NewEvent>,
+}
+
+impl Batch {
+    /// Whether there is nothing to commit.
+    pub fn is_empty(&self) -> bool {
+        self.events.is_empty() && self.dags.is_empty() && self.import_errors.is_empty()
+    }
+}
+
+/// A row of the audit history to be.
+#[derive(Clone, Debug)]
+pub struct NewEvent {
+    /// When it happened.
+    pub at: Timestamp,
+    /// What happened.
+    pub name: &'static str,
+    /// What it is about.
+    pub subject: Subject,
+    /// The attempt, or 0.
+    pub try_number: u32,
+    /// Who caused it.
+    pub actor: Arc<str>,
+    /// By what way it was asked for.
+    pub via: TriggeredBy,
+    /// What it says beyond its name, as JSON text, or empty.
+    pub body: String,
+}
+
+/// What an event is about: nothing in particular, a DAG, a run, or an instance.
+#[derive(Clone, Debug, Default)]
+pub struct Subject {
+    /// The DAG.
+    pub dag_id: Option<DagId>,
+    /// The run.
+    pub run: Option<(RunKey, RunId)>,
+    /// The task instance.
+    pub task: Option<(InstanceKey, TaskId)>,
+}
+
+/// A content of a DAG file that was not seen before.
+#[derive(Clone, Debug)]
+pub struct NewVersion {
+    /// From [`crate::Writer::next_version_id`].
+    pub version_id: VersionId,
+    /// The DAG.
+    pub dag_id: DagId,
+    /// Its number in the DAG.
+    pub version_number: i64,
+    /// SHA-256 of the source, in hex.
+    pub source_hash: String,
+    /// The file.
+    pub file: String,
+    /// The YAML.
+    pub source: String,
+    /// The DAG as JSON.
+    pub definition: String,
+    /// When it was seen.
+    pub created_at: Timestamp,
+}
+
+/// The row of a DAG as it is now.
+#[derive(Clone, Debug)]
+pub struct DagChange {
+    /// The DAG.
+    pub dag_id: DagId,
+    /// The version that new runs take.
+    pub version_id: VersionId,
+    /// The file.
+    pub file: String,
+    /// Whether its schedule starts no runs.
+    pub is_paused: bool,
+    /// Whether its file is gone.
+    pub is_stale: bool,
+    /// When its content was last new.
+    pub loaded_at: Timestamp,
+}
+
+/// A file that broke, or one that was mended or removed.
+#[derive(Clone, Debug)]
+pub enum ImportErrorChange {
+    /// It does not make a DAG.
+    Broken {
+        /// The file.
+        file: String,
+        /// When that was found.
+        at: Timestamp,
+        /// The diagnostics as JSON.
+        diagnostics: String,
+    },
+    /// It does again, or is gone.
+    Mended {
+        /// The file.
+        file: String,
+    },
+}
+
+/// A run to be.
+#[derive(Clone, Debug)]
+pub struct NewRun {
+    /// From [`crate::Writer::next_run_key`].
+    pub run_key: RunKey,
+    /// The DAG.
+    pub dag_id: DagId,
+    /// Its name.
+    pub run_id: RunId,
+    /// The version it runs on.
+    pub version_id: VersionId,
+    /// What kind of run it is.
+    pub run_type: RunType,
+    /// By what way it was asked for.
+    pub triggered_by: TriggeredBy,
+    /// Who asked for it.
+    pub triggering_user: String,
+    /// The instant it stands for.
+    pub logical_date: Option<Timestamp>,
+    /// The start and the end of the data it is about.
+    pub data_interval: Option<(Timestamp, Timestamp)>,
+    /// When it might begin.
+    pub run_after: Timestamp,
+    /// When it was created.
+    pub queued_at: Timestamp,
+    /// What its trigger said, as JSON text.
+    pub conf: String,
+    /// What a person wrote about it.
+    pub note: Option<String>,
+}
+
+/// A run's state as it is now.
+#[derive(Clone, Debug)]
+pub struct RunUpdate {
+    /// Which run.
+    pub run_key: RunKey,
+    /// Its state.
+    pub state: RunState,
+    /// When it began.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+}
+
+/// An instance as it is now.
+#[derive(Clone, Debug)]
+pub struct InstanceUpdate {
+    /// Which run.
+    pub run_key: RunKey,
+    /// Which instance.
+    pub instance: InstanceKey,
+    /// The task's name.
+    pub task_id: TaskId,
+    /// Its state, times and numbers.
+    pub live: Instance,
+}
+
+/// An attempt that ended.
+#[derive(Clone, Debug)]
+pub struct NewAttempt {
+    /// Which run.
+    pub run_key: RunKey,
+    /// Which instance.
+    pub instance: InstanceKey,
+    /// Its number.
+    pub try_number: u32,
+    /// How it ended: `success`, `failed`, `skipped`, `lost`.
+    pub outcome: &'static str,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Timestamp,
+    /// Why it failed, as JSON text.
+    pub error: Option<String>,
+    /// Its arguments as rendered, as JSON text.
+    pub arguments: Option<String>,
+}

@@ -1,0 +1,46 @@
+//! What can go wrong between the engine and its database, for the person who reads it.
+
+use std::path::PathBuf;
+
+/// The database could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// It could not be opened.
+    #[error("the database {} cannot be opened: {source}", path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: sqlx::Error,
+    },
+    /// It was made by a newer Esteira, or its migration failed.
+    #[error("the database {} cannot be brought to this version of Esteira: {source}", path.display())]
+    Migrate {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: sqlx::migrate::MigrateError,
+    },
+    /// The disk is full: nothing of the batch was kept, nothing that was kept before is lost.
+    #[error("the disk is full: the database cannot grow; free some space, and the engine goes on by itself")]
+    DiskFull,
+    /// A statement failed.
+    #[error("the database failed: {0}")]
+    Sql(sqlx::Error),
+    /// A row holds what no version of Esteira writes.
+    #[error("the database holds a row that cannot be read: {0}")]
+    Corrupt(String),
+}
+
+/// SQLite's primary result code for a full disk.
+const SQLITE_FULL: i64 = 13;
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        let code = error.as_database_error().and_then(|fault| fault.code()).and_then(|code| code.parse::<i64>().ok());
+        match code {
+            Some(code) if code & 0xff == SQLITE_FULL => Self::DiskFull,
+            _ => Self::Sql(error),
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Reading: pages, lists, recovery and the audit check.
+
+mod dags;
+mod events;
+mod instances;
+mod runs;
+
+pub use events::EventFilter;
+pub use instances::AttemptKey;
+pub use runs::RunFilter;
+
+use crate::error::StoreError;
+use jiff::Timestamp;
+use serde_json::Value;
+use sqlx::SqlitePool;
+
+/// A page of rows, newest first.
+#[derive(Clone, Debug)]
+pub struct Page<T> {
+    /// The rows.
+    pub rows: Vec<T>,
+    /// Whether there are older ones.
+    pub has_more: bool,
+}
+
+/// A few connections that only read. Cloning shares them.
+#[derive(Clone)]
+pub struct Reader {
+    pool: SqlitePool,
+}
+
+impl Reader {
+    pub(crate) fn new(pool: SqlitePool) -> Self {
+        Self { pool }
+    }
+}
+
+fn instant(micros: i64) -> Result<Timestamp, StoreError> {
+    Timestamp::from_microsecond(micros).map_err(|error| StoreError::Corrupt(error.to_string()))
+}
+
+fn optional_instant(micros: Option<i64>) -> Result<Option<Timestamp>, StoreError> {
+    micros.map(instant).transpose()
+}
+
+fn json(text: &str) -> Result<Value, StoreError> {
+    serde_json::from_str(text).map_err(|error| StoreError::Corrupt(error.to_string()))
+}
+
+fn optional_json(text: Option<&str>) -> Result<Option<Value>, StoreError> {
+    text.map(json).transpose()
+}
+
+fn label<T>(text: &str, read: impl Fn(&str) -> Option<T>) -> Result<T, StoreError> {
+    read(text).ok_or_else(|| StoreError::Corrupt(format!("\"{text}\" is no known label")))
+}
+
+/// Turns `limit + 1` fetched rows into a page.
+fn page<T>(mut rows: Vec<T>, limit: u32) -> Page<T> {
+    let has_more = rows.len() > limit as usize;
+    rows.truncate(limit as usize);
+    Page { rows, has_more }
+}

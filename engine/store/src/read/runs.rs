@@ -1,0 +1,128 @@
+//! DAG runs.
+
+use super::{Page, Reader, instant, json, label, optional_instant, page};
+use crate::error::StoreError;
+use crate::rows::{RunKey, RunRow};
+use esteira_core::states::{RunState, RunType, TriggeredBy};
+use jiff::Timestamp;
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+use std::collections::HashMap;
+
+const RUN_COLUMNS: &str = "SELECT run_key, dag_run.dag_id, run_id, dag_run.version_id, version_number, state, run_type, \
+     triggered_by, triggering_user, logical_date, data_interval_start, data_interval_end, run_after, queued_at, \
+     started_at, ended_at, conf, note FROM dag_run JOIN dag_version USING (version_id)";
+
+/// Which runs to list. An empty filter lists all.
+#[derive(Clone, Debug, Default)]
+pub struct RunFilter {
+    /// Only of this DAG.
+    pub dag_id: Option<String>,
+    /// Only in these states.
+    pub states: Vec<RunState>,
+    /// Only older than this one.
+    pub before: Option<RunKey>,
+}
+
+impl Reader {
+    /// Runs, newest first.
+    pub async fn runs(&self, filter: &RunFilter, limit: u32) -> Result<Page<RunRow>, StoreError> {
+        let states: Vec<&str> = filter.states.iter().map(|state| state.as_str()).collect();
+        let query = sqlx::AssertSqlSafe(format!(
+            "{RUN_COLUMNS} WHERE (?1 IS NULL OR dag_run.dag_id = ?1) AND (?2 IS NULL OR run_key < ?2) \
+             AND (?3 = '[]' OR state IN (SELECT value FROM json_each(?3))) ORDER BY run_key DESC LIMIT ?4"
+        ));
+        let rows = sqlx::query(query)
+            .bind(&filter.dag_id)
+            .bind(filter.before)
+            .bind(serde_json::json!(states).to_string())
+            .bind(limit + 1)
+            .fetch_all(&self.pool)
+            .await?;
+        Ok(page(rows.iter().map(run_row).collect::<Result<_, _>>()?, limit))
+    }
+
+    /// How many runs the filter finds (`before` does not count).
+    pub async fn run_count(&self, filter: &RunFilter) -> Result<u64, StoreError> {
+        let states: Vec<&str> = filter.states.iter().map(|state| state.as_str()).collect();
+        let count: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM dag_run WHERE (?1 IS NULL OR dag_id = ?1) \
+             AND (?2 = '[]' OR state IN (SELECT value FROM json_each(?2)))",
+        )
+        .bind(&filter.dag_id)
+        .bind(serde_json::json!(states).to_string())
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(count.unsigned_abs())
+    }
+
+    /// The run of this name.
+    pub async fn run(&self, dag_id: &str, run_id: &str) -> Result<Option<RunRow>, StoreError> {
+        let query = sqlx::AssertSqlSafe(format!("{RUN_COLUMNS} WHERE dag_run.dag_id = ?1 AND run_id = ?2"));
+        let row = sqlx::query(query).bind(dag_id).bind(run_id).fetch_optional(&self.pool).await?;
+        row.as_ref().map(run_row).transpose()
+    }
+
+    /// The run with this number.
+    pub async fn run_by_key(&self, run_key: RunKey) -> Result<Option<RunRow>, StoreError> {
+        let query = sqlx::AssertSqlSafe(format!("{RUN_COLUMNS} WHERE run_key = ?1"));
+        let row = sqlx::query(query).bind(run_key).fetch_optional(&self.pool).await?;
+        row.as_ref().map(run_row).transpose()
+    }
+
+    /// Runs that are not over, oldest first: those a restart goes on with.
+    pub async fn unfinished_runs(&self) -> Result<Vec<RunRow>, StoreError> {
+        let query =
+            sqlx::AssertSqlSafe(format!("{RUN_COLUMNS} WHERE state IN ('queued', 'running') ORDER BY run_key"));
+        sqlx::query(query).fetch_all(&self.pool).await?.iter().map(run_row).collect()
+    }
+
+    /// The newest runs of every DAG, newest first, at most `per_dag` of each: for the strips on the list of DAGs.
+    pub async fn latest_runs(&self, per_dag: u32) -> Result<HashMap<String, Vec<RunRow>>, StoreError> {
+        let query = sqlx::AssertSqlSafe(format!(
+            "{RUN_COLUMNS} WHERE run_key IN (SELECT newest.run_key FROM dag, \
+             (SELECT run_key, dag_id, row_number() OVER (PARTITION BY dag_id ORDER BY run_key DESC) AS place FROM dag_run) \
+             AS newest WHERE newest.dag_id = dag.dag_id AND newest.place <= ?1) ORDER BY run_key DESC"
+        ));
+        let rows = sqlx::query(query).bind(per_dag).fetch_all(&self.pool).await?;
+        let mut by_dag: HashMap<String, Vec<RunRow>> = HashMap::new();
+        for row in &rows {
+            let run = run_row(row)?;
+            by_dag.entry(run.dag_id.to_string()).or_default().push(run);
+        }
+        Ok(by_dag)
+    }
+
+    /// The newest logical date of a DAG's scheduled runs, from which catching up goes on.
+    pub async fn last_scheduled(&self, dag_id: &str) -> Result<Option<Timestamp>, StoreError> {
+        let micros: Option<i64> =
+            sqlx::query_scalar("SELECT max(logical_date) FROM dag_run WHERE dag_id = ?1 AND run_type = 'scheduled'")
+                .bind(dag_id)
+                .fetch_one(&self.pool)
+                .await?;
+        optional_instant(micros)
+    }
+}
+
+fn run_row(row: &SqliteRow) -> Result<RunRow, StoreError> {
+    Ok(RunRow {
+        run_key: row.get(0),
+        dag_id: row.get::<String, _>(1).into(),
+        run_id: row.get::<String, _>(2).into(),
+        version_id: row.get(3),
+        version_number: row.get(4),
+        state: label(row.get(5), RunState::from_label)?,
+        run_type: label(row.get(6), RunType::from_label)?,
+        triggered_by: label(row.get(7), TriggeredBy::from_label)?,
+        triggering_user: row.get(8),
+        logical_date: optional_instant(row.get(9))?,
+        data_interval_start: optional_instant(row.get(10))?,
+        data_interval_end: optional_instant(row.get(11))?,
+        run_after: instant(row.get(12))?,
+        queued_at: instant(row.get(13))?,
+        started_at: optional_instant(row.get(14))?,
+        ended_at: optional_instant(row.get(15))?,
+        conf: json(row.get(16))?,
+        note: row.get(17),
+    })
+}
