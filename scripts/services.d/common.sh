@@ -1,4 +1,5 @@
-# What all services share: folders, messages, Debian packages, processes, readiness. Sourced by scripts/services and scripts/test.
+# What all services share: folders, messages, Debian packages, processes, readiness. Sourced by scripts/services and
+# scripts/test.
 # shellcheck shell=bash disable=SC2034 # the other files use what is set here
 
 HOST=127.0.0.1
@@ -76,6 +77,7 @@ install_packages() {
         tail -n 5 "$log" >&2
         die "apt-get could not install $* (its output is in $log)"
     }
+    keep_from_booting "$@"
 }
 
 apt_get_install() {
@@ -98,6 +100,12 @@ without_autostart() {
     return "$status"
 }
 
+# Nor shall it start with the machine. Only what was installed here is touched, not what its owner had before.
+keep_from_booting() {
+    local package
+    for package in "$@"; do systemctl disable --quiet "$package" >/dev/null 2>&1 || true; done
+}
+
 # ---- processes ------------------------------------------------------------------------------------------------
 
 log_of() { printf '%s/%s/%s.log' "$HOME_DIR" "${1%%-*}" "$1"; }
@@ -111,7 +119,7 @@ launch() {
     local name=$1 pid
     shift
     printf '\n==== started %s\n' "$(date '+%F %T')" >>"$(log_of "$name")"
-    setsid "$@" </dev/null >>"$(log_of "$name")" 2>&1 8>&- 9>&- &
+    setsid "$@" </dev/null >>"$(log_of "$name")" 2>&1 7>&- 8>&- 9>&- &
     pid=$!
     printf '%s %s\n' "$pid" "$(birth_of "$pid")" >"$(pid_file_of "$name")"
 }
@@ -150,14 +158,20 @@ kill_process() {
     while is_running "$1"; do sleep 0.02; done
 }
 
+# The processes that a service brought along (as RabbitMQ its port mapper): they are named SERVICE-something.
+helpers_of() {
+    local file
+    for file in "$HOME_DIR/$1/$1"-*.pid; do
+        [ ! -e "$file" ] || basename "$file" .pid
+    done
+}
+
 stop_service() {
     SERVICE=$1
-    is_running "$1" || return 0
+    is_running "$1" || [ -n "$(helpers_of "$1")" ] || return 0
     stop_process "$1" 30
-    local other # helpers that it brought along
-    for other in "$HOME_DIR/$1/$1"-*.pid; do
-        [ ! -e "$other" ] || stop_process "$(basename "$other" .pid)" 10
-    done
+    local helper
+    for helper in $(helpers_of "$1"); do stop_process "$helper" 10; done
     say stopped
 }
 
@@ -168,6 +182,8 @@ kill_service() {
         return
     }
     kill_process "$1"
+    local helper
+    for helper in $(helpers_of "$1"); do kill_process "$helper"; done
     say killed
 }
 

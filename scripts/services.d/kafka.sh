@@ -5,6 +5,7 @@
 KAFKA_VERSION=4.1.1
 KAFKA_LOG4J_VERSION=2.24.3 # the one that this Kafka ships with
 KAFKA_PORT=${ESTEIRA_KAFKA_PORT:-$((19092 + PORT_OFFSET))}
+KAFKA_TLS_PORT=${ESTEIRA_KAFKA_TLS_PORT:-$((19094 + PORT_OFFSET))}
 KAFKA_CONTROLLER_PORT=${ESTEIRA_KAFKA_CONTROLLER_PORT:-$((19093 + PORT_OFFSET))}
 KAFKA_CLUSTER_ID=RXN0ZWlyYS1zZXJ2aWNlcw # "Esteira-services" in base64
 KAFKA_LIBS=$CACHE_DIR/kafka-$KAFKA_VERSION
@@ -65,8 +66,8 @@ kafka_start() {
 }
 
 kafka_format() {
-    kafka_java kafka.tools.StorageTool format --cluster-id "$KAFKA_CLUSTER_ID" --config "$HOME_DIR/kafka/server.properties" \
-        >>"$(log_of kafka)" 2>&1 || die "its data folder could not be formatted (see $(log_of kafka))"
+    kafka_java kafka.tools.StorageTool format --cluster-id "$KAFKA_CLUSTER_ID" \
+        --config "$HOME_DIR/kafka/server.properties" >>"$(log_of kafka)" 2>&1 || die "its data folder could not be formatted (see $(log_of kafka))"
 }
 
 # Topics come into being when first written to (auto.create.topics.enable), as with the broker's own default; internal
@@ -78,10 +79,15 @@ process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@$HOST:$KAFKA_CONTROLLER_PORT
 controller.listener.names=CONTROLLER
-listeners=PLAINTEXT://$HOST:$KAFKA_PORT,CONTROLLER://$HOST:$KAFKA_CONTROLLER_PORT
-advertised.listeners=PLAINTEXT://$HOST:$KAFKA_PORT
+listeners=PLAINTEXT://$HOST:$KAFKA_PORT,SASL_SSL://$HOST:$KAFKA_TLS_PORT,CONTROLLER://$HOST:$KAFKA_CONTROLLER_PORT
+advertised.listeners=PLAINTEXT://$HOST:$KAFKA_PORT,SASL_SSL://$HOST:$KAFKA_TLS_PORT
 inter.broker.listener.name=PLAINTEXT
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL,CONTROLLER:PLAINTEXT
+listener.name.sasl_ssl.ssl.keystore.type=PEM
+listener.name.sasl_ssl.ssl.keystore.location=$TLS_DIR/kafka.pem
+listener.name.sasl_ssl.sasl.enabled.mechanisms=PLAIN
+listener.name.sasl_ssl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required \\
+    user_$TLS_USER="$TLS_PASSWORD";
 log.dirs=$HOME_DIR/kafka/data
 auto.create.topics.enable=true
 num.partitions=1
@@ -119,11 +125,16 @@ kafka_ready() {
     [ "${answer:8}" = 0000000700000001 ]
 }
 
-kafka_ports() { echo "$KAFKA_PORT" "$KAFKA_CONTROLLER_PORT"; }
+kafka_ports() { echo "$KAFKA_PORT" "$KAFKA_TLS_PORT" "$KAFKA_CONTROLLER_PORT"; }
 kafka_address() { printf '%s:%s' "$HOST" "$KAFKA_PORT"; }
 kafka_url() { printf 'kafka://%s:%s' "$HOST" "$KAFKA_PORT"; }
 kafka_version() { printf '%s' "$KAFKA_VERSION"; }
-kafka_env() { print_export ESTEIRA_CONN_KAFKA_DEFAULT "$(kafka_url)"; }
+
+kafka_env() {
+    print_export ESTEIRA_CONN_KAFKA_DEFAULT "$(kafka_url)"
+    print_export ESTEIRA_TEST_TLS_KAFKA "kafka+ssl://$TLS_USER:$TLS_PASSWORD@$HOST:$KAFKA_TLS_PORT"
+}
+
 
 # A short-lived Java program out of Kafka's jars: quick to start, small, and quiet.
 kafka_java() {

@@ -4,6 +4,7 @@
 
 MINIO_SOURCE=github.com/minio/minio@${ESTEIRA_MINIO_VERSION:-latest}
 MINIO_PORT=${ESTEIRA_MINIO_PORT:-$((19000 + PORT_OFFSET))}
+MINIO_TLS_PORT=${ESTEIRA_MINIO_TLS_PORT:-$((19002 + PORT_OFFSET))}
 MINIO_UI_PORT=${ESTEIRA_MINIO_UI_PORT:-$((19001 + PORT_OFFSET))}
 MINIO_USER=minioadmin
 MINIO_PASSWORD=minioadmin
@@ -55,10 +56,14 @@ minio_start() {
 }
 
 minio_launch() {
-    mkdir -p "$HOME_DIR/minio/data" "$HOME_DIR/minio/certs"
+    local dir=$HOME_DIR/minio
+    mkdir -p "$dir/data" "$dir/data-tls" "$dir/no-certs"
     export MINIO_ROOT_USER=$MINIO_USER MINIO_ROOT_PASSWORD=$MINIO_PASSWORD MINIO_UPDATE=off
-    launch minio "$MINIO_DIR/minio" server --quiet --certs-dir "$HOME_DIR/minio/certs" \
-        --address "$HOST:$MINIO_PORT" --console-address "$HOST:$MINIO_UI_PORT" "$HOME_DIR/minio/data"
+    launch minio "$MINIO_DIR/minio" server --quiet --certs-dir "$dir/no-certs" \
+        --address "$HOST:$MINIO_PORT" --console-address "$HOST:$MINIO_UI_PORT" "$dir/data"
+    # One MinIO speaks either HTTP or HTTPS, so tests of HTTPS have a second one, with data of its own.
+    MINIO_BROWSER=off launch minio-tls "$MINIO_DIR/minio" server --quiet --certs-dir "$TLS_DIR/minio" \
+        --address "$HOST:$MINIO_TLS_PORT" "$dir/data-tls"
 }
 
 seaweed_launch() {
@@ -78,10 +83,16 @@ TEXT
 minio_ready() {
     local answer
     answer=$(ask "$MINIO_PORT" 12 "GET / HTTP/1.0\r\nHost: $HOST:$MINIO_PORT\r\n\r\n")
-    [ "${answer:18}" = "$(to_hex 403)" ]
+    [ "${answer:18}" = "$(to_hex 403)" ] && minio_tls_ready
 }
 
-minio_ports() { echo "$MINIO_PORT" "$MINIO_UI_PORT"; }
+# SeaweedFS, when it stands in, has no HTTPS side.
+minio_tls_ready() {
+    is_running minio-tls || return 0
+    [[ $(ask_tls "$MINIO_TLS_PORT" "GET / HTTP/1.0\r\nHost: $HOST:$MINIO_TLS_PORT\r\n\r\n") == *' 403 '* ]]
+}
+
+minio_ports() { echo "$MINIO_PORT" "$MINIO_TLS_PORT" "$MINIO_UI_PORT"; }
 minio_address() { printf '%s:%s' "$HOST" "$MINIO_PORT"; }
 minio_url() {
     printf 's3://%s:%s@%s:%s?region=us-east-1&tls=false' "$MINIO_USER" "$MINIO_PASSWORD" "$HOST" "$MINIO_PORT"
@@ -97,5 +108,7 @@ minio_version() {
 
 minio_env() {
     print_export ESTEIRA_CONN_MINIO_DEFAULT "$(minio_url)"
+    ! is_running minio-tls || print_export ESTEIRA_TEST_TLS_MINIO \
+        "s3://$MINIO_USER:$MINIO_PASSWORD@$HOST:$MINIO_TLS_PORT?region=us-east-1&tls=true"
     print_export ESTEIRA_MINIO_UI "http://$HOST:$MINIO_UI_PORT"
 }

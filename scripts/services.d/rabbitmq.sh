@@ -3,6 +3,7 @@
 # shellcheck shell=bash
 
 RABBITMQ_PORT=${ESTEIRA_RABBITMQ_PORT:-$((25673 + PORT_OFFSET))}
+RABBITMQ_TLS_PORT=${ESTEIRA_RABBITMQ_TLS_PORT:-$((25675 + PORT_OFFSET))}
 RABBITMQ_UI_PORT=${ESTEIRA_RABBITMQ_UI_PORT:-$((15673 + PORT_OFFSET))}
 RABBITMQ_DIST=${ESTEIRA_RABBITMQ_DIST_PORT:-$((25674 + PORT_OFFSET))}
 RABBITMQ_EPMD=${ESTEIRA_RABBITMQ_EPMD_PORT:-$((24369 + PORT_OFFSET))}
@@ -24,6 +25,12 @@ rabbitmq_config() {
     cat <<TEXT
 # Written by scripts/services at each start; changes here are lost.
 listeners.tcp.1 = $HOST:$RABBITMQ_PORT
+listeners.ssl.1 = $HOST:$RABBITMQ_TLS_PORT
+ssl_options.cacertfile = $TLS_CA
+ssl_options.certfile = $TLS_CERT
+ssl_options.keyfile = $TLS_KEY
+ssl_options.verify = verify_none
+ssl_options.fail_if_no_peer_cert = false
 management.tcp.ip = $HOST
 management.tcp.port = $RABBITMQ_UI_PORT
 default_user = guest
@@ -45,19 +52,21 @@ rabbitmq_environment() {
     export RABBITMQ_MNESIA_BASE=$HOME/data RABBITMQ_LOG_BASE=$HOME/logs
     export RABBITMQ_DIST_PORT=$RABBITMQ_DIST
     # Distribution on loopback only; idle schedulers sleep instead of spinning.
-    export RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="-kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none"
+    local loopback='-kernel inet_dist_use_interface {127,0,0,1}' sleepy='+sbwt none +sbwtdcpu none +sbwtdio none'
+    export RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS="$loopback $sleepy"
 }
 
 # The AMQP greeting, answered by a method frame on channel 0 (connection.start). The listener opens last in its boot.
 rabbitmq_ready() { [ "$(ask "$RABBITMQ_PORT" 3 'AMQP\x00\x00\x09\x01')" = 010000 ]; }
 
-rabbitmq_ports() { echo "$RABBITMQ_PORT" "$RABBITMQ_UI_PORT" "$RABBITMQ_DIST"; }
+rabbitmq_ports() { echo "$RABBITMQ_PORT" "$RABBITMQ_TLS_PORT" "$RABBITMQ_UI_PORT" "$RABBITMQ_DIST"; }
 rabbitmq_address() { printf '%s:%s' "$HOST" "$RABBITMQ_PORT"; }
 rabbitmq_url() { printf 'amqp://guest:guest@%s:%s/%%2f' "$HOST" "$RABBITMQ_PORT"; }
 rabbitmq_version() { dpkg-query -W -f '${Version}' rabbitmq-server 2>/dev/null | sed 's/-.*//'; }
 
 rabbitmq_env() {
     print_export ESTEIRA_CONN_RABBITMQ_DEFAULT "$(rabbitmq_url)"
+    print_export ESTEIRA_TEST_TLS_RABBITMQ "amqps://guest:guest@$HOST:$RABBITMQ_TLS_PORT/%2f"
     print_export ESTEIRA_RABBITMQ_UI "http://$HOST:$RABBITMQ_UI_PORT"
 }
 
