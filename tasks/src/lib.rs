@@ -9,6 +9,7 @@
 
 pub mod cache;
 pub mod connectors;
+mod embedded;
 pub mod objects;
 pub mod operators;
 pub mod queue;

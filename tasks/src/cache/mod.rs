@@ -1,5 +1,9 @@
 //! Caches of hashes by key: Redis, and its embedded twin.
 
+mod embedded;
+
+pub(crate) use embedded::EmbeddedCache;
+
 use crate::service::ServiceError;
 use async_trait::async_trait;
 use indexmap::IndexMap;
@@ -22,7 +26,11 @@ pub struct KeyPage {
 pub trait Cache: Send + Sync {
     /// Sets the given fields of each hash, pipelined, and the time it lives from now, if one is given. Setting the
     /// same again gives the same state.
-    async fn put_hashes(&self, hashes: &[(String, Hash)], time_to_live: Option<Duration>) -> Result<(), ServiceError>;
+    async fn put_hashes(
+        &self,
+        hashes: &[(String, Hash)],
+        time_to_live: Option<Duration>,
+    ) -> Result<(), ServiceError>;
 
     /// The hash at a key; none where there is none.
     async fn hash(&self, key: &str) -> Result<Option<Hash>, ServiceError>;

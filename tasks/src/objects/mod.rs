@@ -1,5 +1,10 @@
 //! Stores of objects in buckets: S3/MinIO, and its embedded twin.
 
+mod embedded;
+mod file_names;
+
+pub(crate) use embedded::EmbeddedObjects;
+
 use crate::service::ServiceError;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -54,11 +59,51 @@ pub trait Objects: Send + Sync {
 
     /// Objects whose key has the prefix, in order, at most `limit`, after the key `after`. A bucket that does not
     /// exist is empty.
-    async fn list(&self, bucket: &str, prefix: &str, after: Option<&str>, limit: usize) -> Result<ObjectPage, ServiceError>;
+    async fn list(
+        &self,
+        bucket: &str,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<ObjectPage, ServiceError>;
 
     /// Removes an object, if it is there.
     async fn delete(&self, bucket: &str, key: &str) -> Result<(), ServiceError>;
 
     /// Whether it answers.
     async fn ping(&self) -> Result<(), ServiceError>;
+}
+
+/// S3's rule for the names of buckets. The twin keeps it too, so that what runs on one runs on the other.
+pub(crate) fn check_bucket(bucket: &str) -> Result<(), String> {
+    let allowed =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.');
+    let edge = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    let bytes = bucket.as_bytes();
+    let fits = (3..=63).contains(&bytes.len())
+        && bytes.iter().copied().all(allowed)
+        && edge(bytes.first().copied())
+        && edge(bytes.last().copied())
+        && !bucket.contains("..");
+    if fits {
+        Ok(())
+    } else {
+        Err(format!(
+            "does not take the bucket name {bucket:?}: it must have 3 to 63 lower-case letters, digits, dots or dashes"
+        ))
+    }
+}
+
+/// S3's rule for keys, with MinIO's: no part of it may be `.` or `..`, and none may be longer than a file's name.
+pub(crate) fn check_key(key: &str) -> Result<(), String> {
+    let fault = if key.is_empty() || key.len() > 1024 {
+        "it must have 1 to 1024 bytes"
+    } else if key.split('/').any(|part| part == "." || part == "..") {
+        "no part of it may be \".\" or \"..\""
+    } else if key.split('/').any(|part| file_names::encode(part).len() > file_names::FILE_NAME_LENGTH_MAX) {
+        "a part of it between slashes is longer than 255 bytes"
+    } else {
+        return Ok(());
+    };
+    Err(format!("does not take the key {key:?}: {fault}"))
 }

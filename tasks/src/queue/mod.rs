@@ -1,5 +1,9 @@
 //! Queues of messages: RabbitMQ, and its embedded twin.
 
+mod embedded;
+
+pub(crate) use embedded::EmbeddedQueue;
+
 use crate::service::ServiceError;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -34,4 +38,27 @@ pub trait Queue: Send + Sync {
 
     /// Whether it answers.
     async fn ping(&self) -> Result<(), ServiceError>;
+}
+
+/// AMQP's rule for the names of queues. The twin keeps it too, so that what runs on one runs on the other.
+pub(crate) fn check_queue(queue: &str) -> Result<(), String> {
+    if queue.is_empty() || queue.len() > 255 {
+        return Err(format!("does not take the queue name {queue:?}: it must have 1 to 255 bytes"));
+    }
+    if queue.starts_with("amq.") {
+        return Err(format!(
+            "does not take the queue name {queue:?}: names with \"amq.\" are the broker's own"
+        ));
+    }
+    Ok(())
+}
+
+/// AMQP's bound on the texts that go with a message.
+pub(crate) fn check_message(message: &QueueMessage) -> Result<(), String> {
+    for (what, text) in [("message id", &message.message_id), ("content type", &message.content_type)] {
+        if text.len() > 255 {
+            return Err(format!("does not take a {what} of {} bytes: 255 is the most", text.len()));
+        }
+    }
+    Ok(())
 }

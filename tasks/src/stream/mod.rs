@@ -1,5 +1,9 @@
 //! Streams of messages: Kafka, and its embedded twin.
 
+mod embedded;
+
+pub(crate) use embedded::EmbeddedStream;
+
 use crate::service::ServiceError;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -37,7 +41,9 @@ pub struct Offsets(pub BTreeMap<i32, i64>);
 impl Offsets {
     /// Whether reading has come to `end` in each of its partitions.
     pub fn reach(&self, end: &Offsets) -> bool {
-        end.0.iter().all(|(partition, offset)| *offset <= 0 || self.0.get(partition).is_some_and(|at| at >= offset))
+        end.0
+            .iter()
+            .all(|(partition, offset)| *offset <= 0 || self.0.get(partition).is_some_and(|at| at >= offset))
     }
 }
 
@@ -88,4 +94,15 @@ pub trait Consumer: Send {
 pub trait Committer: Send {
     /// Commits. Done twice it does no harm; it never moves a group backwards past what another commit has set.
     async fn commit(self: Box<Self>) -> Result<(), ServiceError>;
+}
+
+/// Kafka's rule for the names of topics. The twin keeps it too, so that what runs on one runs on the other.
+pub(crate) fn check_topic(topic: &str) -> Result<(), String> {
+    let allowed = |character: char| character.is_ascii_alphanumeric() || matches!(character, '.' | '_' | '-');
+    if topic.is_empty() || topic.len() > 249 || topic == "." || topic == ".." || !topic.chars().all(allowed) {
+        return Err(format!(
+            "does not take the topic name {topic:?}: it must have 1 to 249 letters, digits, dots, underscores or dashes"
+        ));
+    }
+    Ok(())
 }
