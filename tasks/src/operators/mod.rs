@@ -1,7 +1,29 @@
-//! The code behind `operator:` keys.
+//! The code behind `operator:` keys. Each operator is one module; this page is their table of contents.
+//!
+//! The pipeline's four ([`csv_to_kafka`], [`kafka_consume`], [`store_readings`], [`rabbitmq_alert`]) reach their
+//! services through [`Connectors`] only, so that each runs the same on the real service and on its embedded twin.
+
+mod condition;
+mod csv_to_kafka;
+mod dead_letters;
+mod empty;
+mod kafka_consume;
+mod pattern;
+mod rabbitmq_alert;
+mod store_readings;
+mod support;
+#[cfg(test)]
+mod tests;
 
 use crate::connectors::Connectors;
 use esteira_operator::Registry;
 
 /// Every built-in operator.
-pub fn register_all(_registry: &mut Registry, _connectors: &Connectors) {}
+pub fn register_all(registry: &mut Registry, connectors: &Connectors) {
+    registry
+        .register(csv_to_kafka::CsvToKafka::new(connectors.clone()))
+        .register(kafka_consume::KafkaConsume::new(connectors.clone()))
+        .register(store_readings::StoreReadings::new(connectors.clone()))
+        .register(rabbitmq_alert::RabbitmqAlert::new(connectors.clone()))
+        .register(empty::Empty);
+}
