@@ -1,6 +1,11 @@
 //! When a DAG is due: crontab lines, presets and intervals. croner reads the crontab lines; the instants come in as
 //! arguments.
 
+use crate::spec::duration;
+use croner::parser::{CronParser, Seconds, Year};
+use croner::{Cron, Weekday};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use std::time::Duration;
 
@@ -26,4 +31,170 @@ pub enum Schedule {
 
 fn seconds<S: serde::Serializer>(every: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64(every.as_secs_f64())
+}
+
+/// Airflow's presets and the crontab lines that they stand for.
+pub const PRESETS: [(&str, &str); 6] = [
+    ("@hourly", "0 * * * *"),
+    ("@daily", "0 0 * * *"),
+    ("@weekly", "0 0 * * 0"),
+    ("@monthly", "0 0 1 * *"),
+    ("@quarterly", "0 0 1 */3 *"),
+    ("@yearly", "0 0 1 1 *"),
+];
+
+/// The shortest interval: a run costs more than nothing.
+pub const INTERVAL_MIN: Duration = Duration::from_secs(1);
+
+/// The days in which a crontab line must fire at least once, or never will. Leap days that must also be a given
+/// weekday are at most 40 years apart, when a century without a leap day lies between.
+const SEARCH_DAYS: i64 = 41 * 366;
+
+impl Schedule {
+    /// Reads a schedule as it is written in a DAG: a crontab line, a preset, or `every 15m`. The error is one sentence.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let trimmed = text.trim();
+        if let Some(length) = trimmed.strip_prefix("every ") {
+            return interval(length);
+        }
+        if trimmed.starts_with('@') {
+            return preset(trimmed);
+        }
+        cron(trimmed)?;
+        Ok(Self::Cron { line: trimmed.to_owned() })
+    }
+
+    /// The first tick after `after`, and not before `anchor` (the DAG's start date), to which intervals are aligned.
+    /// `None` when there is none: no schedule, or a line that never fires, such as 30 February.
+    pub fn next_after(&self, after: Timestamp, anchor: Option<Timestamp>) -> Option<Timestamp> {
+        match self {
+            Self::Never => None,
+            Self::Cron { line } => next_of_cron(line, after, anchor),
+            Self::Interval { every } => next_of_interval(*every, after, anchor),
+        }
+    }
+
+    /// Whether it can be due at all: a crontab line may name a day that no year has.
+    pub fn ever_fires(&self) -> bool {
+        !matches!(self, Self::Never) && self.next_after(Timestamp::UNIX_EPOCH, None).is_some()
+    }
+
+    /// The schedule for people: as it was written, or `never`.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Never => "never".into(),
+            Self::Cron { line } => line.clone(),
+            Self::Interval { every } => format!("every {}", duration::display(*every)),
+        }
+    }
+}
+
+fn interval(length: &str) -> Result<Schedule, String> {
+    let every = duration::parse(length)?;
+    if every < INTERVAL_MIN {
+        return Err(format!("an interval of {} is too short; 1s is the least", duration::display(every)));
+    }
+    Ok(Schedule::Interval { every })
+}
+
+fn preset(name: &str) -> Result<Schedule, String> {
+    if PRESETS.iter().any(|(preset, _)| *preset == name) {
+        return Ok(Schedule::Cron { line: name.to_owned() });
+    }
+    if matches!(name, "@once" | "@continuous") {
+        return Err(format!("the preset {name} is not supported yet"));
+    }
+    let names: Vec<_> = PRESETS.iter().map(|(preset, _)| *preset).collect();
+    Err(format!("{name} is no preset; the presets are {}", names.join(", ")))
+}
+
+/// The parsed crontab line that `line`, perhaps a preset, stands for.
+fn cron(line: &str) -> Result<Cron, String> {
+    let line = PRESETS.iter().find(|(preset, _)| *preset == line).map_or(line, |(_, crontab)| crontab);
+    let fields = line.split_whitespace().count();
+    if fields != 5 {
+        return Err(field_count_message(line, fields));
+    }
+    if line.contains('@') {
+        return Err(format!("{line:?} mixes a preset with a crontab line"));
+    }
+    let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
+    parser
+        .parse(line)
+        .map_err(|error| format!("{line:?} is no crontab line: {}", lowercase_start(&error.to_string())))
+}
+
+fn field_count_message(line: &str, fields: usize) -> String {
+    match fields {
+        0 => "the schedule is empty; write null for none".into(),
+        6 | 7 => format!(
+            "{line:?} has {fields} fields; a crontab line has five (minute, hour, day of month, month, day of week), \
+             and no seconds or years"
+        ),
+        _ => format!(
+            "{line:?} is no schedule: it is neither a crontab line (five fields), a preset, nor `every 15m`"
+        ),
+    }
+}
+
+fn lowercase_start(message: &str) -> String {
+    let mut letters = message.chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+}
+
+fn next_of_cron(line: &str, after: Timestamp, anchor: Option<Timestamp>) -> Option<Timestamp> {
+    let cron = cron(line).ok()?;
+    let (from, inclusive) = match anchor {
+        Some(anchor) if anchor > after => (whole_second_up(anchor)?, true),
+        _ => (after, false),
+    };
+    if !has_a_day(&cron, from) {
+        return None;
+    }
+    let next = cron.find_next_occurrence(&from.to_zoned(TimeZone::UTC), inclusive).ok()?;
+    Some(next.timestamp())
+}
+
+/// The instant itself, or the start of the next second: croner counts in whole ones.
+fn whole_second_up(instant: Timestamp) -> Option<Timestamp> {
+    let second = Timestamp::from_second(instant.as_second()).ok()?;
+    if second < instant { second.checked_add(SignedDuration::from_secs(1)).ok() } else { Some(second) }
+}
+
+/// Whether some day near `from` fits the line. croner itself would walk every day up to the year 5000.
+fn has_a_day(cron: &Cron, from: Timestamp) -> bool {
+    let mut day = from.to_zoned(TimeZone::UTC).date();
+    for _ in 0..SEARCH_DAYS {
+        if day_fits(cron, day) {
+            return true;
+        }
+        match day.tomorrow() {
+            Ok(tomorrow) => day = tomorrow,
+            Err(_) => return false,
+        }
+    }
+    false
+}
+
+fn day_fits(cron: &Cron, day: jiff::civil::Date) -> bool {
+    let month = u32::from(day.month().unsigned_abs());
+    if !cron.pattern.month_match(month).unwrap_or(false) {
+        return false;
+    }
+    let weekday =
+        Weekday::from_days_from_sunday(u32::from(day.weekday().to_sunday_zero_offset().unsigned_abs()));
+    let number = u32::from(day.day().unsigned_abs());
+    cron.pattern.day_match(i32::from(day.year()), month, number, weekday).unwrap_or(false)
+}
+
+/// `anchor + n * every`, the first one after `after`; the anchor itself when it still lies ahead.
+fn next_of_interval(every: Duration, after: Timestamp, anchor: Option<Timestamp>) -> Option<Timestamp> {
+    let anchor = anchor.unwrap_or(Timestamp::UNIX_EPOCH);
+    let step = i128::try_from(every.as_nanos()).ok().filter(|step| *step > 0)?;
+    let passed = after.as_nanosecond() - anchor.as_nanosecond();
+    if passed < 0 && anchor != Timestamp::UNIX_EPOCH {
+        return Some(anchor);
+    }
+    let next = anchor.as_nanosecond() + (passed.div_euclid(step) + 1) * step;
+    Timestamp::from_nanosecond(next).ok()
 }

@@ -1,3 +1,70 @@
 //! YAML to DAG, with every fault of a file named at once.
+//!
+//! The way of a file: [`reader`] makes a marked tree of it, within budgets; [`lower`] and its neighbours turn the tree
+//! into a [`Dag`]; [`report`] gathers what is wrong on the way. A fault never stops the search for others, unless the
+//! text is no YAML at all.
 
+mod arguments;
+mod diagnostic;
 pub mod duration;
+mod edges;
+mod keys;
+mod lower;
+mod marked;
+mod params;
+mod reader;
+mod report;
+mod scalar;
+mod suggest;
+mod syntax;
+mod task;
+mod templates;
+mod values;
+
+pub use diagnostic::{Diagnostic, Severity, Snippet, SnippetLine};
+
+use crate::catalog::Catalog;
+use crate::dag::Dag;
+use marked::Mark;
+use report::{Fault, Report};
+
+/// The largest file that is read: 1 MiB. A DAG of thousands of tasks is a tenth of it.
+pub const FILE_SIZE_MAX: usize = 1024 * 1024;
+
+/// A DAG file.
+#[derive(Clone, Copy, Debug)]
+pub struct Source<'a> {
+    /// Its path, as people know it.
+    pub name: &'a str,
+    /// What is in it.
+    pub text: &'a str,
+}
+
+/// What a DAG file gave.
+#[derive(Clone, Debug)]
+pub struct Parsed {
+    /// The DAG, if and only if no diagnostic is an error.
+    pub dag: Option<Dag>,
+    /// All that is wrong with the file, in its order.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Reads and checks a DAG file against the operators of `catalog`.
+pub fn parse(source: Source<'_>, catalog: &dyn Catalog) -> Parsed {
+    if source.text.len() > FILE_SIZE_MAX {
+        return too_large(source);
+    }
+    let mut report = Report::new(source.name, source.text);
+    let dag = reader::read(source.text, &mut report).and_then(|root| lower::dag(&root, catalog, &mut report));
+    let dag = if report.has_errors() { None } else { dag };
+    Parsed { dag, diagnostics: report.finish() }
+}
+
+fn too_large(source: Source<'_>) -> Parsed {
+    let mut report = Report::new(source.name, "");
+    let message =
+        format!("the file has {} bytes, and a DAG file may have {FILE_SIZE_MAX}", source.text.len());
+    let fault = Fault::error("too-large", Mark::START, message);
+    report.add(fault.hint("is it a DAG? data belongs in files that its tasks read".to_owned()));
+    Parsed { dag: None, diagnostics: report.finish() }
+}

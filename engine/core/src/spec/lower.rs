@@ -1,0 +1,197 @@
+//! From the marked tree of a file to its DAG.
+
+use super::duration;
+use super::edges::{self, Wiring};
+use super::keys::{DAG, DEFAULT_ARGS, Fields};
+use super::marked::{Content, Entry, Mark, Node};
+use super::report::{Fault, Report, quoted};
+use super::suggest::did_you_mean;
+use super::task::{self, Defaults, Draft};
+use super::{params, templates, values};
+use crate::catalog::Catalog;
+use crate::dag::{Dag, Graph};
+use crate::ids::{DagId, NAME_LENGTH_MAX, is_valid_name};
+use crate::schedule::{PRESETS, Schedule};
+
+/// The DAG of a file; what is missing from it when there were errors is of no use to anyone.
+pub(super) fn dag(root: &Node, catalog: &dyn Catalog, report: &mut Report<'_>) -> Option<Dag> {
+    if root.is_null() {
+        let fault = Fault::error("empty-file", Mark::START, "the file holds no DAG");
+        report.add(fault.hint("a DAG has at least dag_id and tasks".to_owned()));
+        return None;
+    }
+    let fields = DAG.fields(root, Mark::START, report)?;
+    let dag_id = dag_id(&fields, report);
+    let defaults = defaults(&fields, report);
+    let params = fields.given("params").map(|node| params::lower(node, report)).unwrap_or_default();
+    let drafts = tasks(&fields, &defaults, catalog, report);
+    let wiring = Wiring::new(&drafts);
+    let graph = edges::graph(&drafts, &wiring, report);
+    templates::check(&drafts, &wiring, graph.as_ref(), &params, report);
+    let (start_date, end_date) = dates(&fields, report);
+    let dag = Dag {
+        dag_id: dag_id?,
+        description: fields.given("description").and_then(|node| values::text(node, "description", report)),
+        doc_md: fields.given("doc_md").and_then(|node| values::text(node, "doc_md", report)),
+        schedule: fields.given("schedule").and_then(|node| schedule(node, report)).unwrap_or_default(),
+        start_date,
+        end_date,
+        catchup: flag(&fields, "catchup", report),
+        is_paused_upon_creation: flag(&fields, "is_paused_upon_creation", report),
+        tags: tags(&fields, report),
+        owners: owners(&drafts),
+        params,
+        tasks: drafts.into_iter().map(|draft| draft.task).collect(),
+        graph: graph.unwrap_or_else(Graph::default),
+    };
+    Some(dag)
+}
+
+fn dag_id(fields: &Fields<'_>, report: &mut Report<'_>) -> Option<DagId> {
+    let Some(node) = fields.given("dag_id") else {
+        let mark = fields.get("dag_id").map_or(fields.mark, |entry| entry.mark);
+        let fault = Fault::error("missing-key", mark, "the DAG has no dag_id");
+        report.add(fault.hint("write \"dag_id: my_dag\" at the top of the file".to_owned()));
+        return None;
+    };
+    let name = values::text(node, "dag_id", report)?;
+    check_name(&name, "dag_id", node.mark, report).then(|| DagId::from(name))
+}
+
+/// Whether a DAG or a task may have this name; if not, that is reported.
+pub(super) fn check_name(name: &str, what: &str, mark: Mark, report: &mut Report<'_>) -> bool {
+    if is_valid_name(name) {
+        return true;
+    }
+    let message = if name.len() > NAME_LENGTH_MAX {
+        format!("{what} is {} bytes long, and {NAME_LENGTH_MAX} is the most", name.len())
+    } else {
+        format!("{what} {} is no valid name", quoted(name))
+    };
+    let hint = "a name has letters, digits, \"_\", \"-\" and \".\", and is not empty".to_owned();
+    report.add(Fault::error("bad-name", mark, message).hint(hint));
+    false
+}
+
+fn defaults(fields: &Fields<'_>, report: &mut Report<'_>) -> Defaults {
+    let entry = fields.get("default_args").filter(|entry| !entry.value.is_null());
+    match entry.and_then(|entry| DEFAULT_ARGS.fields(&entry.value, entry.mark, report)) {
+        Some(fields) => task::settings(&fields, &Defaults::default(), report),
+        None => Defaults::default(),
+    }
+}
+
+fn tasks<'n>(
+    fields: &Fields<'n>,
+    defaults: &Defaults,
+    catalog: &dyn Catalog,
+    report: &mut Report<'_>,
+) -> Vec<Draft<'n>> {
+    let Some(entry) = fields.get("tasks") else {
+        let fault = Fault::error("missing-key", fields.mark, "the DAG has no tasks");
+        report.add(fault.hint("write \"tasks:\" with at least one task under it".to_owned()));
+        return Vec::new();
+    };
+    match &entry.value.content {
+        Content::Map(entries) if !entries.is_empty() => {
+            entries.iter().filter_map(|entry| task::lower(entry, defaults, catalog, report)).collect()
+        }
+        Content::Map(_) | Content::Null => {
+            report.add(Fault::error("no-tasks", entry.mark, "a DAG must have at least one task"));
+            Vec::new()
+        }
+        _ => {
+            report_wrong_tasks(entry, report);
+            Vec::new()
+        }
+    }
+}
+
+fn report_wrong_tasks(entry: &Entry, report: &mut Report<'_>) {
+    let message = format!("tasks must be a mapping from names to tasks, not {}", entry.value.describe());
+    let hint = matches!(entry.value.content, Content::List(_))
+        .then(|| "write each task as \"name:\" with its keys indented under it, without \"-\"".to_owned());
+    report.add(Fault::error("wrong-type", entry.value.mark, message).hint(hint));
+}
+
+fn schedule(node: &Node, report: &mut Report<'_>) -> Option<Schedule> {
+    let Some(text) = node.as_text() else {
+        let (message, hint) = match node.content {
+            Content::List(_) | Content::Map(_) => (
+                "schedules by assets are not supported yet".to_owned(),
+                "write a crontab line, a preset or null",
+            ),
+            _ => (
+                format!("schedule must be a string or null, not {}", node.describe()),
+                "write a crontab line such as \"0 9 * * *\", a preset such as \"@daily\", every 15m, or null",
+            ),
+        };
+        report.add(Fault::error("bad-schedule", node.mark, message).hint(hint.to_owned()));
+        return None;
+    };
+    match Schedule::parse(text) {
+        Ok(schedule) => {
+            if !schedule.ever_fires() {
+                let message = format!("the schedule {} never comes round", quoted(text));
+                report.add(Fault::warning("never-due", node.mark, message));
+            }
+            Some(schedule)
+        }
+        Err(reason) => {
+            report.add(Fault::error("bad-schedule", node.mark, reason).hint(schedule_hint(text)));
+            None
+        }
+    }
+}
+
+fn schedule_hint(text: &str) -> Option<String> {
+    let text = text.trim();
+    if text.eq_ignore_ascii_case("none") || text.eq_ignore_ascii_case("never") {
+        return Some("write null for a DAG that only runs when it is triggered".into());
+    }
+    if text.starts_with('@') {
+        return did_you_mean(text, PRESETS.iter().map(|(name, _)| *name));
+    }
+    if duration::parse(text).is_ok() {
+        return Some(format!("for an interval write \"every {text}\""));
+    }
+    None
+}
+
+fn dates(fields: &Fields<'_>, report: &mut Report<'_>) -> (Option<jiff::Timestamp>, Option<jiff::Timestamp>) {
+    let mut date = |key| fields.given(key).and_then(|node| values::instant(node, key, report));
+    let (start, end) = (date("start_date"), date("end_date"));
+    if let (Some(from), Some(to), Some(node)) = (start, end, fields.given("end_date"))
+        && to < from
+    {
+        report.add(Fault::error("bad-date", node.mark, "end_date is before start_date"));
+    }
+    (start, end)
+}
+
+fn flag(fields: &Fields<'_>, key: &str, report: &mut Report<'_>) -> bool {
+    fields.given(key).and_then(|node| values::boolean(node, key, report)).unwrap_or(false)
+}
+
+fn tags(fields: &Fields<'_>, report: &mut Report<'_>) -> Vec<String> {
+    let Some(node) = fields.given("tags") else { return Vec::new() };
+    let mut tags: Vec<String> = Vec::new();
+    for (tag, mark) in values::text_list(node, "tags", report) {
+        if tags.contains(&tag) {
+            report.add(Fault::warning(
+                "duplicate-tag",
+                mark,
+                format!("the tag {} is given twice", quoted(&tag)),
+            ));
+        } else {
+            tags.push(tag);
+        }
+    }
+    tags
+}
+
+fn owners(drafts: &[Draft<'_>]) -> Vec<String> {
+    let mut owners = indexmap::IndexSet::new();
+    owners.extend(drafts.iter().map(|draft| draft.task.owner.clone()));
+    owners.into_iter().collect()
+}

@@ -1,0 +1,74 @@
+//! The `{{ }}` language: Jinja's, with Airflow's names, over JSON values.
+//!
+//! Nothing here reads a clock, a file or a database: what a template may see is in its [`Context`], and values of
+//! other tasks come through an [`XcomSource`]. A template is bounded in work (fuel) and in output.
+
+mod convert;
+mod environment;
+mod facts;
+mod filters;
+mod inspect;
+mod methods;
+mod render;
+mod task_instance;
+
+pub use facts::{RunFacts, context_variables};
+pub(crate) use inspect::{Mention, MentionKind, exists, inspect};
+pub use render::{OUTPUT_SIZE_MAX, render};
+
+use std::sync::Arc;
+
+/// Where `ti.xcom_pull` finds what other tasks left behind.
+pub trait XcomSource {
+    /// The value under `key` of the instance of `task_id` in this run; `map_index` is `None` for a task that is not
+    /// mapped. `None` when there is no such value. The error is one sentence.
+    fn pull(
+        &self,
+        task_id: &str,
+        key: &str,
+        map_index: Option<i32>,
+    ) -> Result<Option<serde_json::Value>, String>;
+}
+
+/// What a template may see.
+#[derive(Clone)]
+pub struct Context {
+    /// The names, as [`context_variables`] makes them: an object.
+    pub variables: serde_json::Value,
+    /// The values of other tasks.
+    pub xcom: Arc<dyn XcomSource + Send + Sync>,
+}
+
+/// A template that could not be rendered.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{path}: {message}")]
+pub struct TemplateError {
+    /// Where it stands: `with.records` or `with.headers[2]`.
+    pub path: String,
+    /// What went wrong: one sentence.
+    pub message: String,
+}
+
+/// Whether a string is a template and not plain text.
+pub fn contains_template(text: &str) -> bool {
+    text.contains("{{") || text.contains("{%") || text.contains("{#")
+}
+
+/// The names that every template may use.
+pub(crate) const VARIABLES: [&str; 15] = [
+    "ds",
+    "ds_nodash",
+    "ts",
+    "ts_nodash",
+    "ts_nodash_with_tz",
+    "logical_date",
+    "data_interval_start",
+    "data_interval_end",
+    "run_id",
+    "params",
+    "dag",
+    "dag_run",
+    "task",
+    "ti",
+    "task_instance",
+];
