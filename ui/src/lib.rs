@@ -1,1 +1,83 @@
-//! Being built.
+//! The web: pages, REST API, data API and live events, served by axum from one process.
+//!
+//! ```text
+//!   browser ─▶ guard (host, origin, headers) ─▶ pages/    server-rendered HTML (askama)
+//!   client  ─▶                               ─▶ api/      /api/v2 in Airflow's shapes
+//!                                            ─▶ live/     /api/events, server-sent
+//!                                            ─▶ data_api/ and sensors/: the readings of the pipeline
+//! ```
+//!
+//! Nothing here writes: commands go through [`esteira_runtime::Handle`], reads through its reader.
+#![warn(missing_docs)]
+
+mod actor;
+mod api;
+mod assets;
+mod data_api;
+mod error_pages;
+mod frame;
+mod guard;
+mod live;
+mod pages;
+mod sensors;
+mod settings;
+
+pub use settings::Settings;
+
+use axum::middleware;
+use axum::{Extension, Router};
+use esteira_operator::Registry;
+use esteira_runtime::Handle;
+use esteira_tasks::connectors::Connectors;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tower_http::compression::CompressionLayer;
+
+/// What every handler may use. Cloning shares it.
+#[derive(Clone)]
+pub struct AppState {
+    /// The door to the engine.
+    pub handle: Handle,
+    /// The services that readings live in.
+    pub connectors: Connectors,
+    /// The operators that DAGs may name.
+    pub registry: Arc<Registry>,
+    /// Names that the data API and the dashboard use.
+    pub settings: Settings,
+}
+
+/// Everything that is served, without the check of the `Host` header, which needs to know the listener.
+pub fn router(state: AppState) -> Router {
+    let html = Router::new()
+        .merge(pages::router())
+        .merge(sensors::router())
+        .fallback(error_pages::not_found)
+        .layer(middleware::from_fn_with_state(state.clone(), error_pages::render));
+    Router::new()
+        .merge(api::router())
+        .merge(live::router())
+        .merge(data_api::router())
+        .merge(assets::router())
+        .merge(html)
+        .with_state(state)
+        .layer(CompressionLayer::new())
+        .layer(middleware::from_fn(guard::same_origin))
+        .layer(middleware::from_fn(guard::headers))
+}
+
+/// Serves until `shutdown` fires, then lets open requests end.
+pub async fn serve(
+    listener: TcpListener,
+    state: AppState,
+    shutdown: CancellationToken,
+) -> std::io::Result<()> {
+    let hosts = guard::Hosts::new(listener.local_addr()?, &state.settings.allowed_hosts);
+    let app = router(state)
+        .layer(middleware::from_fn_with_state(hosts, guard::known_host))
+        .layer(Extension(live::Shutdown(shutdown.clone())));
+    axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>())
+        .with_graceful_shutdown(shutdown.cancelled_owned())
+        .await
+}

@@ -1,0 +1,125 @@
+//! Pages for what is not there and what went wrong.
+//!
+//! A handler returns a [`PageError`]; a layer around all pages turns it into a page with the frame of the visitor.
+
+use crate::AppState;
+use crate::frame::{self, Frame, Section, Visitor};
+use askama::Template;
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::StatusCode;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use esteira_runtime::CommandError;
+use esteira_store::StoreError;
+use std::fmt;
+
+/// Why there is no page.
+#[derive(Clone, Debug)]
+pub(crate) struct PageError {
+    status: StatusCode,
+    title: String,
+    message: String,
+    hint: Option<String>,
+}
+
+impl PageError {
+    /// There is nothing of this name.
+    pub(crate) fn not_found(message: impl Into<String>) -> Self {
+        Self {
+            status: StatusCode::NOT_FOUND,
+            title: "Not found".to_owned(),
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    /// The address or the form says what nobody understands.
+    pub(crate) fn bad_request(message: impl Into<String>) -> Self {
+        Self {
+            status: StatusCode::BAD_REQUEST,
+            title: "That cannot be read".to_owned(),
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    /// Our own fault.
+    pub(crate) fn internal(error: impl fmt::Display) -> Self {
+        Self {
+            status: StatusCode::INTERNAL_SERVER_ERROR,
+            title: "Something went wrong".to_owned(),
+            message: error.to_string(),
+            hint: Some("the engine's own log says more; runs that are under way go on".to_owned()),
+        }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl From<StoreError> for PageError {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(%error, "a page could not be read from the store");
+        Self::internal(error)
+    }
+}
+
+impl From<CommandError> for PageError {
+    fn from(error: CommandError) -> Self {
+        let status = command_status(&error);
+        let title = match status {
+            StatusCode::NOT_FOUND => "Not found",
+            StatusCode::SERVICE_UNAVAILABLE => "The engine does not answer",
+            _ => "That was not done",
+        };
+        Self { status, title: title.to_owned(), message: error.to_string(), hint: None }
+    }
+}
+
+/// The status that fits a refusal; pages and API use the same.
+pub(crate) fn command_status(error: &CommandError) -> StatusCode {
+    match error {
+        CommandError::UnknownDag(_) | CommandError::UnknownRun { .. } => StatusCode::NOT_FOUND,
+        CommandError::RunExists { .. } | CommandError::RunIsOver { .. } | CommandError::Stale(_) => {
+            StatusCode::CONFLICT
+        }
+        CommandError::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        CommandError::Stopping | CommandError::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+impl IntoResponse for PageError {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, format!("{}\n", self.message)).into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+#[derive(Template)]
+#[template(path = "error.html")]
+struct ErrorPage {
+    frame: Frame,
+    error: PageError,
+}
+
+/// For addresses that nobody serves.
+pub(crate) async fn not_found(request: Request) -> PageError {
+    PageError::not_found(format!("there is no page at {}", request.uri().path()))
+}
+
+/// Turns a [`PageError`] into a page.
+pub(crate) async fn render(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let head = parts.clone();
+    let response = next.run(Request::from_parts(parts.clone(), body)).await;
+    let Some(error) = response.extensions().get::<PageError>().cloned() else { return response };
+    parts = head;
+    let visitor = Visitor::from_request_parts(&mut parts, &state).await.unwrap_or_default();
+    let frame = visitor.frame(Section::None, error.title.clone()).crumb(error.title.clone(), "");
+    (error.status, frame::html(&ErrorPage { frame, error })).into_response()
+}

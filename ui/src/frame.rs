@@ -1,0 +1,161 @@
+//! What surrounds every page: the rail, the crumbs, the theme, the scripts.
+//!
+//! A handler takes a [`Visitor`], and a page's template extends `base.html` and has a field `frame`:
+//!
+//! ```ignore
+//! let frame = visitor.frame(Section::Sensors, "Sensors").script("sensors.js").style("sensors.css");
+//! frame::html(&SensorsPage { frame, .. })
+//! ```
+
+use crate::error_pages::PageError;
+use crate::{AppState, assets};
+use askama::Template;
+use axum::extract::FromRequestParts;
+use axum::http::header;
+use axum::http::request::Parts;
+use axum::response::{Html, IntoResponse, Response};
+use std::convert::Infallible;
+
+/// The entries of the rail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Section {
+    /// The list of DAGs and all beneath it.
+    Dags,
+    /// All runs.
+    Runs,
+    /// The sensor dashboard.
+    Sensors,
+    /// The audit history.
+    Audit,
+    /// Files that make no DAG.
+    ImportErrors,
+    /// Nowhere: an error page.
+    None,
+}
+
+/// Where one is, in the top line.
+#[derive(Clone, Debug)]
+pub(crate) struct Crumb {
+    pub(crate) label: String,
+    /// Empty for the page itself.
+    pub(crate) url: String,
+}
+
+/// What the browser says about how it wants pages to be.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Visitor {
+    /// `light` or `dark` when chosen, else empty: as the system has it.
+    theme: &'static str,
+    import_errors: usize,
+}
+
+impl FromRequestParts<AppState> for Visitor {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Infallible> {
+        // A database that cannot be read is told of by the page itself, not by its frame.
+        let import_errors = state.handle.reader().import_errors().await.map_or(0, |errors| errors.len());
+        Ok(Self { theme: chosen_theme(parts), import_errors })
+    }
+}
+
+impl Visitor {
+    /// The frame of a page of this section.
+    pub(crate) fn frame(&self, section: Section, title: impl Into<String>) -> Frame {
+        Frame {
+            title: title.into(),
+            section,
+            crumbs: Vec::new(),
+            theme: self.theme,
+            import_errors: self.import_errors,
+            scripts: Vec::new(),
+            styles: Vec::new(),
+            events: String::new(),
+        }
+    }
+}
+
+/// A chosen theme: by `?theme=` in the address (for pictures), or by the cookie that the toggle sets.
+fn chosen_theme(parts: &Parts) -> &'static str {
+    let query = parts.uri.query().unwrap_or_default();
+    let cookies = parts.headers.get(header::COOKIE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let words = query.split('&').chain(cookies.split(';').map(str::trim));
+    words
+        .filter_map(|word| word.strip_prefix("theme="))
+        .find_map(|theme| match theme {
+            "light" => Some("light"),
+            "dark" => Some("dark"),
+            _ => None,
+        })
+        .unwrap_or_default()
+}
+
+/// What surrounds a page.
+#[derive(Clone, Debug)]
+pub(crate) struct Frame {
+    pub(crate) title: String,
+    pub(crate) section: Section,
+    pub(crate) crumbs: Vec<Crumb>,
+    pub(crate) theme: &'static str,
+    pub(crate) import_errors: usize,
+    pub(crate) scripts: Vec<String>,
+    pub(crate) styles: Vec<String>,
+    /// The query of the live events that the page wants: `dag_id=x&run_id=y`.
+    pub(crate) events: String,
+}
+
+impl Frame {
+    /// One more step on the way to this page.
+    #[must_use]
+    pub(crate) fn crumb(mut self, label: impl Into<String>, url: impl Into<String>) -> Self {
+        self.crumbs.push(Crumb { label: label.into(), url: url.into() });
+        self
+    }
+
+    /// A script module that only this page needs.
+    #[must_use]
+    pub(crate) fn script(mut self, name: &str) -> Self {
+        self.scripts.push(assets::url(name));
+        self
+    }
+
+    /// A style sheet that only this page needs.
+    #[must_use]
+    pub(crate) fn style(mut self, name: &str) -> Self {
+        self.styles.push(assets::url(name));
+        self
+    }
+
+    /// Narrows the live events down to those that the page shows.
+    #[must_use]
+    pub(crate) fn events(mut self, query: impl Into<String>) -> Self {
+        self.events = query.into();
+        self
+    }
+
+    /// The address of a static file, for templates.
+    pub(crate) fn asset(&self, name: &str) -> String {
+        assets::url(name)
+    }
+
+    /// `on` for the section that the page is in, for templates.
+    pub(crate) fn on(&self, section: &str) -> &'static str {
+        let name = match self.section {
+            Section::Dags => "dags",
+            Section::Runs => "runs",
+            Section::Sensors => "sensors",
+            Section::Audit => "audit",
+            Section::ImportErrors => "import-errors",
+            Section::None => "",
+        };
+        if name == section { "on" } else { "" }
+    }
+}
+
+/// A page as an answer.
+pub(crate) fn html(page: &impl Template) -> Response {
+    match page.render() {
+        Ok(text) => Html(text).into_response(),
+        Err(error) => PageError::internal(error).into_response(),
+    }
+}

@@ -1,0 +1,1 @@
+// What every page needs: the theme, times, the live indicator.
