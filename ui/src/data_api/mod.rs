@@ -1,8 +1,105 @@
-//! The data API: the readings in the cache, the history and the alerts.
+//! The data API: one way over HTTP to what the pipeline wrote, whatever services it went to.
+//!
+//! | address | answer |
+//! |---|---|
+//! | `GET /api/cache/{key}` | the hash at a key (Redis) |
+//! | `GET /api/cache?prefix=&limit=&after=` | keys, a page at a time |
+//! | `GET /api/history/{name}` | the document `processed/{name}.json` (MinIO) |
+//! | `GET /api/history?prefix=&limit=&after=` | names, a page at a time |
+//! | `GET /api/alerts` | the first alert that waits (RabbitMQ); `?limit=n` for a list. The queue stays as it is |
+//! | `DELETE /api/alerts?limit=n` | takes alerts out and answers with them |
+//! | `GET /api/stats` | counts, and how each service is |
+//!
+//! Each service may be the real one or its embedded twin; the answers are the same.
 
-use crate::AppState;
+mod alerts;
+mod cache;
+pub(crate) mod error;
+mod history;
+pub(crate) mod name;
+pub(crate) mod query;
+pub(crate) mod stats;
+#[cfg(test)]
+pub(crate) mod tests;
+
+use crate::{AppState, Settings};
 use axum::Router;
+use axum::extract::FromRef;
+use axum::routing::get;
+use esteira_tasks::cache::Cache;
+use esteira_tasks::connectors::Connectors;
+use esteira_tasks::objects::Objects;
+use esteira_tasks::queue::Queue;
+use esteira_tasks::service::ServiceError;
+use esteira_tasks::stream::Stream;
+use std::sync::Arc;
+use std::time::Duration;
 
+/// What the keys of processed documents begin with, and end with.
+pub(crate) const PROCESSED_PREFIX: &str = "processed/";
+const PROCESSED_SUFFIX: &str = ".json";
+
+/// What the keys of raw batches begin with.
+const RAW_PREFIX: &str = "raw/";
+
+/// How long a reader waits for a service that is down. A task waits longer.
+const PATIENCE: Duration = Duration::from_millis(1500);
+
+/// What the data API works on.
+#[derive(Clone)]
+pub(crate) struct DataState {
+    pub(crate) connectors: Connectors,
+    pub(crate) settings: Settings,
+}
+
+impl DataState {
+    /// The services behind these connectors, by these names.
+    pub(crate) fn new(connectors: &Connectors, settings: &Settings) -> Self {
+        Self { connectors: connectors.with_patience(PATIENCE), settings: settings.clone() }
+    }
+
+    pub(crate) async fn stream(&self) -> Result<Arc<dyn Stream>, ServiceError> {
+        self.connectors.stream(&self.settings.stream_connection).await
+    }
+
+    pub(crate) async fn cache(&self) -> Result<Arc<dyn Cache>, ServiceError> {
+        self.connectors.cache(&self.settings.cache_connection).await
+    }
+
+    pub(crate) async fn queue(&self) -> Result<Arc<dyn Queue>, ServiceError> {
+        self.connectors.queue(&self.settings.queue_connection).await
+    }
+
+    pub(crate) async fn objects(&self) -> Result<Arc<dyn Objects>, ServiceError> {
+        self.connectors.objects(&self.settings.objects_connection).await
+    }
+}
+
+impl FromRef<AppState> for DataState {
+    fn from_ref(state: &AppState) -> Self {
+        Self::new(&state.connectors, &state.settings)
+    }
+}
+
+/// The data API's routes.
 pub(crate) fn router() -> Router<AppState> {
+    routes()
+}
+
+/// The same over any state that holds connectors.
+fn routes<S>() -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+    DataState: FromRef<S>,
+{
+    // An address that ends with the slash has an empty name, which is told as such.
     Router::new()
+        .route("/api/cache", get(cache::list))
+        .route("/api/cache/", get(cache::one))
+        .route("/api/cache/{*key}", get(cache::one))
+        .route("/api/history", get(history::list))
+        .route("/api/history/", get(history::one))
+        .route("/api/history/{*name}", get(history::one))
+        .route("/api/alerts", get(alerts::look).delete(alerts::take))
+        .route("/api/stats", get(stats::answer))
 }
