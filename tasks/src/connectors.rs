@@ -189,8 +189,14 @@ fn open_kafka(connection: &Connection, _patience: Patience) -> Result<Arc<dyn St
     Err(connection_fault("Kafka", &connection.id, "is of a kind that is not built yet"))
 }
 
+#[cfg(feature = "redis")]
+fn open_redis(connection: &Connection, patience: Patience) -> Result<Arc<dyn Cache>, ServiceError> {
+    Ok(Arc::new(crate::cache::RedisCache::open(connection, patience)?))
+}
+
+#[cfg(not(feature = "redis"))]
 fn open_redis(connection: &Connection, _patience: Patience) -> Result<Arc<dyn Cache>, ServiceError> {
-    Err(connection_fault("Redis", &connection.id, "is of a kind that is not built yet"))
+    not_built(connection, "Redis", "redis")
 }
 
 fn open_rabbitmq(connection: &Connection, _patience: Patience) -> Result<Arc<dyn Queue>, ServiceError> {

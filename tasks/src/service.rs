@@ -135,6 +135,24 @@ impl Endpoint {
         self.error(ServiceErrorKind::Rejected, message)
     }
 
+    /// A connection that broke, in a client library's words.
+    pub(crate) fn connection_fault(&self, said: &str) -> ServiceError {
+        let lower = said.to_ascii_lowercase();
+        if lower.contains("certificate") || lower.contains("unknownissuer") {
+            return self.rejected(format!(
+                "has a certificate that is not trusted: {said} (a private authority is named with ?ca=/path/ca.pem)"
+            ));
+        }
+        let closed = ["broken pipe", "reset", "closed", "unexpected end", "eof", "terminated", "dropped"];
+        if closed.iter().any(|word| lower.contains(word)) {
+            return self.unavailable("closed the connection");
+        }
+        if lower.contains("refused") {
+            return self.unavailable("refused the connection");
+        }
+        self.unavailable(format!("cannot be reached: {said}"))
+    }
+
     /// Connects and hangs up: learns why a service cannot be reached, in the same words for every service. Client
     /// libraries tell it each in their own way, or not at all.
     pub(crate) async fn reach(&self) -> Result<(), ServiceError> {

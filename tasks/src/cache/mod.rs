@@ -1,8 +1,12 @@
 //! Caches of hashes by key: Redis, and its embedded twin.
 
 mod embedded;
+#[cfg(feature = "redis")]
+mod redis;
 
 pub(crate) use embedded::EmbeddedCache;
+#[cfg(feature = "redis")]
+pub(crate) use redis::RedisCache;
 
 use crate::service::ServiceError;
 use async_trait::async_trait;

@@ -4,15 +4,16 @@
 //! the disk twice, not once a file: `syncfs` makes all of its content durable, and once more all of its names.
 
 use super::file_names::{key_part, path_of};
-use super::{NewObject, ObjectEntry, ObjectPage, Objects, check_bucket, check_key};
+use super::{NewObject, ObjectEntry, ObjectPage, Objects, check_bucket, check_key, last_of_each_key};
 use crate::embedded::file_fault;
 use crate::service::{ServiceError, ServiceErrorKind};
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::fs;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 const SERVICE: &str = "Embedded object store";
@@ -101,29 +102,39 @@ struct Batch {
     objects: Vec<NewObject>,
     bucket_folder: PathBuf,
     temporary: PathBuf,
+    /// The places of those that are to be renamed.
+    written: Mutex<Vec<usize>>,
 }
 
 impl Batch {
     fn create(root: &Path, bucket_folder: &Path, objects: Vec<NewObject>) -> io::Result<Self> {
         let temporary = root.join(TEMPORARY).join(uuid::Uuid::now_v7().to_string());
         fs::create_dir_all(&temporary)?;
-        Ok(Self { objects, bucket_folder: bucket_folder.to_owned(), temporary })
+        let bucket_folder = bucket_folder.to_owned();
+        Ok(Self { objects, bucket_folder, temporary, written: Mutex::default() })
     }
 
     fn temporary_path(&self, index: usize) -> PathBuf {
         self.temporary.join(index.to_string())
     }
 
-    fn write(&self, range: std::ops::Range<usize>) -> io::Result<()> {
+    /// Writes some of the objects aside. Those that are there with the same content are left as they are: putting
+    /// a batch again is common (a task's second attempt), and thousands of new files are not cheap.
+    fn write(&self, range: Range<usize>) -> io::Result<()> {
         for index in range {
-            fs::write(self.temporary_path(index), &self.objects[index].body)?;
+            let object = &self.objects[index];
+            if holds(&path_of(&self.bucket_folder, &object.key), &object.body) {
+                continue;
+            }
+            fs::write(self.temporary_path(index), &object.body)?;
+            self.written.lock().unwrap_or_else(PoisonError::into_inner).push(index);
         }
         Ok(())
     }
 
     fn rename(&self) -> io::Result<()> {
-        for (index, object) in self.objects.iter().enumerate() {
-            let target = path_of(&self.bucket_folder, &object.key);
+        for &index in self.written.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            let target = path_of(&self.bucket_folder, &self.objects[index].key);
             let temporary = self.temporary_path(index);
             // The folder is mostly there. It may be missing at first, or go at any time: a delete removes folders
             // that it leaves empty.
@@ -146,6 +157,13 @@ impl Drop for Batch {
         // What stays behind is removed when the store is opened after a day.
         let _ = fs::remove_dir_all(&self.temporary);
     }
+}
+
+/// Whether a file is there and has this content.
+fn holds(path: &Path, body: &[u8]) -> bool {
+    let has_size =
+        fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.len() == body.len() as u64);
+    has_size && fs::read(path).is_ok_and(|content| content == body)
 }
 
 fn remove_leftovers(temporary: &Path) -> io::Result<()> {
@@ -276,7 +294,7 @@ impl Objects for EmbeddedObjects {
     async fn put_all(
         &self,
         bucket: &str,
-        mut objects: Vec<NewObject>,
+        objects: Vec<NewObject>,
         _in_flight: usize,
         on_progress: &(dyn Fn(usize) + Send + Sync),
     ) -> Result<(), ServiceError> {
@@ -285,6 +303,7 @@ impl Objects for EmbeddedObjects {
         if !folder.is_dir() {
             return Err(self.rejected(format!("has no bucket {bucket:?}")));
         }
+        let mut objects = last_of_each_key(objects);
         let mut done = 0;
         while !objects.is_empty() {
             let rest = objects.split_off(objects.len().min(BATCH_OBJECTS_MAX));

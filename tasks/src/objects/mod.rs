@@ -8,6 +8,7 @@ pub(crate) use embedded::EmbeddedObjects;
 use crate::service::ServiceError;
 use async_trait::async_trait;
 use bytes::Bytes;
+use std::collections::HashMap;
 
 /// An object's name and size.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,4 +107,20 @@ pub(crate) fn check_key(key: &str) -> Result<(), String> {
         return Ok(());
     };
     Err(format!("does not take the key {key:?}: {fault}"))
+}
+
+/// Without the objects that a later one of the same key would overwrite: with many in flight at once, either could be
+/// the last.
+pub(crate) fn last_of_each_key(objects: Vec<NewObject>) -> Vec<NewObject> {
+    let last: HashMap<String, usize> =
+        objects.iter().enumerate().map(|(index, object)| (object.key.clone(), index)).collect();
+    if last.len() == objects.len() {
+        return objects;
+    }
+    objects
+        .into_iter()
+        .enumerate()
+        .filter(|(index, object)| last[&object.key] == *index)
+        .map(|(_, object)| object)
+        .collect()
 }

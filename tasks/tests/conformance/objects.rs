@@ -153,6 +153,9 @@ async fn putting_again_overwrites(target: Target) {
         objects.put_all(&bucket, vec![object("key", body)], 1, &|_| {}).await.unwrap();
         assert_eq!(objects.get(&bucket, "key").await.unwrap(), Some(Bytes::from(body)));
     }
+    let twice = vec![object("key", "third"), object("key", "second")];
+    objects.put_all(&bucket, twice, 8, &|_| {}).await.unwrap();
+    assert_eq!(objects.get(&bucket, "key").await.unwrap(), Some(Bytes::from("second")));
     assert_eq!(listed(&objects, &bucket, "").await, ["key"]);
 }
 
