@@ -2,9 +2,10 @@
 //! no node index of petgraph leaves this file.
 
 use super::TaskIndex;
-use petgraph::algo::{tarjan_scc, toposort};
+use petgraph::algo::{kosaraju_scc, toposort};
 use petgraph::graph::{DiGraph, NodeIndex};
 use serde::Serialize;
+use std::collections::{HashMap, HashSet};
 
 /// The edges of a DAG, both ways, and an order in which every task comes after its upstreams.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -65,7 +66,8 @@ impl Graph {
 
 /// One cycle for each knot of tasks, as a walk along the edges.
 fn cycles(graph: &DiGraph<(), (), u32>, upstream: &[Vec<TaskIndex>]) -> Vec<Cycle> {
-    let knots = tarjan_scc(graph);
+    // Not Tarjan's: petgraph's recurses, and a cycle of ten thousand tasks would overflow the stack.
+    let knots = kosaraju_scc(graph);
     let mut found: Vec<Cycle> = knots
         .into_iter()
         .map(|knot| knot.into_iter().map(|node| TaskIndex(node.index() as u32)).collect::<Vec<_>>())
@@ -78,19 +80,20 @@ fn cycles(graph: &DiGraph<(), (), u32>, upstream: &[Vec<TaskIndex>]) -> Vec<Cycl
 
 /// Follows upstreams inside `knot` until a task comes round again, and returns that round in the order of execution.
 fn walk(knot: &[TaskIndex], upstream: &[Vec<TaskIndex>]) -> Cycle {
-    let mut path = vec![knot.iter().min().copied().unwrap_or(knot[0])];
-    loop {
-        let here = path[path.len() - 1];
-        let next = upstream[here.get()].iter().copied().find(|task| knot.contains(task)).unwrap_or(here);
-        if let Some(start) = path.iter().position(|task| *task == next) {
-            let mut round = path.split_off(start);
-            round.reverse();
-            let first = round.iter().enumerate().min_by_key(|(_, task)| **task).map_or(0, |(place, _)| place);
-            round.rotate_left(first);
-            return Cycle(round);
-        }
-        path.push(next);
+    let inside: HashSet<TaskIndex> = knot.iter().copied().collect();
+    let mut here = knot.iter().min().copied().unwrap_or(knot[0]);
+    let mut path = Vec::new();
+    let mut places = HashMap::new();
+    while !places.contains_key(&here) {
+        places.insert(here, path.len());
+        path.push(here);
+        here = upstream[here.get()].iter().copied().find(|task| inside.contains(task)).unwrap_or(here);
     }
+    let mut round = path.split_off(places[&here]);
+    round.reverse();
+    let first = round.iter().enumerate().min_by_key(|(_, task)| **task).map_or(0, |(place, _)| place);
+    round.rotate_left(first);
+    Cycle(round)
 }
 
 #[cfg(test)]

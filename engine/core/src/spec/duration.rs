@@ -50,7 +50,7 @@ fn sum_of_parts(text: &str) -> Result<Duration, String> {
     let mut rest = text;
     while !rest.is_empty() {
         let (number, after_number) = split_where(rest, |letter| !letter.is_ascii_digit() && letter != '.');
-        let (unit, after_unit) = split_where(after_number, |letter| !letter.is_alphabetic());
+        let (unit, after_unit) = split_where(after_number.trim_start(), |letter| !letter.is_alphabetic());
         let place = unit_place(number, unit, text)?;
         if last_unit.is_some_and(|last| place <= last) {
             return Err(format!("in {text:?} the units must come once each, the longest first, as in 1h30m"));

@@ -203,6 +203,11 @@ pub(super) struct Fields<'n> {
 }
 
 impl<'n> Fields<'n> {
+    /// A mapping without keys.
+    pub(super) fn none(mark: Mark) -> Self {
+        Self { entries: &[], mark }
+    }
+
     /// The value of this key, if it is given.
     pub(super) fn get(&self, key: &str) -> Option<&'n Entry> {
         self.entries.iter().find(|entry| entry.key == key)

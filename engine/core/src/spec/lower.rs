@@ -9,9 +9,10 @@ use super::suggest::did_you_mean;
 use super::task::{self, Defaults, Draft};
 use super::{params, templates, values};
 use crate::catalog::Catalog;
-use crate::dag::{Dag, Graph};
+use crate::dag::Dag;
 use crate::ids::{DagId, NAME_LENGTH_MAX, is_valid_name};
 use crate::schedule::{PRESETS, Schedule};
+use indexmap::IndexMap;
 
 /// The DAG of a file; what is missing from it when there were errors is of no use to anyone.
 pub(super) fn dag(root: &Node, catalog: &dyn Catalog, report: &mut Report<'_>) -> Option<Dag> {
@@ -23,14 +24,15 @@ pub(super) fn dag(root: &Node, catalog: &dyn Catalog, report: &mut Report<'_>) -
     let fields = DAG.fields(root, Mark::START, report)?;
     let dag_id = dag_id(&fields, report);
     let defaults = defaults(&fields, report);
-    let params = fields.given("params").map(|node| params::lower(node, report)).unwrap_or_default();
+    let params = fields.given("params").map_or_else(|| Some(IndexMap::new()), |node| params::lower(node, report));
     let drafts = tasks(&fields, &defaults, catalog, report);
     let wiring = Wiring::new(&drafts);
     let graph = edges::graph(&drafts, &wiring, report);
-    templates::check(&drafts, &wiring, graph.as_ref(), &params, report);
+    templates::check(&drafts, &wiring, graph.as_ref(), params.as_ref(), report);
     let (start_date, end_date) = dates(&fields, report);
-    let dag = Dag {
-        dag_id: dag_id?,
+    Some(Dag {
+        // Without a name there is an error, and then nobody sees the DAG; what is wrong below must be found all the same.
+        dag_id: dag_id.unwrap_or_else(|| DagId::from("")),
         description: fields.given("description").and_then(|node| values::text(node, "description", report)),
         doc_md: fields.given("doc_md").and_then(|node| values::text(node, "doc_md", report)),
         schedule: fields.given("schedule").and_then(|node| schedule(node, report)).unwrap_or_default(),
@@ -40,11 +42,10 @@ pub(super) fn dag(root: &Node, catalog: &dyn Catalog, report: &mut Report<'_>) -
         is_paused_upon_creation: flag(&fields, "is_paused_upon_creation", report),
         tags: tags(&fields, report),
         owners: owners(&drafts),
-        params,
+        params: params.unwrap_or_default(),
         tasks: drafts.into_iter().map(|draft| draft.task).collect(),
-        graph: graph.unwrap_or_else(Graph::default),
-    };
-    Some(dag)
+        graph: graph.unwrap_or_default(),
+    })
 }
 
 fn dag_id(fields: &Fields<'_>, report: &mut Report<'_>) -> Option<DagId> {
@@ -94,7 +95,7 @@ fn tasks<'n>(
     };
     match &entry.value.content {
         Content::Map(entries) if !entries.is_empty() => {
-            entries.iter().filter_map(|entry| task::lower(entry, defaults, catalog, report)).collect()
+            entries.iter().map(|entry| task::lower(entry, defaults, catalog, report)).collect()
         }
         Content::Map(_) | Content::Null => {
             report.add(Fault::error("no-tasks", entry.mark, "a DAG must have at least one task"));

@@ -11,13 +11,16 @@ use serde_json::Value;
 
 const KINDS: [&str; 7] = ["string", "integer", "number", "boolean", "array", "object", "any"];
 
-pub(super) fn lower(node: &Node, report: &mut Report<'_>) -> IndexMap<String, Param> {
+/// The params, or `None` when they are no mapping. A param with a fault is there all the same, so that the templates
+/// that read it are not reported too.
+pub(super) fn lower(node: &Node, report: &mut Report<'_>) -> Option<IndexMap<String, Param>> {
     let Content::Map(entries) = &node.content else {
         let message = format!("params must be a mapping from names to defaults, not {}", node.describe());
         report.add(Fault::error("wrong-type", node.mark, message));
-        return IndexMap::new();
+        return None;
     };
-    entries.iter().filter_map(|entry| Some((entry.key.clone(), param(entry, report)?))).collect()
+    let param = |entry: &Entry| param(entry, report).unwrap_or_else(|| short_form(Value::Null));
+    Some(entries.iter().map(|entry| entry.key.clone()).zip(entries.iter().map(param)).collect())
 }
 
 fn param(entry: &Entry, report: &mut Report<'_>) -> Option<Param> {
@@ -120,8 +123,7 @@ fn choices(node: &Node, report: &mut Report<'_>) -> Vec<Value> {
     match &node.content {
         Content::List(items) if !items.is_empty() => items.iter().map(Node::to_value).collect(),
         _ => {
-            let message = format!("enum must be a list of at least one value, not {}", node.describe());
-            report.add(Fault::error("wrong-type", node.mark, message));
+            report.add(Fault::error("wrong-type", node.mark, "enum must be a list of at least one value"));
             Vec::new()
         }
     }

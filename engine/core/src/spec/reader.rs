@@ -62,8 +62,8 @@ impl<'a> Reader<'a, '_, '_> {
             let (event, span) = self.next()?;
             match event {
                 Event::StreamEnd => break,
+                Event::DocumentStart(_) if root.is_some() => return self.second_document(span),
                 Event::StreamStart | Event::DocumentStart(_) | Event::DocumentEnd | Event::Nothing => {}
-                _ if root.is_some() => return self.second_document(span),
                 event => root = Some(self.node(event, span)?),
             }
         }
@@ -72,7 +72,7 @@ impl<'a> Reader<'a, '_, '_> {
 
     fn second_document(&mut self, span: Span) -> Reading<Node> {
         let fault =
-            Fault::error("several-documents", self.mark(span), "a second YAML document begins before this");
+            Fault::error("several-documents", self.mark(span), "a second YAML document begins here");
         self.report
             .add(fault.hint("a file holds one DAG: put the other one into a file of its own".to_owned()));
         Err(Stop)
@@ -91,7 +91,7 @@ impl<'a> Reader<'a, '_, '_> {
     }
 
     fn node(&mut self, event: Event<'a>, span: Span) -> Reading<Node> {
-        let mark = self.mark(span);
+        let mut mark = self.mark(span);
         let before = self.spent;
         let (anchor, content) = match event {
             Event::Alias(id) => return self.alias(id, mark),
@@ -101,11 +101,15 @@ impl<'a> Reader<'a, '_, '_> {
             }
             Event::SequenceStart(anchor, tag) => {
                 self.enter(anchor, tag, "seq", mark)?;
-                (anchor, Content::List(self.list()?))
+                let (items, end) = self.list()?;
+                mark = self.up_to(mark, end);
+                (anchor, Content::List(items))
             }
             Event::MappingStart(anchor, tag) => {
                 self.enter(anchor, tag, "map", mark)?;
-                (anchor, Content::Map(self.map(mark)?))
+                let (content, end) = self.map(mark)?;
+                mark = self.up_to(mark, end);
+                (anchor, content)
             }
             _ => {
                 self.report.add(Fault::error("yaml-syntax", mark, "a value is missing here"));
@@ -135,25 +139,31 @@ impl<'a> Reader<'a, '_, '_> {
         Ok(())
     }
 
-    fn list(&mut self) -> Reading<Vec<Node>> {
+    /// The items up to the end of the list, and where that is.
+    fn list(&mut self) -> Reading<(Vec<Node>, Span)> {
         let mut items = Vec::new();
         loop {
             let (event, span) = self.next()?;
             if event == Event::SequenceEnd {
                 self.depth -= 1;
-                return Ok(items);
+                return Ok((items, span));
             }
             items.push(self.node(event, span)?);
         }
     }
 
-    fn map(&mut self, start: Mark) -> Reading<Vec<Entry>> {
+    /// The mapping that begins at `start`, and where it ends.
+    fn map(&mut self, start: Mark) -> Reading<(Content, Span)> {
         let mut gathered = Mapping::default();
+        let mut is_template = false;
         loop {
             let (event, span) = self.next()?;
             if event == Event::MappingEnd {
                 self.depth -= 1;
-                return Ok(gathered.finish());
+                // What was meant as a template is one for the checks to come: one fault is enough for it.
+                let template = || Content::Text("{{ '' }}".to_owned());
+                let content = if is_template { template() } else { Content::Map(gathered.finish()) };
+                return Ok((content, span));
             }
             let merges = is_merge_key(&event);
             let key = self.node(event, span)?;
@@ -166,7 +176,7 @@ impl<'a> Reader<'a, '_, '_> {
             match key_text(&key) {
                 Some(_) if merges => self.merge(&mut gathered, value),
                 Some(text) => self.entry(&mut gathered, Entry { key: text, mark: key.mark, value }),
-                None => self.bad_key(&key, start),
+                None => is_template |= self.bad_key(&key, start),
             }
         }
     }
@@ -197,7 +207,8 @@ impl<'a> Reader<'a, '_, '_> {
         }
     }
 
-    fn bad_key(&mut self, key: &Node, start: Mark) {
+    /// Reports a key that is no string; says whether the mapping was probably meant as a template.
+    fn bad_key(&mut self, key: &Node, start: Mark) -> bool {
         let line = self.report.line(start.line).unwrap_or_default();
         let looks_like_template =
             line.contains("{{") && matches!(key.content, Content::Map(_) | Content::Null);
@@ -210,6 +221,16 @@ impl<'a> Reader<'a, '_, '_> {
             ("a key must be a string", "a list, a mapping or nothing cannot be a key")
         };
         self.report.add(Fault::error("bad-key", key.mark, message).hint(hint.to_owned()));
+        looks_like_template
+    }
+
+    /// The mark of a list in brackets or a mapping in braces, with its end where that is on the same line.
+    fn up_to(&self, mark: Mark, end: Span) -> Mark {
+        let is_flow = self.report.line(mark.line).and_then(|line| line.chars().nth(mark.column - 1));
+        if matches!(is_flow, Some('[' | '{')) && end.end.line() == mark.line && end.end.col() >= mark.column {
+            return Mark { length: end.end.col() + 1 - mark.column, ..mark };
+        }
+        mark
     }
 
     fn alias(&mut self, id: usize, mark: Mark) -> Reading<Node> {

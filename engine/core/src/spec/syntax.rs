@@ -41,6 +41,9 @@ fn hint(info: &str, line: &str, mark: Mark) -> Option<&'static str> {
     if info.contains("flow") || info.contains("',' or ']'") || info.contains("',' or '}'") {
         return Some("a list in brackets or a mapping in braces is not closed, or lacks a comma");
     }
+    if info.contains("placement of ':'") {
+        return Some("a bracket or a brace above is probably not closed");
+    }
     if info.contains("block mapping") || info.contains("simple key") || info.contains("indentation") {
         return Some(
             "look at the indentation: keys of one mapping begin in the same column, each followed by \": \"",

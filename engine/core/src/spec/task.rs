@@ -46,9 +46,10 @@ pub(super) fn lower<'n>(
     defaults: &Defaults,
     catalog: &dyn Catalog,
     report: &mut Report<'_>,
-) -> Option<Draft<'n>> {
+) -> Draft<'n> {
     lower::check_name(&entry.key, "task name", entry.mark, report);
-    let fields = TASK.fields(&entry.value, entry.mark, report)?;
+    // A task that is no mapping goes on without keys, so that those that depend on it are not reported too.
+    let fields = TASK.fields(&entry.value, entry.mark, report).unwrap_or_else(|| Fields::none(entry.mark));
     let with = fields.given("with");
     let operator = operator(entry, &fields, with, catalog, report);
     let settings = settings(&fields, defaults, report);
@@ -64,7 +65,7 @@ pub(super) fn lower<'n>(
         owner: settings.owner,
         doc_md: fields.given("doc_md").and_then(|node| values::text(node, "doc_md", report)),
     };
-    Some(Draft { task, mark: entry.mark, depends_on: depends_on.unwrap_or_default(), with })
+    Draft { task, mark: entry.mark, depends_on: depends_on.unwrap_or_default(), with }
 }
 
 /// The settings that a task, or default_args, gives over `defaults`.
@@ -107,6 +108,9 @@ fn operator(
     report: &mut Report<'_>,
 ) -> Option<String> {
     let Some(node) = fields.given("operator") else {
+        if !matches!(entry.value.content, Content::Map(_)) {
+            return None;
+        }
         let mark = fields.get("operator").map_or(entry.mark, |field| field.mark);
         let message = format!("the task {} has no operator", quoted(&entry.key));
         report.add(Fault::error("missing-key", mark, message).hint(operator_list(catalog)));

@@ -48,7 +48,8 @@ struct Scope<'a> {
     drafts: &'a [Draft<'a>],
     wiring: &'a Wiring,
     graph: Option<&'a Graph>,
-    params: &'a IndexMap<String, Param>,
+    /// `None` when they could not be read.
+    params: Option<&'a IndexMap<String, Param>>,
 }
 
 /// Checks every template of every task.
@@ -56,7 +57,7 @@ pub(super) fn check(
     drafts: &[Draft<'_>],
     wiring: &Wiring,
     graph: Option<&Graph>,
-    params: &IndexMap<String, Param>,
+    params: Option<&IndexMap<String, Param>>,
     report: &mut Report<'_>,
 ) {
     for (place, draft) in drafts.iter().enumerate() {
@@ -99,8 +100,7 @@ impl Scope<'_> {
         match mention.kind {
             MentionKind::Variable if VARIABLES.contains(&name) => {}
             MentionKind::Variable => report_variable(name, place, report),
-            MentionKind::Param if self.params.contains_key(name) => {}
-            MentionKind::Param => self.report_param(name, place, report),
+            MentionKind::Param => self.param(name, place, report),
             MentionKind::Filter | MentionKind::Test if exists(mention.kind, name) => {}
             MentionKind::Filter => report_engine_name("filter", name, place, report),
             MentionKind::Test => report_engine_name("test", name, place, report),
@@ -108,8 +108,9 @@ impl Scope<'_> {
         }
     }
 
-    fn report_param(&self, name: &str, place: Mark, report: &mut Report<'_>) {
-        let names = self.params.keys().map(String::as_str);
+    fn param(&self, name: &str, place: Mark, report: &mut Report<'_>) {
+        let Some(params) = self.params.filter(|params| !params.contains_key(name)) else { return };
+        let names = params.keys().map(String::as_str);
         let hint = did_you_mean(name, names).unwrap_or_else(|| {
             format!(
                 "add {} to the params of the DAG; what else a trigger gives is in dag_run.conf",
