@@ -199,8 +199,14 @@ fn open_redis(connection: &Connection, _patience: Patience) -> Result<Arc<dyn Ca
     not_built(connection, "Redis", "redis")
 }
 
+#[cfg(feature = "rabbitmq")]
+fn open_rabbitmq(connection: &Connection, patience: Patience) -> Result<Arc<dyn Queue>, ServiceError> {
+    Ok(Arc::new(crate::queue::RabbitQueue::open(connection, patience)?))
+}
+
+#[cfg(not(feature = "rabbitmq"))]
 fn open_rabbitmq(connection: &Connection, _patience: Patience) -> Result<Arc<dyn Queue>, ServiceError> {
-    Err(connection_fault("RabbitMQ", &connection.id, "is of a kind that is not built yet"))
+    not_built(connection, "RabbitMQ", "rabbitmq")
 }
 
 fn open_s3(connection: &Connection, _patience: Patience) -> Result<Arc<dyn Objects>, ServiceError> {

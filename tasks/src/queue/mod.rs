@@ -1,8 +1,12 @@
 //! Queues of messages: RabbitMQ, and its embedded twin.
 
 mod embedded;
+#[cfg(feature = "rabbitmq")]
+mod rabbitmq;
 
 pub(crate) use embedded::EmbeddedQueue;
+#[cfg(feature = "rabbitmq")]
+pub(crate) use rabbitmq::RabbitQueue;
 
 use crate::service::ServiceError;
 use async_trait::async_trait;
