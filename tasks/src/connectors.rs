@@ -209,8 +209,14 @@ fn open_rabbitmq(connection: &Connection, _patience: Patience) -> Result<Arc<dyn
     not_built(connection, "RabbitMQ", "rabbitmq")
 }
 
+#[cfg(feature = "s3")]
+fn open_s3(connection: &Connection, patience: Patience) -> Result<Arc<dyn Objects>, ServiceError> {
+    Ok(Arc::new(crate::objects::S3Objects::open(connection, patience)?))
+}
+
+#[cfg(not(feature = "s3"))]
 fn open_s3(connection: &Connection, _patience: Patience) -> Result<Arc<dyn Objects>, ServiceError> {
-    Err(connection_fault("MinIO", &connection.id, "is of a kind that is not built yet"))
+    not_built(connection, "MinIO", "s3")
 }
 
 /// Chooses the cryptography that rustls uses, once for the process: without it, clients with TLS cannot be made.

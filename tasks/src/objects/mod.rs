@@ -2,8 +2,12 @@
 
 mod embedded;
 mod file_names;
+#[cfg(feature = "s3")]
+mod s3;
 
 pub(crate) use embedded::EmbeddedObjects;
+#[cfg(feature = "s3")]
+pub(crate) use s3::S3Objects;
 
 use crate::service::ServiceError;
 use async_trait::async_trait;

@@ -110,8 +110,11 @@ async fn a_key_may_be_the_beginning_of_another(target: Target) {
             "{key}"
         );
     }
-    assert_eq!(listed(&objects, &bucket, "").await, ["a", "a-b", "a.b", "a/b", "a/b/c", "a0"]);
-    assert_eq!(listed(&objects, &bucket, "a/").await, ["a/b", "a/b/c"]);
+    // The one difference: MinIO keeps such keys, and leaves those below another key out of its listings. S3 does not.
+    if target.is_twin() {
+        assert_eq!(listed(&objects, &bucket, "").await, ["a", "a-b", "a.b", "a/b", "a/b/c", "a0"]);
+        assert_eq!(listed(&objects, &bucket, "a/").await, ["a/b", "a/b/c"]);
+    }
     assert_eq!(objects.get(&bucket, "a/b/").await.unwrap(), None);
 }
 
@@ -191,7 +194,7 @@ async fn five_thousand_objects_in_one_go(target: Target) {
 async fn pages_go_on_in_byte_order(target: Target) {
     let objects = open(&target).await;
     let bucket = bucket(&target, &objects).await;
-    let mut keys = vec!["B", "a", "a/1", "a/2", "a/2/x", "a/3", "a!", "b/1", "b/2", "c", "é", "z/z"];
+    let mut keys = vec!["B", "a-", "a/1", "a/2", "a/2x/y", "a/3", "a!", "b/1", "b/2", "c", "é", "z/z"];
     put(&objects, &bucket, &keys).await;
     keys.sort_unstable();
     for limit in 1..=keys.len() + 1 {
@@ -208,7 +211,7 @@ async fn pages_go_on_in_byte_order(target: Target) {
         assert_eq!(seen, keys, "in pages of {limit}");
     }
     let page = objects.list(&bucket, "a/", Some("a/2"), 10).await.unwrap();
-    assert_eq!(page.objects.iter().map(|entry| entry.key.as_str()).collect::<Vec<_>>(), ["a/2/x", "a/3"]);
+    assert_eq!(page.objects.iter().map(|entry| entry.key.as_str()).collect::<Vec<_>>(), ["a/2x/y", "a/3"]);
     let page = objects.list(&bucket, "a/", Some("b"), 10).await.unwrap();
     assert!(page.objects.is_empty() && page.next.is_none());
     let page = objects.list(&bucket, "b/", Some("a"), 2).await.unwrap();
@@ -218,13 +221,13 @@ async fn pages_go_on_in_byte_order(target: Target) {
 async fn a_deleted_object_is_gone(target: Target) {
     let objects = open(&target).await;
     let bucket = bucket(&target, &objects).await;
-    put(&objects, &bucket, &["a/b/c", "a/b"]).await;
+    put(&objects, &bucket, &["a/b/c", "a/d"]).await;
     objects.delete(&bucket, "a/b/c").await.unwrap();
     objects.delete(&bucket, "a/b/c").await.unwrap();
     assert_eq!(objects.get(&bucket, "a/b/c").await.unwrap(), None);
-    assert_eq!(listed(&objects, &bucket, "").await, ["a/b"]);
+    assert_eq!(listed(&objects, &bucket, "").await, ["a/d"]);
     put(&objects, &bucket, &["a/b/c"]).await;
-    assert_eq!(listed(&objects, &bucket, "").await, ["a/b", "a/b/c"]);
+    assert_eq!(listed(&objects, &bucket, "").await, ["a/b/c", "a/d"]);
 }
 
 async fn bad_names_are_rejected(target: Target) {
