@@ -198,3 +198,155 @@ fn next_of_interval(every: Duration, after: Timestamp, anchor: Option<Timestamp>
     let next = anchor.as_nanosecond() + (passed.div_euclid(step) + 1) * step;
     Timestamp::from_nanosecond(next).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    /// The next ticks of a schedule, as text.
+    fn ticks(schedule: &str, after: &str, anchor: Option<&str>, count: usize) -> Vec<String> {
+        let schedule = Schedule::parse(schedule).unwrap();
+        let mut after = at(after);
+        let mut ticks = Vec::new();
+        for _ in 0..count {
+            let Some(next) = schedule.next_after(after, anchor.map(at)) else { break };
+            assert!(next > after);
+            ticks.push(next.to_string());
+            after = next;
+        }
+        ticks
+    }
+
+    #[test]
+    fn crontab_lines_tick_as_crontab_says() {
+        let table: [(&str, &str, &[&str]); 14] = [
+            ("0 9 * * *", "2024-01-01T09:00:00Z", &["2024-01-02T09:00:00Z", "2024-01-03T09:00:00Z"]),
+            ("0 9 * * *", "2024-01-01T08:59:59.999Z", &["2024-01-01T09:00:00Z"]),
+            ("*/20 * * * *", "2024-01-01T00:00:00.5Z", &["2024-01-01T00:20:00Z", "2024-01-01T00:40:00Z"]),
+            ("@hourly", "2024-12-31T23:30:00Z", &["2025-01-01T00:00:00Z"]),
+            ("@daily", "2024-02-28T12:00:00Z", &["2024-02-29T00:00:00Z", "2024-03-01T00:00:00Z"]),
+            ("@weekly", "2024-01-01T00:00:00Z", &["2024-01-07T00:00:00Z", "2024-01-14T00:00:00Z"]),
+            ("@monthly", "2024-01-31T00:00:00Z", &["2024-02-01T00:00:00Z", "2024-03-01T00:00:00Z"]),
+            ("@quarterly", "2024-01-01T00:00:00Z", &["2024-04-01T00:00:00Z", "2024-07-01T00:00:00Z"]),
+            ("@yearly", "2024-01-01T00:00:00Z", &["2025-01-01T00:00:00Z"]),
+            // Both days restricted: either of them is enough (1 January 2024 is a Monday).
+            ("0 0 13 * 5", "2024-01-01T00:00:00Z", &["2024-01-05T00:00:00Z", "2024-01-12T00:00:00Z", "2024-01-13T00:00:00Z"]),
+            // Sunday is 0 and 7.
+            ("0 0 * * 7", "2024-01-01T00:00:00Z", &["2024-01-07T00:00:00Z"]),
+            ("0 0 * * MON-WED", "2024-01-01T00:00:00Z", &["2024-01-02T00:00:00Z", "2024-01-03T00:00:00Z", "2024-01-08T00:00:00Z"]),
+            // 2100 is no leap year.
+            ("0 0 29 2 *", "2096-01-01T00:00:00Z", &["2096-02-29T00:00:00Z", "2104-02-29T00:00:00Z"]),
+            ("0 0 31 * *", "2024-01-31T00:00:00Z", &["2024-03-31T00:00:00Z", "2024-05-31T00:00:00Z"]),
+        ];
+        for (schedule, after, expected) in table {
+            assert_eq!(ticks(schedule, after, None, expected.len()), expected, "{schedule} after {after}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_due_before_the_start_date() {
+        let start = Some("2024-06-01T12:00:00Z");
+        assert_eq!(ticks("0 12 * * *", "2024-01-01T00:00:00Z", start, 1), ["2024-06-01T12:00:00Z"]);
+        assert_eq!(ticks("0 9 * * *", "2024-01-01T00:00:00Z", start, 1), ["2024-06-02T09:00:00Z"]);
+        assert_eq!(ticks("0 12 * * *", "2024-06-01T12:00:00Z", start, 1), ["2024-06-02T12:00:00Z"]);
+        assert_eq!(
+            ticks("0 12 * * *", "2024-01-01T00:00:00Z", Some("2024-06-01T12:00:00.5Z"), 1),
+            ["2024-06-02T12:00:00Z"]
+        );
+    }
+
+    #[test]
+    fn intervals_are_aligned_to_the_start_date_or_the_epoch() {
+        let start = Some("2024-01-01T00:07:00Z");
+        assert_eq!(
+            ticks("every 15m", "2024-01-01T01:00:00Z", start, 2),
+            ["2024-01-01T01:07:00Z", "2024-01-01T01:22:00Z"]
+        );
+        assert_eq!(ticks("every 15m", "2024-01-01T00:07:00Z", start, 1), ["2024-01-01T00:22:00Z"]);
+        assert_eq!(ticks("every 15m", "2023-01-01T00:00:00Z", start, 1), ["2024-01-01T00:07:00Z"]);
+        assert_eq!(ticks("every 6h", "2024-01-01T01:00:00Z", None, 1), ["2024-01-01T06:00:00Z"]);
+        assert_eq!(ticks("every 6h", "1969-12-31T23:00:00Z", None, 1), ["1970-01-01T00:00:00Z"]);
+        assert_eq!(ticks("every 1d12h", "1970-01-01T00:00:00Z", None, 1), ["1970-01-02T12:00:00Z"]);
+    }
+
+    #[test]
+    fn a_line_that_never_fires_gives_none_soon() {
+        for line in ["0 0 30 2 *", "0 0 31 4,6,9,11 *"] {
+            let schedule = Schedule::parse(line).unwrap();
+            assert_eq!(schedule.next_after(at("2024-01-01T00:00:00Z"), None), None, "{line}");
+            assert!(!schedule.ever_fires());
+        }
+        assert!(Schedule::parse("0 0 29 2 *").unwrap().ever_fires());
+        assert_eq!(Schedule::Never.next_after(Timestamp::MIN, None), None);
+    }
+
+    #[test]
+    fn the_ends_of_time_are_no_trouble() {
+        for schedule in ["* * * * *", "@yearly", "every 1s", "every 36525d"] {
+            let schedule = Schedule::parse(schedule).unwrap();
+            for instant in [Timestamp::MIN, Timestamp::MAX, Timestamp::UNIX_EPOCH] {
+                for anchor in [None, Some(Timestamp::MIN), Some(Timestamp::MAX)] {
+                    let next = schedule.next_after(instant, anchor);
+                    assert!(next.is_none_or(|next| next > instant), "{schedule:?} {instant} {anchor:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn schedules_keep_the_text_of_their_author() {
+        for text in ["@daily", "0 9 * * 1-5", "every 1h30m"] {
+            assert_eq!(Schedule::parse(text).unwrap().describe(), text);
+        }
+        assert_eq!(Schedule::parse("  every 90m ").unwrap().describe(), "every 1h30m");
+        assert_eq!(Schedule::Never.describe(), "never");
+    }
+
+    #[test]
+    fn what_is_no_schedule_is_refused_with_a_reason() {
+        let table = [
+            ("", "empty"),
+            ("0 9 * * * *", "6 fields"),
+            ("0 0 9 * * * 2024", "7 fields"),
+            ("0 9 * *", "is no schedule"),
+            ("60 * * * *", "is no crontab line"),
+            ("* 24 * * *", "is no crontab line"),
+            ("a b c d e", "is no crontab line"),
+            ("@dayly", "is no preset"),
+            ("@once", "not supported yet"),
+            ("@continuous", "not supported yet"),
+            ("every", "is no schedule"),
+            ("every now", "is no duration"),
+            ("every 0s", "too short"),
+            ("every 250ms", "too short"),
+            ("0 0 * * @daily", "mixes"),
+        ];
+        for (text, reason) in table {
+            let message = Schedule::parse(text).unwrap_err();
+            assert!(message.contains(reason), "{text}: {message}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in "[-0-9*/,#LW?@+ a-zA-Z]{0,24}") {
+            if let Ok(schedule) = Schedule::parse(&text) {
+                let after = at("2024-01-01T00:00:00Z");
+                prop_assert!(schedule.next_after(after, None).is_none_or(|next| next > after));
+            }
+        }
+
+        #[test]
+        fn no_crontab_line_makes_it_panic(fields in prop::collection::vec("[0-9*]{1,2}([-/,][0-9L#W]{1,2})?", 5)) {
+            if let Ok(schedule) = Schedule::parse(&fields.join(" ")) {
+                let after = at("2024-01-01T00:00:00Z");
+                prop_assert!(schedule.next_after(after, None).is_none_or(|next| next > after));
+            }
+        }
+    }
+}

@@ -1,1 +1,401 @@
-//! Being built.
+//! The local executor: runs attempts in this process, one tokio task each.
+//!
+//! What it starts, it ends: an attempt that is told to end and does not within the grace is dropped, and every
+//! attempt reports exactly once.
+
+use crate::logs::{LogKey, LogWriter, Logs};
+use crate::notice::{Notice, ProgressNotice};
+use esteira_core::dag::{Dag, Task};
+use esteira_core::run::{AttemptError, AttemptErrorKind, InstanceKey, Outcome};
+use esteira_core::template::{self, XcomSource};
+use esteira_operator::{
+    AfterCommit, Level, Masker, Progress, Registry, TaskContext, TaskError, TaskErrorKind, TaskOutput, TaskReporter,
+};
+use esteira_store::{EncodedXcom, Reader, RunKey};
+use futures::FutureExt;
+use jiff::Timestamp;
+use serde_json::Value;
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{broadcast, mpsc};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// How long an attempt that was told to end may take before it is dropped. Longer than the time that an operator
+/// gives a child process between TERM and KILL.
+const END_GRACE: Duration = Duration::from_secs(15);
+
+/// An instance across runs.
+pub(crate) type AttemptPlace = (RunKey, InstanceKey);
+
+/// How an attempt ended, for the loop.
+pub(crate) struct Report {
+    pub(crate) place: AttemptPlace,
+    pub(crate) try_number: u32,
+    pub(crate) outcome: Outcome,
+    pub(crate) xcoms: Vec<EncodedXcom>,
+    pub(crate) arguments: Option<String>,
+    pub(crate) after_commit: Option<(AfterCommit, LogKey)>,
+}
+
+/// What attempts of a run have in common.
+#[derive(Clone, Debug)]
+pub(crate) struct RunFacts {
+    pub(crate) run_key: RunKey,
+    pub(crate) run_id: Arc<str>,
+    pub(crate) run_type: &'static str,
+    pub(crate) logical_date: Option<Timestamp>,
+    pub(crate) data_interval: Option<(Timestamp, Timestamp)>,
+    pub(crate) conf: Value,
+    pub(crate) params: Value,
+}
+
+/// What the executor works with.
+pub(crate) struct Tools {
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) reader: Reader,
+    pub(crate) logs: Logs,
+    pub(crate) masker: Arc<Masker>,
+    pub(crate) notices: broadcast::Sender<Notice>,
+    pub(crate) engine_mark: String,
+    pub(crate) xcom_size_max: usize,
+}
+
+/// Starts and ends attempts.
+pub(crate) struct Executor {
+    tools: Arc<Tools>,
+    reports: mpsc::UnboundedSender<Report>,
+    running: HashMap<AttemptPlace, (u32, CancellationToken)>,
+    tasks: TaskTracker,
+}
+
+impl Executor {
+    pub(crate) fn new(tools: Tools, reports: mpsc::UnboundedSender<Report>) -> Self {
+        Self { tools: Arc::new(tools), reports, running: HashMap::new(), tasks: TaskTracker::new() }
+    }
+
+    /// Starts an attempt; it reports when it has ended.
+    pub(crate) fn start(&mut self, dag: Arc<Dag>, facts: Arc<RunFacts>, instance: InstanceKey, try_number: u32) {
+        let place = (facts.run_key, instance);
+        let cancel = CancellationToken::new();
+        self.running.insert(place, (try_number, cancel.clone()));
+        let attempt = Attempt { tools: Arc::clone(&self.tools), dag, facts, instance, try_number, cancel };
+        let reports = self.reports.clone();
+        self.tasks.spawn(async move {
+            let report = attempt.run().await;
+            // The loop is gone only when the engine is: then the attempt counts as lost anyway.
+            let _ = reports.send(report);
+        });
+    }
+
+    /// Tells an attempt to end; it will report.
+    pub(crate) fn kill(&self, place: AttemptPlace, try_number: u32) {
+        if let Some((current, cancel)) = self.running.get(&place)
+            && *current == try_number
+        {
+            cancel.cancel();
+        }
+    }
+
+    /// The attempt has reported.
+    pub(crate) fn ended(&mut self, place: AttemptPlace, try_number: u32) {
+        if self.running.get(&place).is_some_and(|(current, _)| *current == try_number) {
+            self.running.remove(&place);
+        }
+    }
+
+    /// The attempts that have not reported.
+    pub(crate) fn running(&self) -> impl Iterator<Item = (AttemptPlace, u32)> + '_ {
+        self.running.iter().map(|(place, (try_number, _))| (*place, *try_number))
+    }
+
+    /// Tells all attempts to end.
+    pub(crate) fn kill_all(&self) {
+        self.running.values().for_each(|(_, cancel)| cancel.cancel());
+    }
+
+    /// Runs what an attempt left to be done once its result is durable.
+    pub(crate) fn after_commit(&self, after_commit: AfterCommit, key: LogKey) {
+        let tools = Arc::clone(&self.tools);
+        self.tasks.spawn(async move {
+            if let Err(error) = after_commit.await {
+                let log = tools.logs.writer(key, Arc::clone(&tools.masker));
+                let text = format!("the result is kept, but telling the service so failed: {error}");
+                log.line(Level::Warning, "engine", &text, Timestamp::now());
+            }
+        });
+    }
+
+    /// Waits until everything that was started has ended.
+    pub(crate) async fn drain(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+/// One attempt.
+struct Attempt {
+    tools: Arc<Tools>,
+    dag: Arc<Dag>,
+    facts: Arc<RunFacts>,
+    instance: InstanceKey,
+    try_number: u32,
+    cancel: CancellationToken,
+}
+
+impl Attempt {
+    fn task(&self) -> &Task {
+        self.dag.task(self.instance.task)
+    }
+
+    fn log_key(&self) -> LogKey {
+        LogKey {
+            dag_id: self.dag.dag_id.to_string(),
+            run_id: self.facts.run_id.to_string(),
+            task_id: self.task().task_id.to_string(),
+            map_index: self.instance.map_index,
+            try_number: self.try_number,
+        }
+    }
+
+    async fn run(self) -> Report {
+        let key = self.log_key();
+        let log = Arc::new(Reporter {
+            log: self.tools.logs.writer(key.clone(), Arc::clone(&self.tools.masker)),
+            notices: self.tools.notices.clone(),
+            key: key.clone(),
+        });
+        let mut report = Report {
+            place: (self.facts.run_key, self.instance),
+            try_number: self.try_number,
+            outcome: Outcome::Success,
+            xcoms: Vec::new(),
+            arguments: None,
+            after_commit: None,
+        };
+        // A panic is a bug of an operator; it must not leave an attempt that never reports.
+        let result = AssertUnwindSafe(self.execute(Arc::clone(&log), &mut report.arguments)).catch_unwind().await;
+        let result = result.unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
+        match result.and_then(|output| self.encode(output, &mut report.xcoms)) {
+            Ok(after_commit) => report.after_commit = after_commit.map(|future| (future, key)),
+            Err(error) => {
+                report.xcoms.clear();
+                report.outcome = self.failure(&log, error);
+            }
+        }
+        report
+    }
+
+    async fn execute(&self, log: Arc<Reporter>, rendered: &mut Option<String>) -> Result<TaskOutput, TaskError> {
+        let task = self.task();
+        let operator = self
+            .tools
+            .registry
+            .operator(&task.operator)
+            .ok_or_else(|| TaskError::fatal(format!("there is no operator \"{}\"", task.operator)))?;
+        let variables = template::context_variables(&self.template_facts());
+        let arguments = self.render(&variables).await?;
+        *rendered = Some(self.tools.masker.mask(&abridge(&arguments).to_string()));
+        let context = self.context(variables, log);
+        let execution = operator.execute(&context, arguments);
+        match task.execution_timeout {
+            Some(limit) => self.within(limit, execution).await,
+            None => self.until_cancelled(execution).await,
+        }
+    }
+
+    async fn render(&self, variables: &Value) -> Result<Value, TaskError> {
+        let task = self.task();
+        if !task.has_templates {
+            return Ok(task.arguments.clone());
+        }
+        let source = RunXcoms {
+            reader: self.tools.reader.clone(),
+            run_key: self.facts.run_key,
+            runtime: tokio::runtime::Handle::current(),
+        };
+        let context = template::Context { variables: variables.clone(), xcom: Arc::new(source) };
+        let (dag, index) = (Arc::clone(&self.dag), self.instance.task);
+        // Rendering reads XCom as it goes, which waits for the database: not on a thread that runs other attempts.
+        let rendered = tokio::task::spawn_blocking(move || template::render(&dag.task(index).arguments, &context)).await;
+        match rendered {
+            Ok(Ok(arguments)) => Ok(arguments),
+            Ok(Err(error)) => Err(TaskError::fatal(format!("the arguments cannot be rendered: {error}"))
+                .hint("look at the templates under the task's with:")),
+            Err(panic) => Err(TaskError::fatal(format!("rendering the arguments stopped: {panic}"))),
+        }
+    }
+
+    fn template_facts(&self) -> template::RunFacts<'_> {
+        template::RunFacts {
+            dag_id: self.dag.dag_id.as_str(),
+            run_id: &self.facts.run_id,
+            run_type: self.facts.run_type,
+            logical_date: self.facts.logical_date,
+            data_interval_start: self.facts.data_interval.map(|(start, _)| start),
+            data_interval_end: self.facts.data_interval.map(|(_, end)| end),
+            start_date: None,
+            conf: &self.facts.conf,
+            params: &self.facts.params,
+            task_id: self.task().task_id.as_str(),
+            map_index: (self.instance.map_index >= 0).then_some(self.instance.map_index),
+            try_number: self.try_number,
+        }
+    }
+
+    fn context(&self, variables: Value, log: Arc<Reporter>) -> TaskContext {
+        let (run_key, instance) = (self.facts.run_key, self.instance);
+        TaskContext {
+            dag_id: self.dag.dag_id.to_string(),
+            run_id: self.facts.run_id.to_string(),
+            task_id: self.task().task_id.to_string(),
+            map_index: instance.map_index,
+            try_number: self.try_number,
+            logical_date: self.facts.logical_date.map(|at| at.to_string()),
+            params: self.facts.params.clone(),
+            variables: Arc::new(variables),
+            attempt_mark: format!(
+                "{}/{run_key}.{}.{}.{}",
+                self.tools.engine_mark, instance.task.0, instance.map_index, self.try_number
+            ),
+            cancel: self.cancel.clone(),
+            reporter: log,
+        }
+    }
+
+    /// Lets the execution go on until it ends or the run is cancelled; after a cancel it has the grace to end.
+    async fn until_cancelled(
+        &self,
+        execution: impl Future<Output = Result<TaskOutput, TaskError>>,
+    ) -> Result<TaskOutput, TaskError> {
+        tokio::pin!(execution);
+        tokio::select! {
+            biased;
+            result = &mut execution => return result,
+            () = self.cancel.cancelled() => {}
+        }
+        tokio::time::timeout(END_GRACE, execution).await.unwrap_or_else(|_| Err(TaskError::cancelled()))
+    }
+
+    /// The same with a limit on the time.
+    async fn within(
+        &self,
+        limit: Duration,
+        execution: impl Future<Output = Result<TaskOutput, TaskError>>,
+    ) -> Result<TaskOutput, TaskError> {
+        let execution = self.until_cancelled(execution);
+        tokio::pin!(execution);
+        if let Ok(result) = tokio::time::timeout(limit, &mut execution).await {
+            return result;
+        }
+        let was_cancelled = self.cancel.is_cancelled();
+        self.cancel.cancel();
+        let result = execution.await;
+        if was_cancelled {
+            return result;
+        }
+        let limit = esteira_core::spec::duration::display(limit);
+        Err(TaskError::new(TaskErrorKind::TimedOut, format!("it took longer than its execution_timeout of {limit}")))
+    }
+
+    fn encode(&self, output: TaskOutput, xcoms: &mut Vec<EncodedXcom>) -> Result<Option<AfterCommit>, TaskError> {
+        for (key, value) in &output.xcom {
+            let encoded = EncodedXcom::encode(key, value, self.tools.xcom_size_max).map_err(|error| {
+                TaskError::fatal(error.to_string())
+                    .hint("push less, or put it into an object store and push its name; xcom_size_max sets the limit")
+            })?;
+            xcoms.push(encoded);
+        }
+        Ok(output.after_commit)
+    }
+
+    fn failure(&self, log: &Reporter, error: TaskError) -> Outcome {
+        let message = self.tools.masker.mask(&error.message);
+        let hint = error.hint.map(|hint| self.tools.masker.mask(&hint));
+        let kind = match error.kind {
+            TaskErrorKind::Skipped => {
+                log.line(Level::Info, "engine", &format!("skipped: {message}"));
+                return Outcome::Skipped { reason: message };
+            }
+            TaskErrorKind::Failed => AttemptErrorKind::Failed,
+            TaskErrorKind::Fatal => AttemptErrorKind::Fatal,
+            TaskErrorKind::TimedOut => AttemptErrorKind::TimedOut,
+            TaskErrorKind::Cancelled => AttemptErrorKind::Cancelled,
+        };
+        log.line(Level::Error, "engine", &message);
+        if let Some(hint) = &hint {
+            log.line(Level::Error, "engine", &format!("hint: {hint}"));
+        }
+        Outcome::Failed(AttemptError { kind, message, hint })
+    }
+}
+
+fn panicked(panic: &(dyn std::any::Any + Send)) -> TaskError {
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string).or_else(|| panic.downcast_ref::<String>().cloned());
+    TaskError::failed(format!("the operator stopped by a bug of its own: {}", text.unwrap_or_default()))
+}
+
+/// The longest text and the longest list of rendered arguments that the history keeps.
+const ABRIDGE_TEXT: usize = 4_096;
+const ABRIDGE_ITEMS: usize = 20;
+
+/// Rendered arguments as the history keeps them: long texts and lists are cut, and say so.
+fn abridge(value: &Value) -> Value {
+    match value {
+        Value::String(text) if text.len() > ABRIDGE_TEXT => {
+            let cut: String = text.chars().take(ABRIDGE_TEXT).collect();
+            Value::String(format!("{cut}… ({} bytes in all)", text.len()))
+        }
+        Value::Array(items) if items.len() > ABRIDGE_ITEMS => {
+            let mut kept: Vec<Value> = items.iter().take(ABRIDGE_ITEMS).map(abridge).collect();
+            kept.push(Value::String(format!("… ({} items in all)", items.len())));
+            Value::Array(kept)
+        }
+        Value::Array(items) => items.iter().map(abridge).collect(),
+        Value::Object(fields) => fields.iter().map(|(key, field)| (key.clone(), abridge(field))).collect(),
+        other => other.clone(),
+    }
+}
+
+/// The XCom of a run, for templates.
+struct RunXcoms {
+    reader: Reader,
+    run_key: RunKey,
+    runtime: tokio::runtime::Handle,
+}
+
+impl XcomSource for RunXcoms {
+    fn pull(&self, task_id: &str, key: &str, map_index: Option<i32>) -> Result<Option<Value>, String> {
+        let value = self.reader.xcom_value(self.run_key, task_id, map_index.unwrap_or(-1), key);
+        self.runtime.block_on(value).map_err(|error| error.to_string())
+    }
+}
+
+/// Where an attempt's lines and progress go.
+struct Reporter {
+    log: LogWriter,
+    notices: broadcast::Sender<Notice>,
+    key: LogKey,
+}
+
+impl TaskReporter for Reporter {
+    fn line(&self, level: Level, source: &str, text: &str) {
+        self.log.line(level, source, text, Timestamp::now());
+    }
+
+    fn progress(&self, progress: Progress) {
+        // Nobody listening is no fault.
+        let _ = self.notices.send(Notice::Progress(Arc::new(ProgressNotice {
+            dag_id: self.key.dag_id.clone(),
+            run_id: self.key.run_id.clone(),
+            task_id: self.key.task_id.clone(),
+            map_index: self.key.map_index,
+            try_number: self.key.try_number,
+            done: progress.done,
+            total: progress.total,
+            unit: progress.unit,
+        })));
+    }
+}

@@ -18,7 +18,7 @@ pub use batch::{
 };
 pub use error::StoreError;
 pub use open::{open_reader, open_writer};
-pub use read::{AttemptKey, EventFilter, Page, Reader, RunFilter};
+pub use read::{AttemptKey, EventFilter, Page, Reader, RunFilter, RunSnapshot};
 pub use rows::{
     AttemptRow, DagRow, EventRow, ImportErrorRow, RunKey, RunRow, TaskInstanceRow, VersionId, VersionRow, XcomRow,
 };

@@ -107,8 +107,8 @@ impl<'a> Report<'a> {
             line: fault.mark.line,
             column: fault.mark.column,
             length: fault.mark.length,
-            message: fault.message,
-            hint: fault.hint,
+            message: one_line(&fault.message),
+            hint: fault.hint.as_deref().map(one_line),
             snippet: (!lines.is_empty()).then_some(Snippet { lines }),
         }
     }
@@ -157,14 +157,15 @@ fn is_bidirectional_control(letter: char) -> bool {
     matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
-/// A name out of the file, quoted for a message: one line, not long, nothing that a terminal would obey.
+/// Text for a person, which may repeat what stands in the file, as one line that no terminal obeys.
+fn one_line(text: &str) -> String {
+    text.chars().map(|letter| if letter == '\n' { ' ' } else { printable(letter) }).collect()
+}
+
+/// A name out of the file, quoted for a message, and not long.
 pub(super) fn quoted(name: &str) -> String {
     const LENGTH_MAX: usize = 80;
-    let mut shown: String = name
-        .chars()
-        .take(LENGTH_MAX)
-        .map(|letter| if letter == '\n' { ' ' } else { printable(letter) })
-        .collect();
+    let mut shown: String = name.chars().take(LENGTH_MAX).collect();
     if name.chars().nth(LENGTH_MAX).is_some() {
         shown.push('…');
     }

@@ -51,6 +51,13 @@ impl Reader {
         row.as_ref().map(version_row).transpose()
     }
 
+    /// Every version's number in this database, DAG, number in the DAG and content hash: what the engine needs to
+    /// know a content again, without the contents.
+    pub async fn version_index(&self) -> Result<Vec<(VersionId, String, i64, String)>, StoreError> {
+        let query = "SELECT version_id, dag_id, version_number, source_hash FROM dag_version ORDER BY version_id";
+        Ok(sqlx::query_as(query).fetch_all(&self.pool).await?)
+    }
+
     /// The definition of a version, as JSON.
     pub async fn definition(&self, version_id: VersionId) -> Result<Option<serde_json::Value>, StoreError> {
         let text: Option<String> = sqlx::query_scalar("SELECT definition FROM dag_version WHERE version_id = ?1")

@@ -5,7 +5,7 @@ use crate::error::StoreError;
 use crate::rows::{EventRow, RunKey};
 use crate::write::hashed_fields;
 use esteira_core::history;
-use sqlx::Row;
+use sqlx::{Row, SqliteConnection};
 use sqlx::sqlite::SqliteRow;
 
 const EVENT_COLUMNS: &str = "SELECT seq, at, name, run_key, dag_id, run_id, task_id, task_index, map_index, try_number, \
@@ -59,8 +59,7 @@ impl Reader {
 
     /// All events of a run, oldest first: what a replay reads.
     pub async fn events_of_run(&self, run_key: RunKey) -> Result<Vec<EventRow>, StoreError> {
-        let query = sqlx::AssertSqlSafe(format!("{EVENT_COLUMNS} WHERE run_key = ?1 ORDER BY seq"));
-        sqlx::query(query).bind(run_key).fetch_all(&self.pool).await?.iter().map(event_row).collect()
+        of_run(&mut *self.pool.acquire().await?, run_key).await
     }
 
     /// How many events there are.
@@ -92,6 +91,12 @@ impl Reader {
             }
         }
     }
+}
+
+/// All events of a run, oldest first.
+pub(super) async fn of_run(connection: &mut SqliteConnection, run_key: RunKey) -> Result<Vec<EventRow>, StoreError> {
+    let query = sqlx::AssertSqlSafe(format!("{EVENT_COLUMNS} WHERE run_key = ?1 ORDER BY seq"));
+    sqlx::query(query).bind(run_key).fetch_all(connection).await?.iter().map(event_row).collect()
 }
 
 fn event_row(row: &SqliteRow) -> Result<EventRow, StoreError> {

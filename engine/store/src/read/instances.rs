@@ -6,7 +6,7 @@ use crate::rows::{AttemptRow, RunKey, TaskInstanceRow, XcomRow};
 use crate::xcom::decode;
 use esteira_core::states::TaskInstanceState;
 use serde_json::Value;
-use sqlx::Row;
+use sqlx::{Row, SqliteConnection};
 use sqlx::sqlite::SqliteRow;
 
 const INSTANCE_COLUMNS: &str = "SELECT run_key, dag_id, run_id, task_index, task_id, map_index, task_instance.state, \
@@ -27,8 +27,7 @@ pub struct AttemptKey {
 impl Reader {
     /// The instances of a run, in the order of the DAG's file.
     pub async fn instances(&self, run_key: RunKey) -> Result<Vec<TaskInstanceRow>, StoreError> {
-        let query = sqlx::AssertSqlSafe(format!("{INSTANCE_COLUMNS} WHERE run_key = ?1 ORDER BY task_index, map_index"));
-        sqlx::query(query).bind(run_key).fetch_all(&self.pool).await?.iter().map(instance_row).collect()
+        of_run(&mut *self.pool.acquire().await?, run_key).await
     }
 
     /// One instance.
@@ -98,6 +97,12 @@ impl Reader {
         .await?;
         row.map(|row| decode(row.get(0), row.get(1), row.get(2)).map_err(StoreError::Corrupt)).transpose()
     }
+}
+
+/// The instances of a run, in the order of the DAG's file.
+pub(super) async fn of_run(connection: &mut SqliteConnection, run_key: RunKey) -> Result<Vec<TaskInstanceRow>, StoreError> {
+    let query = sqlx::AssertSqlSafe(format!("{INSTANCE_COLUMNS} WHERE run_key = ?1 ORDER BY task_index, map_index"));
+    sqlx::query(query).bind(run_key).fetch_all(connection).await?.iter().map(instance_row).collect()
 }
 
 fn instance_row(row: &SqliteRow) -> Result<TaskInstanceRow, StoreError> {

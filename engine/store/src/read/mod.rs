@@ -7,7 +7,7 @@ mod runs;
 
 pub use events::EventFilter;
 pub use instances::AttemptKey;
-pub use runs::RunFilter;
+pub use runs::{RunFilter, RunSnapshot};
 
 use crate::error::StoreError;
 use jiff::Timestamp;

@@ -2,7 +2,7 @@
 
 use super::{Page, Reader, instant, json, label, optional_instant, page};
 use crate::error::StoreError;
-use crate::rows::{RunKey, RunRow};
+use crate::rows::{EventRow, RunKey, RunRow, TaskInstanceRow};
 use esteira_core::states::{RunState, RunType, TriggeredBy};
 use jiff::Timestamp;
 use sqlx::Row;
@@ -22,6 +22,17 @@ pub struct RunFilter {
     pub states: Vec<RunState>,
     /// Only older than this one.
     pub before: Option<RunKey>,
+}
+
+/// A run with its instances and all its events, as they stood at one instant.
+#[derive(Clone, Debug)]
+pub struct RunSnapshot {
+    /// The run.
+    pub run: RunRow,
+    /// Its instances, in the order of the DAG's file.
+    pub instances: Vec<TaskInstanceRow>,
+    /// Its events, oldest first.
+    pub events: Vec<EventRow>,
 }
 
 impl Reader {
@@ -91,6 +102,23 @@ impl Reader {
             by_dag.entry(run.dag_id.to_string()).or_default().push(run);
         }
         Ok(by_dag)
+    }
+
+    /// A run with its instances and all its events, as they stood at one instant: what a replay is compared with.
+    pub async fn run_snapshot(&self, run_key: RunKey) -> Result<Option<RunSnapshot>, StoreError> {
+        let mut transaction = self.pool.begin().await?;
+        let query = sqlx::AssertSqlSafe(format!("{RUN_COLUMNS} WHERE run_key = ?1"));
+        let row = sqlx::query(query).bind(run_key).fetch_optional(&mut *transaction).await?;
+        let Some(run) = row.as_ref().map(run_row).transpose()? else { return Ok(None) };
+        let instances = super::instances::of_run(&mut transaction, run_key).await?;
+        let events = super::events::of_run(&mut transaction, run_key).await?;
+        Ok(Some(RunSnapshot { run, instances, events }))
+    }
+
+    /// The numbers of the runs after `after`, oldest first.
+    pub async fn run_keys_after(&self, after: RunKey, limit: u32) -> Result<Vec<RunKey>, StoreError> {
+        let query = "SELECT run_key FROM dag_run WHERE run_key > ?1 ORDER BY run_key LIMIT ?2";
+        Ok(sqlx::query_scalar(query).bind(after).bind(limit).fetch_all(&self.pool).await?)
     }
 
     /// The newest logical date of a DAG's scheduled runs, from which catching up goes on.

@@ -1,0 +1,70 @@
+//! The runs that are under way, in memory.
+
+use crate::executor::{AttemptPlace, RunFacts};
+use esteira_core::ids::{DagId, RunId};
+use esteira_core::run::{InstanceKey, Run};
+use esteira_store::{RunKey, RunRow};
+use serde_json::Value;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// A run that is under way.
+pub(super) struct LiveRun {
+    pub(super) run: Run,
+    pub(super) run_id: RunId,
+    pub(super) facts: Arc<RunFacts>,
+}
+
+impl LiveRun {
+    /// A run and what its attempts are told of it.
+    pub(super) fn new(run: Run, row: &RunRow, params: Value) -> Self {
+        let interval = row.data_interval_start.zip(row.data_interval_end);
+        let facts = RunFacts {
+            run_key: row.run_key,
+            run_id: row.run_id.as_str().into(),
+            run_type: row.run_type.as_str(),
+            logical_date: row.logical_date,
+            data_interval: interval,
+            conf: row.conf.clone(),
+            params,
+        };
+        Self { run, run_id: row.run_id.clone(), facts: Arc::new(facts) }
+    }
+}
+
+/// All runs that are under way, by number and by name.
+#[derive(Default)]
+pub(super) struct LiveRuns {
+    by_key: HashMap<RunKey, LiveRun>,
+    by_name: HashMap<(DagId, RunId), RunKey>,
+}
+
+impl LiveRuns {
+    pub(super) fn insert(&mut self, key: RunKey, live: LiveRun) {
+        self.by_name.insert((live.run.dag().dag_id.clone(), live.run_id.clone()), key);
+        self.by_key.insert(key, live);
+    }
+
+    pub(super) fn get(&self, key: RunKey) -> Option<&LiveRun> {
+        self.by_key.get(&key)
+    }
+
+    pub(super) fn get_mut(&mut self, key: RunKey) -> Option<&mut LiveRun> {
+        self.by_key.get_mut(&key)
+    }
+
+    pub(super) fn key_of(&self, dag_id: &DagId, run_id: &RunId) -> Option<RunKey> {
+        self.by_name.get(&(dag_id.clone(), run_id.clone())).copied()
+    }
+
+    pub(super) fn remove(&mut self, key: RunKey) {
+        if let Some(live) = self.by_key.remove(&key) {
+            self.by_name.remove(&(live.run.dag().dag_id.clone(), live.run_id));
+        }
+    }
+
+    /// The state of one instance, if its run is under way.
+    pub(super) fn instance(&self, place: AttemptPlace) -> Option<(&LiveRun, InstanceKey)> {
+        self.get(place.0).map(|live| (live, place.1))
+    }
+}

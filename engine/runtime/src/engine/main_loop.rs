@@ -1,0 +1,356 @@
+//! The loop: waits for inputs, takes a turn over all that have come, commits it, and acts on it. The only writer.
+
+use super::live::LiveRuns;
+use super::schedules::Timetable;
+use super::turn::{self, Act, Turn};
+use super::{EngineError, FolderInbox};
+use crate::command::{Actor, Command};
+use crate::dag_folder::FolderChange;
+use crate::executor::{AttemptPlace, Executor, Report};
+use crate::handle::LiveDags;
+use crate::notice::Notice;
+use esteira_core::admission::Admission;
+use esteira_core::catalog::Catalog;
+use esteira_core::run::{Effect, Input, Outcome};
+use esteira_core::states::TaskInstanceState;
+use esteira_store::{Batch, EventRow, InstanceUpdate, NewAttempt, Reader, RunKey, RunUpdate, StoreError, Writer};
+use jiff::{SignedDuration, Timestamp};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+use tokio::sync::{broadcast, mpsc};
+use tokio_util::sync::CancellationToken;
+
+/// How many inputs one turn takes at most: it bounds the wait of the first among them.
+const INPUTS_PER_TURN: usize = 1_024;
+
+/// How long the loop waits before it tries a commit again that the disk did not take.
+const COMMIT_AGAIN: Duration = Duration::from_secs(1);
+
+/// What the loop is made of.
+pub(super) struct Parts {
+    pub(super) writer: Writer,
+    pub(super) reader: Reader,
+    pub(super) catalog: Arc<dyn Catalog + Send + Sync>,
+    pub(super) executor: Executor,
+    pub(super) parallelism: usize,
+    pub(super) notices: broadcast::Sender<Notice>,
+    pub(super) dags: Arc<RwLock<LiveDags>>,
+    pub(super) is_serving: bool,
+}
+
+/// Where inputs come from.
+pub(super) struct Inboxes {
+    pub(super) commands: mpsc::Receiver<Command>,
+    pub(super) reports: mpsc::UnboundedReceiver<Report>,
+    pub(super) folder: FolderInbox,
+}
+
+/// The number in this database and the number in its DAG of every version, by DAG and content hash.
+pub(super) type VersionIndex = HashMap<String, HashMap<String, (i64, i64)>>;
+
+/// The loop and everything that only it may touch.
+pub(super) struct MainLoop {
+    pub(super) writer: Writer,
+    pub(super) reader: Reader,
+    pub(super) catalog: Arc<dyn Catalog + Send + Sync>,
+    pub(super) executor: Executor,
+    pub(super) notices: broadcast::Sender<Notice>,
+    pub(super) shared_dags: Arc<RwLock<LiveDags>>,
+    pub(super) dags: LiveDags,
+    pub(super) versions: VersionIndex,
+    pub(super) runs: LiveRuns,
+    pub(super) admission: Admission<AttemptPlace>,
+    pub(super) retries: BinaryHeap<Reverse<(Timestamp, AttemptPlace)>>,
+    pub(super) timetable: Timetable,
+    pub(super) is_serving: bool,
+}
+
+/// What woke the loop.
+enum Woken {
+    ByInputs,
+    ByFolder(FolderChange),
+    ByTime,
+    ToStop,
+}
+
+impl MainLoop {
+    pub(super) async fn new(parts: Parts) -> Result<Self, EngineError> {
+        let mut versions = VersionIndex::new();
+        for (version_id, dag_id, number, hash) in parts.reader.version_index().await? {
+            versions.entry(dag_id).or_default().insert(hash, (version_id, number));
+        }
+        Ok(Self {
+            writer: parts.writer,
+            reader: parts.reader,
+            catalog: parts.catalog,
+            executor: parts.executor,
+            notices: parts.notices,
+            shared_dags: parts.dags,
+            dags: LiveDags::new(),
+            versions,
+            runs: LiveRuns::default(),
+            admission: Admission::new(parts.parallelism),
+            retries: BinaryHeap::new(),
+            timetable: Timetable::default(),
+            is_serving: parts.is_serving,
+        })
+    }
+
+    /// Takes turns until told to stop.
+    pub(super) async fn run(mut self, mut inboxes: Inboxes, stop: CancellationToken) -> Result<(), EngineError> {
+        let (mut commands, mut reports) = (Vec::new(), Vec::new());
+        loop {
+            let woken = self.wait(&mut inboxes, &mut commands, &mut reports, &stop).await;
+            let mut turn = Turn::new(turn::now());
+            match woken {
+                Woken::ToStop => break,
+                Woken::ByInputs | Woken::ByTime => {}
+                Woken::ByFolder(change) => self.folder_changed(&mut turn, change).await?,
+            }
+            for report in reports.drain(..) {
+                self.report(&mut turn, report)?;
+            }
+            for command in commands.drain(..) {
+                self.command(&mut turn, command).await?;
+            }
+            self.timers(&mut turn)?;
+            self.finish(turn).await?;
+        }
+        self.shut_down(inboxes).await
+    }
+
+    async fn wait(
+        &self,
+        inboxes: &mut Inboxes,
+        commands: &mut Vec<Command>,
+        reports: &mut Vec<Report>,
+        stop: &CancellationToken,
+    ) -> Woken {
+        let due = self.next_due();
+        let timer = async {
+            match due {
+                Some(at) => tokio::time::sleep(until(at)).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => Woken::ToStop,
+            count = inboxes.reports.recv_many(reports, INPUTS_PER_TURN) => {
+                debug_assert!(count > 0, "the executor holds a sender");
+                Woken::ByInputs
+            }
+            count = inboxes.commands.recv_many(commands, INPUTS_PER_TURN) => {
+                // Every handle is gone: nobody can ask for anything any more.
+                if count == 0 { Woken::ToStop } else { Woken::ByInputs }
+            }
+            change = inboxes.folder.recv(), if self.is_serving => match change {
+                Some(change) => Woken::ByFolder(change),
+                None => Woken::ToStop,
+            },
+            () = timer => Woken::ByTime,
+        }
+    }
+
+    fn next_due(&self) -> Option<Timestamp> {
+        let retry = self.retries.peek().map(|Reverse((at, _))| *at);
+        [retry, self.timetable.next_due()].into_iter().flatten().min()
+    }
+
+    /// Retries and schedules whose time has come.
+    fn timers(&mut self, turn: &mut Turn) -> Result<(), EngineError> {
+        while let Some(Reverse((at, place))) = self.retries.peek().copied() {
+            if at > turn.now {
+                break;
+            }
+            self.retries.pop();
+            self.decide(turn, place.0, Input::RetryDue { instance: place.1 }, &Actor::engine())?;
+        }
+        self.start_due_runs(turn)
+    }
+
+    /// An attempt ended.
+    pub(super) fn report(&mut self, turn: &mut Turn, report: Report) -> Result<(), EngineError> {
+        let Report { place, try_number, outcome, xcoms, arguments, after_commit } = report;
+        self.executor.ended(place, try_number);
+        let Some((live, instance)) = self.runs.instance(place) else { return Ok(()) };
+        let current = live.run.instance(instance);
+        if current.state != Some(TaskInstanceState::Running) || current.try_number != try_number {
+            return Ok(());
+        }
+        let started_at = current.started_at.unwrap_or(turn.now);
+        let (label, error) = describe(&outcome);
+        turn.batch.attempts.push(NewAttempt {
+            run_key: place.0,
+            instance,
+            try_number,
+            outcome: label,
+            started_at,
+            ended_at: turn.now,
+            error,
+            arguments,
+        });
+        let now = turn.now;
+        turn.batch.xcoms.extend(xcoms.into_iter().map(|xcom| (place.0, instance, now, xcom)));
+        if let Some((after_commit, key)) = after_commit {
+            turn.acts.push(Act::AfterCommit(after_commit, key));
+        }
+        self.decide(turn, place.0, Input::Report { instance, try_number, outcome }, &Actor::engine())
+    }
+
+    /// Lets a run decide, and carries what follows into the turn.
+    pub(super) fn decide(&mut self, turn: &mut Turn, run_key: RunKey, input: Input, actor: &Actor) -> Result<(), EngineError> {
+        let Some(live) = self.runs.get_mut(run_key) else { return Ok(()) };
+        let decision = live.run.decide(input, turn.now).map_err(|error| EngineError::Bug(error.to_string()))?;
+        turn.changes(run_key, &live.run_id, &live.run, &decision.changes, actor);
+        self.effects(turn, run_key, decision.effects);
+        Ok(())
+    }
+
+    pub(super) fn effects(&mut self, turn: &mut Turn, run_key: RunKey, effects: Vec<Effect>) {
+        for effect in effects {
+            let place = (run_key, turn::instance_of(&effect));
+            match effect {
+                Effect::Enqueue { .. } => self.admission.enqueue(place),
+                Effect::Dequeue { .. } => self.admission.dequeue(&place),
+                Effect::FreeSlot { .. } => self.admission.free(&place),
+                Effect::ArmRetry { at, .. } => self.retries.push(Reverse((at, place))),
+                Effect::StartAttempt { try_number, .. } => turn.acts.push(Act::StartAttempt { place, try_number }),
+                Effect::KillAttempt { try_number, .. } => turn.acts.push(Act::KillAttempt { place, try_number }),
+            }
+        }
+    }
+
+    /// Ends a turn: gives out slots, commits, acts.
+    pub(super) async fn finish(&mut self, mut turn: Turn) -> Result<(), EngineError> {
+        while let Some(place) = self.admission.admit() {
+            self.decide(&mut turn, place.0, Input::StartAttempt { instance: place.1 }, &Actor::engine())?;
+        }
+        self.write_rows(&mut turn);
+        if !turn.batch.is_empty() {
+            let events = self.commit(&turn.batch).await?;
+            self.publish_dags(&turn);
+            for event in events {
+                // Nobody listening is no fault.
+                let _ = self.notices.send(Notice::Event(Arc::new(event)));
+            }
+        }
+        self.act(turn);
+        Ok(())
+    }
+
+    /// The rows of what has changed, as they stand now.
+    fn write_rows(&self, turn: &mut Turn) {
+        for run_key in &turn.touched_runs {
+            let Some(live) = self.runs.get(*run_key) else { continue };
+            turn.batch.runs.push(RunUpdate {
+                run_key: *run_key,
+                state: live.run.state(),
+                started_at: live.run.started_at(),
+                ended_at: live.run.ended_at(),
+            });
+        }
+        for place in &turn.touched_instances {
+            let Some((live, instance)) = self.runs.instance(*place) else { continue };
+            turn.batch.instances.push(InstanceUpdate {
+                run_key: place.0,
+                instance,
+                task_id: live.run.dag().task(instance.task).task_id.clone(),
+                live: live.run.instance(instance).clone(),
+            });
+        }
+    }
+
+    /// Commits, however long the disk takes: what is in memory has changed already, so there is no way back, and
+    /// nothing is acted upon before it is durable.
+    async fn commit(&mut self, batch: &Batch) -> Result<Vec<EventRow>, EngineError> {
+        loop {
+            match self.writer.commit(batch).await {
+                Ok(events) => return Ok(events),
+                Err(error @ StoreError::DiskFull) => {
+                    tracing::error!("{error}");
+                    tokio::time::sleep(COMMIT_AGAIN).await;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    fn act(&mut self, turn: Turn) {
+        for act in turn.acts {
+            match act {
+                Act::StartAttempt { place, try_number } => {
+                    let Some((live, instance)) = self.runs.instance(place) else { continue };
+                    let (dag, facts) = (Arc::clone(live.run.dag()), Arc::clone(&live.facts));
+                    self.executor.start(dag, facts, instance, try_number);
+                }
+                Act::KillAttempt { place, try_number } => self.executor.kill(place, try_number),
+                Act::AfterCommit(after_commit, key) => self.executor.after_commit(after_commit, key),
+                Act::Reply(reply) => reply(),
+            }
+        }
+        for run_key in turn.touched_runs {
+            if self.runs.get(run_key).is_some_and(|live| live.run.state().is_terminal()) {
+                self.runs.remove(run_key);
+            }
+        }
+    }
+
+    fn publish_dags(&self, turn: &Turn) {
+        if turn.dags_changed {
+            *self.shared_dags.write().unwrap_or_else(PoisonError::into_inner) = self.dags.clone();
+        }
+    }
+
+    /// Ends what runs, records it as lost, and closes the database.
+    async fn shut_down(mut self, mut inboxes: Inboxes) -> Result<(), EngineError> {
+        inboxes.commands.close();
+        self.executor.kill_all();
+        self.executor.drain().await;
+        let mut turn = Turn::new(turn::now());
+        // What ended with a result in these last moments keeps it; what was made to end is lost, not failed.
+        while let Ok(report) = inboxes.reports.try_recv() {
+            if report.outcome == Outcome::Success {
+                self.report(&mut turn, report)?;
+            }
+        }
+        let lost: Vec<_> = self.executor.running().collect();
+        for (place, try_number) in lost {
+            self.report(&mut turn, lost_report(place, try_number))?;
+        }
+        turn.event("engine.stopped", None, &Actor::engine(), String::new());
+        self.write_rows(&mut turn);
+        self.commit(&turn.batch).await?;
+        for act in turn.acts {
+            if let Act::AfterCommit(after_commit, key) = act {
+                self.executor.after_commit(after_commit, key);
+            }
+        }
+        self.executor.drain().await;
+        Ok(self.writer.close().await?)
+    }
+}
+
+/// The report of an attempt that went away with its engine.
+pub(super) fn lost_report(place: AttemptPlace, try_number: u32) -> Report {
+    Report { place, try_number, outcome: Outcome::Lost, xcoms: Vec::new(), arguments: None, after_commit: None }
+}
+
+/// How an attempt ended, for its row: a label, and why it failed as JSON text.
+fn describe(outcome: &Outcome) -> (&'static str, Option<String>) {
+    match outcome {
+        Outcome::Success => ("success", None),
+        Outcome::Skipped { .. } => ("skipped", None),
+        Outcome::Failed(error) => ("failed", serde_json::to_string(error).ok()),
+        Outcome::Lost => ("lost", None),
+    }
+}
+
+/// How long from now until `at`; nothing for the past.
+fn until(at: Timestamp) -> Duration {
+    let rest = at.duration_since(Timestamp::now());
+    // A little more than what is left, so that the clock has passed `at` when the sleeper wakes.
+    Duration::try_from(rest.max(SignedDuration::ZERO)).unwrap_or_default() + Duration::from_micros(100)
+}

@@ -1,0 +1,129 @@
+//! Schedules: which DAGs are due, and the runs that this starts.
+
+use super::EngineError;
+use super::commands::iso;
+use super::main_loop::MainLoop;
+use super::turn::Turn;
+use crate::command::{Actor, CommandError, TriggerRequest};
+use crate::dag_folder::LoadedDag;
+use esteira_core::ids::{DagId, RunId};
+use esteira_core::states::RunType;
+use jiff::Timestamp;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+/// How many runs of one DAG a single turn starts: a long catch-up is spread over turns, so that others go on too.
+const RUNS_PER_TURN: usize = 10;
+
+/// When each scheduled DAG is due next.
+#[derive(Default)]
+pub(super) struct Timetable {
+    due: BTreeSet<(Timestamp, DagId)>,
+    by_dag: HashMap<DagId, Timestamp>,
+}
+
+impl Timetable {
+    pub(super) fn next_due(&self) -> Option<Timestamp> {
+        self.due.first().map(|(at, _)| *at)
+    }
+
+    /// The DAG is due at that time, or not at all.
+    fn set(&mut self, dag_id: &DagId, at: Option<Timestamp>) {
+        if let Some(before) = self.by_dag.remove(dag_id) {
+            self.due.remove(&(before, dag_id.clone()));
+        }
+        if let Some(at) = at {
+            self.by_dag.insert(dag_id.clone(), at);
+            self.due.insert((at, dag_id.clone()));
+        }
+    }
+
+    fn is_due(&self, now: Timestamp) -> Vec<DagId> {
+        self.due.iter().take_while(|(at, _)| *at <= now).map(|(_, dag_id)| dag_id.clone()).collect()
+    }
+}
+
+impl MainLoop {
+    /// Takes a DAG in as it is now, and works out when it is due next.
+    pub(super) fn put_dag(&mut self, turn: &mut Turn, mut loaded: LoadedDag) {
+        let previous = self.dags.get(&loaded.dag.dag_id);
+        // A DAG that was running by its schedule already goes on from where it was: an edit skips no tick.
+        let from = previous.filter(|before| !before.is_paused).and_then(|before| before.next_run_at);
+        let from = from.map(|at| at.min(turn.now)).unwrap_or(turn.now);
+        loaded.next_run_at = if self.is_serving { next_tick(&loaded, from) } else { None };
+        self.store_dag(turn, loaded);
+    }
+
+    /// The same with the next tick already worked out.
+    pub(super) fn store_dag(&mut self, turn: &mut Turn, loaded: LoadedDag) {
+        self.timetable.set(&loaded.dag.dag_id, loaded.next_run_at);
+        turn.batch.dags.push(esteira_store::DagChange {
+            dag_id: loaded.dag.dag_id.clone(),
+            version_id: loaded.version_id,
+            file: loaded.file.clone(),
+            is_paused: loaded.is_paused,
+            is_stale: false,
+            loaded_at: turn.now,
+        });
+        turn.dags_changed = true;
+        self.dags.insert(loaded.dag.dag_id.clone(), Arc::new(loaded));
+    }
+
+    /// Forgets a DAG whose file is gone.
+    pub(super) fn drop_dag(&mut self, turn: &mut Turn, dag_id: &DagId) {
+        self.timetable.set(dag_id, None);
+        turn.dags_changed = true;
+        self.dags.remove(dag_id);
+    }
+
+    pub(super) fn start_due_runs(&mut self, turn: &mut Turn) -> Result<(), EngineError> {
+        for dag_id in self.timetable.is_due(turn.now) {
+            let Some(loaded) = self.dags.get(&dag_id).cloned() else { continue };
+            let mut at = loaded.next_run_at;
+            for _ in 0..RUNS_PER_TURN {
+                let Some(tick) = at.filter(|tick| *tick <= turn.now) else { break };
+                self.start_scheduled_run(turn, &loaded, tick);
+                at = next_tick(&loaded, tick);
+            }
+            self.timetable.set(&dag_id, at);
+            self.dags.insert(dag_id, Arc::new(LoadedDag { next_run_at: at, ..(*loaded).clone() }));
+            turn.dags_changed = true;
+        }
+        Ok(())
+    }
+
+    fn start_scheduled_run(&mut self, turn: &mut Turn, loaded: &LoadedDag, tick: Timestamp) {
+        let run_id = RunId::from(format!("{}__{}", RunType::Scheduled, iso(tick)));
+        let mut request = TriggerRequest::manual(loaded.dag.dag_id.clone(), Actor::schedule());
+        request.run_type = RunType::Scheduled;
+        request.logical_date = Some(tick);
+        // Airflow 3's default: a point in time, an interval of no width.
+        request.data_interval = Some((tick, tick));
+        match self.create_run(turn, loaded, request, run_id) {
+            Ok(_) | Err(CommandError::RunExists { .. }) => {}
+            Err(error) => {
+                tracing::error!(dag = %loaded.dag.dag_id, %error, "the schedule could not start a run");
+                turn.event("dag.schedule_failed", Some(&loaded.dag.dag_id), &Actor::schedule(), body(&error));
+            }
+        }
+    }
+}
+
+fn body(error: &CommandError) -> String {
+    serde_json::json!({ "error": error.to_string() }).to_string()
+}
+
+/// The first tick after `from` within the DAG's dates; none for a DAG that is paused or has no schedule.
+pub(super) fn next_tick(loaded: &LoadedDag, from: Timestamp) -> Option<Timestamp> {
+    if loaded.is_paused {
+        return None;
+    }
+    let dag = &loaded.dag;
+    let from = match dag.start_date {
+        // A tick at the start date itself counts.
+        Some(start) if start > from => start.checked_sub(jiff::SignedDuration::from_micros(1)).unwrap_or(start),
+        _ => from,
+    };
+    let tick = dag.schedule.next_after(from, dag.start_date)?;
+    (dag.end_date.is_none_or(|end| tick <= end)).then_some(tick)
+}

@@ -1,0 +1,113 @@
+//! What one turn of the loop collects: what is to be made durable, and what is to be done afterwards.
+
+use super::to_micros;
+use crate::command::Actor;
+use crate::executor::AttemptPlace;
+use crate::logs::LogKey;
+use esteira_core::ids::DagId;
+use esteira_core::run::{Change, Effect, InstanceKey, Run};
+use esteira_operator::AfterCommit;
+use esteira_store::{Batch, NewEvent, RunKey, Subject};
+use esteira_core::ids::RunId;
+use jiff::Timestamp;
+use std::collections::{BTreeSet, HashSet};
+
+/// The instant of a turn.
+pub(super) fn now() -> Timestamp {
+    to_micros(Timestamp::now())
+}
+
+/// Something to be done once the turn is durable.
+pub(super) enum Act {
+    StartAttempt { place: AttemptPlace, try_number: u32 },
+    KillAttempt { place: AttemptPlace, try_number: u32 },
+    AfterCommit(AfterCommit, LogKey),
+    Reply(Box<dyn FnOnce() + Send>),
+}
+
+/// What one turn collects.
+pub(super) struct Turn {
+    pub(super) now: Timestamp,
+    pub(super) batch: Batch,
+    pub(super) acts: Vec<Act>,
+    /// Runs and instances whose rows have changed; written once, as they stand at the end of the turn.
+    pub(super) touched_runs: BTreeSet<RunKey>,
+    pub(super) touched_instances: HashSet<AttemptPlace>,
+    pub(super) dags_changed: bool,
+}
+
+impl Turn {
+    pub(super) fn new(now: Timestamp) -> Self {
+        Self {
+            now,
+            batch: Batch::default(),
+            acts: Vec::new(),
+            touched_runs: BTreeSet::new(),
+            touched_instances: HashSet::new(),
+            dags_changed: false,
+        }
+    }
+
+    /// An event that is not about a run.
+    pub(super) fn event(&mut self, name: &'static str, dag_id: Option<&DagId>, actor: &Actor, body: String) {
+        self.batch.events.push(NewEvent {
+            at: self.now,
+            name,
+            subject: Subject { dag_id: dag_id.cloned(), ..Subject::default() },
+            try_number: 0,
+            actor: actor.name.clone(),
+            via: actor.via,
+            body,
+        });
+    }
+
+    /// An event about a run as a whole that is no change of its state machine: its creation.
+    pub(super) fn run_event(&mut self, name: &'static str, dag_id: &DagId, run: (RunKey, RunId), actor: &Actor, body: String) {
+        self.batch.events.push(NewEvent {
+            at: self.now,
+            name,
+            subject: Subject { dag_id: Some(dag_id.clone()), run: Some(run), task: None },
+            try_number: 0,
+            actor: actor.name.clone(),
+            via: actor.via,
+            body,
+        });
+    }
+
+    /// The changes of a run, as events, with their rows marked for writing.
+    pub(super) fn changes(&mut self, run_key: RunKey, run_id: &RunId, run: &Run, changes: &[Change], actor: &Actor) {
+        for change in changes {
+            let task = match change {
+                Change::Task { instance, .. } => {
+                    self.touched_instances.insert((run_key, *instance));
+                    Some((*instance, run.dag().task(instance.task).task_id.clone()))
+                }
+                _ => {
+                    self.touched_runs.insert(run_key);
+                    None
+                }
+            };
+            self.batch.events.push(NewEvent {
+                at: self.now,
+                name: change.event_name(),
+                subject: Subject { dag_id: Some(run.dag().dag_id.clone()), run: Some((run_key, run_id.clone())), task },
+                try_number: change.try_number().unwrap_or(0),
+                actor: actor.name.clone(),
+                via: actor.via,
+                body: change.body(),
+            });
+        }
+    }
+}
+
+/// The instance that an effect is about.
+pub(super) fn instance_of(effect: &Effect) -> InstanceKey {
+    match effect {
+        Effect::Enqueue { instance }
+        | Effect::Dequeue { instance }
+        | Effect::FreeSlot { instance }
+        | Effect::StartAttempt { instance, .. }
+        | Effect::KillAttempt { instance, .. }
+        | Effect::ArmRetry { instance, .. } => *instance,
+    }
+}

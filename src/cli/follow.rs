@@ -1,0 +1,182 @@
+//! Follows a run to its end: progress bars on a terminal, plain lines in a pipe.
+
+use super::{Failure, grouped};
+use esteira_core::dag::Dag;
+use esteira_core::states::RunState;
+use esteira_runtime::{Handle, Notice, ProgressNotice};
+use esteira_store::{EventRow, RunKey, RunRow};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use std::collections::HashMap;
+use std::io::IsTerminal;
+use std::time::Duration;
+use tokio::sync::broadcast::{Receiver, error::RecvError};
+
+/// Follows a run to its end and gives its row as it ended. `notices` must have been subscribed to before the run was
+/// asked for.
+pub(crate) async fn follow(handle: &Handle, mut notices: Receiver<Notice>, run: &RunRow, dag: &Dag) -> Result<RunRow, Failure> {
+    let mut view: Box<dyn View> =
+        if std::io::stderr().is_terminal() { Box::new(Bars::new(dag)) } else { Box::new(Lines::default()) };
+    loop {
+        match notices.recv().await {
+            Ok(Notice::Event(event)) if event.run_key == Some(run.run_key) => {
+                view.event(&event);
+                if event.name == "run.ended" {
+                    break;
+                }
+            }
+            Ok(Notice::Progress(progress)) if is_of(&progress, run) => view.progress(&progress),
+            Ok(_) => {}
+            // What was missed stands in the store: only the end must not be missed.
+            Err(RecvError::Lagged(_)) if run_row(handle, run.run_key).await?.state.is_terminal() => break,
+            Err(RecvError::Lagged(_)) => {}
+            Err(RecvError::Closed) => return Err(Failure::failed("the engine stopped before the run ended")),
+        }
+    }
+    view.end();
+    run_row(handle, run.run_key).await
+}
+
+async fn run_row(handle: &Handle, run_key: RunKey) -> Result<RunRow, Failure> {
+    let row = handle.reader().run_by_key(run_key).await.map_err(|error| Failure::failed(error.to_string()))?;
+    row.ok_or_else(|| Failure::failed("the run is not in the database any more"))
+}
+
+fn is_of(progress: &ProgressNotice, run: &RunRow) -> bool {
+    progress.dag_id == run.dag_id.as_str() && progress.run_id == run.run_id.as_str()
+}
+
+/// The run's end in words.
+pub(crate) fn verdict(run: &RunRow) -> &'static str {
+    if run.state == RunState::Success { "succeeded" } else { "failed" }
+}
+
+/// How a run is shown while it goes on.
+trait View: Send {
+    fn event(&mut self, event: &EventRow);
+    fn progress(&mut self, progress: &ProgressNotice);
+    fn end(&mut self);
+}
+
+/// What happened in an attempt, in one line.
+fn line(event: &EventRow) -> Option<String> {
+    let body: serde_json::Value = serde_json::from_str(&event.body).unwrap_or_default();
+    let again = if event.try_number > 1 { format!(" (attempt {})", event.try_number) } else { String::new() };
+    Some(match event.name.as_str() {
+        "task.started" => format!("▶ {}{again}", event.task_id),
+        "task.succeeded" => format!("✓ {}{again}", event.task_id),
+        "task.failed" => {
+            let hint = body["error"]["hint"].as_str().map(|hint| format!("\n  hint: {hint}")).unwrap_or_default();
+            let next = if body["retry_at"].is_null() { "" } else { "; it will be tried again" };
+            format!("✕ {}{again}: {}{next}{hint}", event.task_id, body["error"]["message"].as_str().unwrap_or(""))
+        }
+        "task.lost" => format!("⌁ {}{again}: lost with its engine", event.task_id),
+        "task.skipped" => format!("⤼ {}: {}", event.task_id, body["reason"].as_str().unwrap_or("skipped")),
+        "task.upstream_failed" => format!("⇡ {}: an upstream task failed", event.task_id),
+        _ => return None,
+    })
+}
+
+/// Plain lines, for pipes and logs.
+#[derive(Default)]
+struct Lines {
+    last_said: HashMap<String, u64>,
+}
+
+impl View for Lines {
+    fn event(&mut self, event: &EventRow) {
+        if let Some(line) = line(event) {
+            eprintln!("{line}");
+        }
+    }
+
+    /// Said when another fifth is done: a pipe wants few lines.
+    fn progress(&mut self, progress: &ProgressNotice) {
+        let Some(total) = progress.total.filter(|total| *total > 0) else { return };
+        let fifth = progress.done * 5 / total;
+        if self.last_said.insert(progress.task_id.clone(), fifth) != Some(fifth) && fifth > 0 {
+            eprintln!("  {}: {} of {} {}", progress.task_id, grouped(progress.done), grouped(total), progress.unit);
+        }
+    }
+
+    fn end(&mut self) {}
+}
+
+/// A bar for each task.
+struct Bars {
+    bars: MultiProgress,
+    by_task: HashMap<String, ProgressBar>,
+}
+
+impl Bars {
+    fn new(dag: &Dag) -> Self {
+        let bars = MultiProgress::new();
+        let width = dag.tasks.iter().map(|task| task.task_id.as_str().chars().count()).max().unwrap_or(0);
+        let waiting = style(&format!("  ◌ {{prefix:{width}}} {{msg}}"));
+        let order = dag.graph.order().iter().take(TASKS_SHOWN).map(|index| dag.task(*index).task_id.to_string());
+        let by_task = order
+            .map(|task_id| {
+                let bar = bars.add(ProgressBar::no_length().with_style(waiting.clone()).with_prefix(task_id.clone()));
+                bar.tick();
+                (task_id, bar)
+            })
+            .collect();
+        Self { bars, by_task }
+    }
+}
+
+/// More bars than this do not fit a terminal; the other tasks are told of by lines.
+const TASKS_SHOWN: usize = 24;
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+impl View for Bars {
+    fn event(&mut self, event: &EventRow) {
+        let Some(bar) = self.by_task.get(&event.task_id) else {
+            if let Some(line) = line(event) {
+                // A terminal that is gone is no reason to stop.
+                let _ = self.bars.println(line);
+            }
+            return;
+        };
+        let width = bar.prefix().chars().count().max(1);
+        match event.name.as_str() {
+            "task.started" => {
+                bar.set_style(style("  {spinner:.blue} {prefix} {bar:24.blue/238} {human_pos} {msg} {elapsed:.dim}"));
+                bar.reset();
+                bar.enable_steady_tick(Duration::from_millis(100));
+            }
+            "task.succeeded" => {
+                bar.set_style(style("  {prefix.green} {msg} {elapsed:.dim}"));
+                bar.set_prefix(format!("✓ {}", event.task_id));
+                bar.finish();
+            }
+            "task.failed" | "task.lost" | "task.skipped" | "task.upstream_failed" => {
+                if let Some(line) = line(event) {
+                    let _ = self.bars.println(line);
+                }
+                bar.set_style(style(&format!("  {{prefix:{width}.red}}")));
+                bar.set_prefix(format!("✕ {}", event.task_id));
+                bar.abandon();
+            }
+            _ => {}
+        }
+    }
+
+    fn progress(&mut self, progress: &ProgressNotice) {
+        if let Some(bar) = self.by_task.get(&progress.task_id) {
+            if let Some(total) = progress.total {
+                bar.set_length(total);
+            }
+            bar.set_position(progress.done);
+            bar.set_message(progress.unit);
+        }
+    }
+
+    fn end(&mut self) {
+        for bar in self.by_task.values().filter(|bar| !bar.is_finished()) {
+            bar.abandon();
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! `esteira serve`: web pages, API, schedules, until told to stop.
+
+use super::Failure;
+use crate::config::Settings;
+use crate::wiring::{Parts, engine_failure, start_engine};
+use clap::Args;
+use esteira_runtime::Engine;
+use std::process::ExitCode;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+#[derive(Args, Debug)]
+pub(crate) struct ServeArguments {
+    /// Where to listen [default: 127.0.0.1:8080; ESTEIRA_LISTEN]
+    #[arg(long, value_name = "HOST:PORT")]
+    listen: Option<String>,
+}
+
+pub(crate) async fn serve(settings: &Settings, arguments: ServeArguments) -> Result<ExitCode, Failure> {
+    let parts = Parts::new(settings);
+    let listener = listen(arguments.listen.as_deref().unwrap_or(&settings.listen)).await?;
+    let engine = start_engine(settings, &parts, settings.dags.clone(), true).await?;
+    serve_engine(engine, &parts, listener).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Takes the port before anything else: a port in use must not cost an engine's start.
+pub(crate) async fn listen(address: &str) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => Failure::usage(format!("the address {address} is in use"))
+            .hint("another program listens there; choose another with --listen 127.0.0.1:8081"),
+        std::io::ErrorKind::PermissionDenied => Failure::usage(format!("this user may not listen on {address}"))
+            .hint("ports below 1024 are the system's; choose another with --listen 127.0.0.1:8080"),
+        _ => Failure::usage(format!("cannot listen on \"{address}\": {error}"))
+            .hint("an address is HOST:PORT, for example --listen 127.0.0.1:8080"),
+    })
+}
+
+/// Serves an engine until a signal comes or the engine fails.
+pub(crate) async fn serve_engine(mut engine: Engine, parts: &Parts, listener: TcpListener) -> Result<(), Failure> {
+    let address = listener.local_addr().map_err(|error| Failure::usage(error.to_string()))?;
+    let url = format!("http://{address}");
+    engine.home().announce(Some(url.clone())).map_err(|error| Failure::usage(error.to_string()))?;
+    let state = esteira_ui::AppState {
+        handle: engine.handle().clone(),
+        connectors: parts.connectors.clone(),
+        registry: Arc::clone(&parts.registry),
+        settings: esteira_ui::Settings::default(),
+    };
+    let shutdown = CancellationToken::new();
+    let mut server = tokio::spawn(esteira_ui::serve(listener, state, shutdown.clone()));
+    eprintln!("Esteira serves {url} (home {}); Ctrl-C stops it", engine.home().root().display());
+    let failure = tokio::select! {
+        () = told_to_stop() => None,
+        error = engine.failed() => Some(engine_failure(error)),
+        ended = &mut server => Some(Failure::usage(format!("the web server stopped: {ended:?}"))),
+    };
+    shutdown.cancel();
+    match failure {
+        Some(failure) => Err(failure),
+        None => {
+            eprintln!("stopping: tasks that run are told to end and will be tried again at the next start");
+            engine.stop().await.map_err(engine_failure)
+        }
+    }
+}
+
+/// Waits for Ctrl-C or a polite end from the system.
+async fn told_to_stop() {
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        // Without a handler for it, the signal ends the process by itself, which is safe.
+        let _ = tokio::signal::ctrl_c().await;
+        return;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}

@@ -1,0 +1,72 @@
+//! Puts the parts together: connections, connectors, operators, engine.
+
+use crate::cli::Failure;
+use crate::config::Settings;
+use esteira_operator::{Masker, Registry};
+use esteira_runtime::home::{self, Home, HomeError};
+use esteira_runtime::{Engine, EngineError, Options};
+use esteira_tasks::connectors::Connectors;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// What operators need, and the operators.
+pub(crate) struct Parts {
+    pub(crate) masker: Arc<Masker>,
+    pub(crate) connectors: Connectors,
+    pub(crate) registry: Arc<Registry>,
+}
+
+impl Parts {
+    /// The parts for these settings. Nothing is connected to yet.
+    pub(crate) fn new(settings: &Settings) -> Self {
+        let masker = Arc::new(Masker::default());
+        let source = Arc::new(settings.connections.clone());
+        let connectors = Connectors::new(source, Arc::clone(&masker), home::embedded(&settings.home));
+        let mut registry = Registry::new();
+        esteira_tasks::operators::register_all(&mut registry, &connectors);
+        Self { masker, connectors, registry: Arc::new(registry) }
+    }
+}
+
+/// Takes the home and starts an engine on it.
+pub(crate) async fn start_engine(
+    settings: &Settings,
+    parts: &Parts,
+    dags: PathBuf,
+    is_serving: bool,
+) -> Result<Engine, Failure> {
+    let home = open_home(settings)?;
+    // What the last engine's attempts started must not run on beside what this engine starts.
+    let ended = esteira_tasks::process::reap_marked(&esteira_runtime::home_mark(&home));
+    if ended > 0 {
+        tracing::warn!(processes = ended, "ended processes that an earlier engine left behind");
+    }
+    let mut options = Options::new(home, dags, Arc::clone(&parts.registry), Arc::clone(&parts.masker));
+    options.parallelism = settings.parallelism;
+    options.xcom_size_max = settings.xcom_size_max;
+    options.is_serving = is_serving;
+    Engine::start(options).await.map_err(engine_failure)
+}
+
+fn open_home(settings: &Settings) -> Result<Home, Failure> {
+    Home::open(&settings.home).map_err(|error| match &error {
+        HomeError::InUse { announcement: Some(announcement), .. } if announcement.url.is_some() => {
+            Failure::usage(error.to_string())
+                .hint("ask that engine instead: esteira trigger DAG; or choose another home with --home")
+        }
+        HomeError::InUse { .. } => {
+            Failure::usage(error.to_string()).hint("wait until it has ended, or choose another home with --home")
+        }
+        HomeError::Unusable { .. } => Failure::usage(error.to_string()).hint("choose another home with --home"),
+    })
+}
+
+/// An engine's fault in words for the command line.
+pub(crate) fn engine_failure(error: EngineError) -> Failure {
+    let failure = Failure::usage(error.to_string());
+    match error {
+        EngineError::DagFolder { .. } => failure.hint("name the folder with --dags DIR, or make it: mkdir dags"),
+        EngineError::Store(_) => failure.hint("is there room on the disk, and may this user write to the home?"),
+        EngineError::Bug(_) => failure.hint("nothing that was accepted is lost; please report this with the log"),
+    }
+}
