@@ -1,1 +1,237 @@
+//! The state machine by example: one test a rule.
 
+use super::*;
+use crate::dag::{Dag, Graph, Task};
+use crate::run::{AttemptError, AttemptErrorKind, Change, Effect, Input, LOSSES_MAX, Outcome, TaskChange};
+use jiff::SignedDuration;
+use serde_json::Value;
+use std::time::Duration;
+
+/// A DAG of tasks named by their index; `upstream[n]` is what task n waits for.
+pub(super) fn dag(upstream: &[&[u32]], retries: u32) -> Arc<Dag> {
+    let tasks = (0..upstream.len())
+        .map(|index| Task {
+            task_id: format!("task_{index}").into(),
+            operator: "empty".into(),
+            arguments: Value::Null,
+            has_templates: false,
+            retries,
+            retry_delay: Duration::from_secs(60),
+            execution_timeout: None,
+            owner: "tester".into(),
+            doc_md: None,
+        })
+        .collect();
+    let graph = upstream.iter().map(|tasks| tasks.iter().copied().map(TaskIndex).collect()).collect();
+    Arc::new(Dag {
+        dag_id: "d".into(),
+        description: None,
+        doc_md: None,
+        schedule: crate::schedule::Schedule::Never,
+        start_date: None,
+        end_date: None,
+        catchup: false,
+        is_paused_upon_creation: false,
+        tags: Vec::new(),
+        owners: Vec::new(),
+        params: Default::default(),
+        tasks,
+        graph: Graph::new(graph).unwrap(),
+    })
+}
+
+/// A run with a clock of its own.
+struct World {
+    run: Run,
+    now: Timestamp,
+    changes: Vec<(Timestamp, Change)>,
+}
+
+fn key(task: u32) -> InstanceKey {
+    InstanceKey::unmapped(TaskIndex(task))
+}
+
+fn failed(kind: AttemptErrorKind) -> Outcome {
+    Outcome::Failed(AttemptError { kind, message: "no".into(), hint: None })
+}
+
+impl World {
+    fn new(dag: Arc<Dag>) -> Self {
+        let mut world = Self { run: Run::new(dag), now: Timestamp::UNIX_EPOCH, changes: Vec::new() };
+        world.input(Input::Start);
+        world
+    }
+
+    fn input(&mut self, input: Input) -> Vec<Effect> {
+        let decision = self.run.decide(input, self.now).unwrap();
+        self.changes.extend(decision.changes.into_iter().map(|change| (self.now, change)));
+        decision.effects
+    }
+
+    fn start(&mut self, task: u32) -> u32 {
+        let effects = self.input(Input::StartAttempt { instance: key(task) });
+        match effects.as_slice() {
+            [Effect::StartAttempt { try_number, .. }] => *try_number,
+            other => panic!("task {task} did not start: {other:?}"),
+        }
+    }
+
+    fn end(&mut self, task: u32, outcome: Outcome) -> Vec<Effect> {
+        let try_number = self.run.instance(key(task)).try_number;
+        self.input(Input::Report { instance: key(task), try_number, outcome })
+    }
+
+    fn states(&self) -> Vec<&'static str> {
+        self.run.instances().map(|(_, live)| live.state.map_or("none", TaskInstanceState::as_str)).collect()
+    }
+}
+
+#[test]
+fn downstream_tasks_start_when_all_upstreams_have_succeeded() {
+    let mut world = World::new(dag(&[&[], &[], &[0, 1]], 0));
+    assert_eq!(world.states(), ["scheduled", "scheduled", "none"]);
+    world.start(0);
+    world.start(1);
+    assert_eq!(world.end(0, Outcome::Success), [Effect::FreeSlot { instance: key(0) }]);
+    assert_eq!(world.end(1, Outcome::Success)[1], Effect::Enqueue { instance: key(2) });
+    world.start(2);
+    world.end(2, Outcome::Success);
+    assert_eq!(world.run.state(), RunState::Success);
+}
+
+#[test]
+fn a_failure_spreads_at_once_and_fails_the_run_when_the_rest_has_ended() {
+    let mut world = World::new(dag(&[&[], &[0], &[1], &[]], 0));
+    world.start(0);
+    world.start(3);
+    world.end(0, failed(AttemptErrorKind::Failed));
+    assert_eq!(world.states(), ["failed", "upstream_failed", "upstream_failed", "running"]);
+    assert_eq!(world.run.state(), RunState::Running);
+    world.end(3, Outcome::Success);
+    assert_eq!(world.run.state(), RunState::Failed);
+}
+
+#[test]
+fn a_failed_middle_task_with_its_leaves_failed_by_it_is_a_failed_run_but_a_skip_is_not() {
+    let mut world = World::new(dag(&[&[], &[0]], 0));
+    world.start(0);
+    world.end(0, Outcome::Skipped { reason: "nothing to do".into() });
+    assert_eq!((world.states(), world.run.state()), (vec!["skipped", "skipped"], RunState::Success));
+}
+
+#[test]
+fn retries_wait_for_their_delay_and_run_out() {
+    let mut world = World::new(dag(&[&[]], 1));
+    assert_eq!(world.start(0), 1);
+    let at = world.now + SignedDuration::from_secs(60);
+    let effects = world.end(0, failed(AttemptErrorKind::TimedOut));
+    assert_eq!(effects, [Effect::FreeSlot { instance: key(0) }, Effect::ArmRetry { instance: key(0), at }]);
+    assert_eq!(world.states(), ["up_for_retry"]);
+    assert!(world.input(Input::RetryDue { instance: key(0) }).is_empty(), "the timer came too early");
+    world.now = at;
+    world.input(Input::RetryDue { instance: key(0) });
+    assert_eq!(world.start(0), 2);
+    world.end(0, failed(AttemptErrorKind::Failed));
+    assert_eq!((world.states(), world.run.state()), (vec!["failed"], RunState::Failed));
+}
+
+#[test]
+fn a_fatal_failure_is_not_tried_again() {
+    let mut world = World::new(dag(&[&[]], 5));
+    world.start(0);
+    world.end(0, failed(AttemptErrorKind::Fatal));
+    assert_eq!(world.states(), ["failed"]);
+}
+
+#[test]
+fn losses_do_not_use_up_retries_and_run_out_after_three() {
+    let mut world = World::new(dag(&[&[]], 1));
+    for loss in 1..=LOSSES_MAX {
+        assert_eq!(world.start(0), loss);
+        world.end(0, Outcome::Lost);
+        assert_eq!(world.states(), ["scheduled"]);
+    }
+    world.start(0);
+    world.end(0, failed(AttemptErrorKind::Failed));
+    assert_eq!(world.states(), ["up_for_retry"]);
+    world.now = world.now + SignedDuration::from_secs(60);
+    world.input(Input::RetryDue { instance: key(0) });
+    world.start(0);
+    world.end(0, Outcome::Lost);
+    assert_eq!(world.states(), ["failed"]);
+}
+
+#[test]
+fn a_report_of_an_attempt_that_is_no_longer_current_is_dropped() {
+    let mut world = World::new(dag(&[&[]], 0));
+    let first = world.start(0);
+    world.end(0, Outcome::Lost);
+    world.start(0);
+    let before = world.changes.len();
+    let stale = Input::Report { instance: key(0), try_number: first, outcome: Outcome::Success };
+    assert!(world.input(stale).is_empty());
+    assert_eq!((world.changes.len(), world.states()), (before, vec!["running"]));
+    world.end(0, Outcome::Success);
+    assert!(world.end(0, failed(AttemptErrorKind::Failed)).is_empty(), "a second report of the same attempt");
+    assert_eq!(world.states(), ["success"]);
+}
+
+#[test]
+fn cancel_skips_what_has_not_begun_ends_what_runs_and_fails_the_run() {
+    let mut world = World::new(dag(&[&[], &[], &[0], &[]], 3));
+    let try_number = world.start(0);
+    world.start(3);
+    world.end(3, failed(AttemptErrorKind::Failed));
+    let effects = world.input(Input::Cancel);
+    assert!(effects.contains(&Effect::KillAttempt { instance: key(0), try_number }));
+    assert_eq!(world.states(), ["running", "skipped", "skipped", "skipped"]);
+    assert!(world.input(Input::Cancel).is_empty(), "a second cancel changes nothing");
+    world.end(0, failed(AttemptErrorKind::Cancelled));
+    assert_eq!((world.states()[0], world.run.state()), ("failed", RunState::Failed));
+    world.now = world.now + SignedDuration::from_secs(60);
+    assert!(world.input(Input::RetryDue { instance: key(3) }).is_empty(), "its retry is disarmed");
+}
+
+#[test]
+fn a_cancelled_run_whose_last_attempt_still_succeeds_is_failed_and_keeps_the_result() {
+    let mut world = World::new(dag(&[&[]], 0));
+    world.start(0);
+    world.input(Input::Cancel);
+    world.end(0, Outcome::Success);
+    assert_eq!((world.states(), world.run.state()), (vec!["success"], RunState::Failed));
+}
+
+#[test]
+fn an_illegal_change_is_refused_with_both_sides_named() {
+    let mut run = Run::new(dag(&[&[]], 0));
+    run.apply(&Change::RunStarted, Timestamp::UNIX_EPOCH).unwrap();
+    let change = Change::Task { instance: key(0), change: TaskChange::Succeeded { try_number: 1 } };
+    let error = run.apply(&change, Timestamp::UNIX_EPOCH).unwrap_err();
+    assert_eq!(error.to_string(), "task.succeeded cannot follow: task task_0 is no_status in attempt 0, its run is running");
+}
+
+#[test]
+fn changes_are_read_back_as_they_were_written() {
+    let error = AttemptError { kind: AttemptErrorKind::TimedOut, message: "m".into(), hint: Some("h".into()) };
+    let at = Timestamp::from_microsecond(1_700_000_000_123_456).unwrap();
+    let task = |change| Change::Task { instance: key(3), change };
+    let changes = [
+        Change::RunStarted,
+        Change::CancelRequested,
+        Change::RunEnded { state: RunState::Failed },
+        task(TaskChange::Scheduled),
+        task(TaskChange::Started { try_number: 2 }),
+        task(TaskChange::Succeeded { try_number: 2 }),
+        task(TaskChange::Failed { try_number: 2, error: error.clone(), retry_at: Some(at) }),
+        task(TaskChange::Failed { try_number: 2, error, retry_at: None }),
+        task(TaskChange::Lost { try_number: 2, again: true }),
+        task(TaskChange::Skipped { reason: "r".into() }),
+        task(TaskChange::UpstreamFailed),
+    ];
+    for change in changes {
+        let instance = matches!(change, Change::Task { .. }).then(|| key(3));
+        let read = Change::read(change.event_name(), instance, change.try_number(), &change.body());
+        assert_eq!(read, Some(change));
+    }
+    assert_eq!(Change::read("task.flown", Some(key(0)), None, ""), None);
+}
