@@ -1,4 +1,4 @@
-//! What people are told of broken files: every file in `tests/broken`, with its snapshot beside it.
+//! What people are told of broken files: every file in `tests/broken`, with its snapshot in `tests/snapshots`.
 
 mod support;
 
@@ -15,7 +15,7 @@ fn every_broken_file_is_explained() {
     for file in files {
         let name = file.file_stem().unwrap().to_str().unwrap().to_owned();
         let text = fs::read_to_string(&file).unwrap();
-        insta::with_settings!({prepend_module_to_snapshot => false, omit_expression => true, snapshot_path => "broken"}, {
+        insta::with_settings!({prepend_module_to_snapshot => false, omit_expression => true}, {
             insta::assert_snapshot!(name, faults(&text));
         });
     }

@@ -10,7 +10,12 @@ use support::read;
 fn only_fault(text: &str) -> (&'static str, String) {
     let Parsed { dag, diagnostics } = read(text);
     assert!(dag.is_none());
-    assert_eq!(diagnostics.len(), 1, "{}", diagnostics.iter().map(|fault| fault.render()).collect::<String>());
+    assert_eq!(
+        diagnostics.len(),
+        1,
+        "{}",
+        diagnostics.iter().map(|fault| fault.render()).collect::<String>()
+    );
     (diagnostics[0].code, diagnostics[0].message.clone())
 }
 
@@ -54,7 +59,10 @@ fn an_alias_inside_its_own_anchor_is_refused() {
 fn deep_nesting_is_refused() {
     for depth in [100, 10_000, 500_000] {
         assert!(matches!(only_fault(&"[".repeat(depth)).0, "too-deep" | "yaml-syntax"), "{depth}");
-        assert!(matches!(only_fault(&"{a: ".repeat(depth.min(200_000))).0, "too-deep" | "yaml-syntax"), "{depth}");
+        assert!(
+            matches!(only_fault(&"{a: ".repeat(depth.min(200_000))).0, "too-deep" | "yaml-syntax"),
+            "{depth}"
+        );
         assert!(matches!(only_fault(&"- ".repeat(depth)).0, "too-deep" | "yaml-syntax"), "{depth}");
     }
     let mut text = String::from("a0: &a0 [x]\n");
@@ -119,6 +127,24 @@ fn ten_thousand_dangling_dependencies_are_found_soon() {
 }
 
 #[test]
+fn thousands_of_tasks_that_pull_from_afar_are_checked_soon() {
+    let mut text = String::from("dag_id: example\ntasks:\n  t0: {operator: empty}\n");
+    for place in 1..8_000 {
+        let with = "{command: \"{{ ti.xcom_pull('t0') }}\"}";
+        writeln!(text, "  t{place}: {{operator: bash, depends_on: t{}, with: {with}}}", place - 1).unwrap();
+    }
+    assert!(text.len() < FILE_SIZE_MAX);
+    assert_eq!(read(&text).dag.unwrap().tasks.len(), 8_000);
+}
+
+#[test]
+fn what_a_file_says_cannot_speak_to_the_terminal() {
+    check_any(
+        "dag_id: x\nschedule: \"@\\tda\\e[31mily\"\ntasks: {\"\\u202e\\e\": {operator: \"\\x07\", retry_delay: \"\\e5\"}}\n",
+    );
+}
+
+#[test]
 fn byte_order_marks_and_crlf_change_nothing() {
     let text = "dag_id: example\ntasks:\n  one:\n    operator: empty\n    retri: 1\n";
     let place = |text: &str| {
@@ -161,7 +187,8 @@ fn mutate(text: &str, from: usize, to: usize, insert: &str) -> String {
 /// Reads `text` and holds what must be true of any text.
 fn check_any(text: &str) {
     let parsed = read(text);
-    let has_errors = parsed.diagnostics.iter().any(|fault| fault.severity == esteira_core::spec::Severity::Error);
+    let has_errors =
+        parsed.diagnostics.iter().any(|fault| fault.severity == esteira_core::spec::Severity::Error);
     assert_eq!(parsed.dag.is_none(), has_errors, "{text:?}");
     for fault in &parsed.diagnostics {
         assert!(fault.line >= 1 && fault.column >= 1 && fault.length >= 1, "{fault:?}");

@@ -60,7 +60,11 @@ impl Graph {
 
     /// The tasks that nobody waits for; they decide how a run ends.
     pub fn leaves(&self) -> impl Iterator<Item = TaskIndex> + '_ {
-        self.downstream.iter().enumerate().filter(|(_, tasks)| tasks.is_empty()).map(|(task, _)| TaskIndex(task as u32))
+        self.downstream
+            .iter()
+            .enumerate()
+            .filter(|(_, tasks)| tasks.is_empty())
+            .map(|(task, _)| TaskIndex(task as u32))
     }
 }
 
@@ -114,7 +118,8 @@ mod tests {
 
     #[test]
     fn every_cycle_is_named_in_the_order_of_execution() {
-        let cycles = Graph::new(vec![indices(&[2]), indices(&[0]), indices(&[1]), indices(&[3]), vec![]]).unwrap_err();
+        let cycles =
+            Graph::new(vec![indices(&[2]), indices(&[0]), indices(&[1]), indices(&[3]), vec![]]).unwrap_err();
         assert_eq!(cycles, [Cycle(indices(&[0, 1, 2])), Cycle(indices(&[3]))]);
     }
 }

@@ -63,7 +63,10 @@ impl Dag {
 
     /// Where the task of this name is.
     pub fn index_of(&self, task_id: &str) -> Option<TaskIndex> {
-        self.tasks.iter().position(|task| task.task_id.as_str() == task_id).map(|place| TaskIndex(place as u32))
+        self.tasks
+            .iter()
+            .position(|task| task.task_id.as_str() == task_id)
+            .map(|place| TaskIndex(place as u32))
     }
 
     /// Every index, in the order of the file.
@@ -177,7 +180,8 @@ impl Dag {
         let mut params = serde_json::Map::new();
         for (name, param) in &self.params {
             let given = conf.get(name).or(param.default.as_ref());
-            let value = given.ok_or_else(|| ConfError(format!("param \"{name}\" has no default and was not given")))?;
+            let value = given
+                .ok_or_else(|| ConfError(format!("param \"{name}\" has no default and was not given")))?;
             if conf.contains_key(name) {
                 check_param(name, param, value)?;
             }

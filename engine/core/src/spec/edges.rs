@@ -4,7 +4,7 @@ use super::report::{Fault, Report, quoted};
 use super::suggest::did_you_mean;
 use super::task::Draft;
 use crate::dag::{Cycle, Graph, TaskIndex};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 /// How many tasks of a cycle are printed before it is cut short.
 const CYCLE_SHOWN_MAX: usize = 20;
@@ -94,19 +94,43 @@ fn report_cycle(cycle: &Cycle, drafts: &[Draft<'_>], wiring: &Wiring, report: &m
     report.add(Fault::error("cycle", mark, message).hint(hint));
 }
 
-/// Whether `task` waits for `other`, directly or through others.
-pub(super) fn is_upstream(graph: &Graph, other: TaskIndex, task: TaskIndex) -> bool {
-    let mut seen = HashSet::new();
+/// Answers which task waits for which, directly or through others, and remembers what it found on the way.
+pub(super) struct Reach<'g> {
+    graph: &'g Graph,
+    /// For each task asked about: a bit for every task that waits for it.
+    waiting: HashMap<TaskIndex, Vec<u64>>,
+}
+
+impl<'g> Reach<'g> {
+    pub(super) fn new(graph: &'g Graph) -> Self {
+        Self { graph, waiting: HashMap::new() }
+    }
+
+    /// Whether `task` waits for `other`.
+    pub(super) fn is_upstream(&mut self, other: TaskIndex, task: TaskIndex) -> bool {
+        if self.graph.upstream(task).contains(&other) {
+            return true;
+        }
+        let waiting = self.waiting.entry(other).or_insert_with(|| waiting_for(self.graph, other));
+        waiting[task.get() / 64] & bit(task) != 0
+    }
+}
+
+fn bit(task: TaskIndex) -> u64 {
+    1 << (task.get() % 64)
+}
+
+fn waiting_for(graph: &Graph, task: TaskIndex) -> Vec<u64> {
+    let mut waiting = vec![0; graph.order().len().div_ceil(64)];
     let mut open = vec![task];
     while let Some(next) = open.pop() {
-        for upstream in graph.upstream(next) {
-            if *upstream == other {
-                return true;
-            }
-            if seen.insert(*upstream) {
-                open.push(*upstream);
+        for downstream in graph.downstream(next) {
+            let word = &mut waiting[downstream.get() / 64];
+            if *word & bit(*downstream) == 0 {
+                *word |= bit(*downstream);
+                open.push(*downstream);
             }
         }
     }
-    false
+    waiting
 }

@@ -24,7 +24,8 @@ pub(super) fn dag(root: &Node, catalog: &dyn Catalog, report: &mut Report<'_>) -
     let fields = DAG.fields(root, Mark::START, report)?;
     let dag_id = dag_id(&fields, report);
     let defaults = defaults(&fields, report);
-    let params = fields.given("params").map_or_else(|| Some(IndexMap::new()), |node| params::lower(node, report));
+    let params =
+        fields.given("params").map_or_else(|| Some(IndexMap::new()), |node| params::lower(node, report));
     let drafts = tasks(&fields, &defaults, catalog, report);
     let wiring = Wiring::new(&drafts);
     let graph = edges::graph(&drafts, &wiring, report);

@@ -71,8 +71,7 @@ impl<'a> Reader<'a, '_, '_> {
     }
 
     fn second_document(&mut self, span: Span) -> Reading<Node> {
-        let fault =
-            Fault::error("several-documents", self.mark(span), "a second YAML document begins here");
+        let fault = Fault::error("several-documents", self.mark(span), "a second YAML document begins here");
         self.report
             .add(fault.hint("a file holds one DAG: put the other one into a file of its own".to_owned()));
         Err(Stop)

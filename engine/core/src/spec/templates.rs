@@ -1,6 +1,6 @@
 //! The templates under `with:`: that they parse, and that they name nothing which no run could know.
 
-use super::edges::{Wiring, is_upstream};
+use super::edges::{Reach, Wiring};
 use super::marked::{Content, Mark, Node};
 use super::report::{Fault, Report, quoted};
 use super::suggest::did_you_mean;
@@ -47,7 +47,8 @@ struct Scope<'a> {
     task: TaskIndex,
     drafts: &'a [Draft<'a>],
     wiring: &'a Wiring,
-    graph: Option<&'a Graph>,
+    /// `None` when the tasks wait for each other in a cycle.
+    reach: Option<Reach<'a>>,
     /// `None` when they could not be read.
     params: Option<&'a IndexMap<String, Param>>,
 }
@@ -60,8 +61,9 @@ pub(super) fn check(
     params: Option<&IndexMap<String, Param>>,
     report: &mut Report<'_>,
 ) {
+    let mut scope = Scope { task: TaskIndex(0), drafts, wiring, reach: graph.map(Reach::new), params };
     for (place, draft) in drafts.iter().enumerate() {
-        let scope = Scope { task: TaskIndex(place as u32), drafts, wiring, graph, params };
+        scope.task = TaskIndex(place as u32);
         if let Some(with) = draft.with {
             scope.node(with, report);
         }
@@ -69,7 +71,7 @@ pub(super) fn check(
 }
 
 impl Scope<'_> {
-    fn node(&self, node: &Node, report: &mut Report<'_>) {
+    fn node(&mut self, node: &Node, report: &mut Report<'_>) {
         match &node.content {
             Content::Text(text) if contains_template(text) => self.template(text, node.mark, report),
             Content::List(items) => items.iter().for_each(|item| self.node(item, report)),
@@ -78,7 +80,7 @@ impl Scope<'_> {
         }
     }
 
-    fn template(&self, text: &str, mark: Mark, report: &mut Report<'_>) {
+    fn template(&mut self, text: &str, mark: Mark, report: &mut Report<'_>) {
         match inspect(text) {
             Ok(mentions) => {
                 for mention in mentions {
@@ -95,7 +97,7 @@ impl Scope<'_> {
         }
     }
 
-    fn mention(&self, mention: &Mention, place: Mark, report: &mut Report<'_>) {
+    fn mention(&mut self, mention: &Mention, place: Mark, report: &mut Report<'_>) {
         let name = mention.name.as_str();
         match mention.kind {
             MentionKind::Variable if VARIABLES.contains(&name) => {}
@@ -121,7 +123,7 @@ impl Scope<'_> {
         report.add(Fault::error("unknown-param", place, message).hint(hint));
     }
 
-    fn pulled(&self, name: &str, place: Mark, report: &mut Report<'_>) {
+    fn pulled(&mut self, name: &str, place: Mark, report: &mut Report<'_>) {
         let own = self.drafts[self.task.get()].task.task_id.as_str();
         let Some(other) = self.wiring.index_of(name) else {
             let names = self.drafts.iter().map(|draft| draft.task.task_id.as_str());
@@ -130,8 +132,8 @@ impl Scope<'_> {
             report.add(Fault::error("unknown-task", place, message).hint(hint));
             return;
         };
-        let Some(graph) = self.graph else { return };
-        if !is_upstream(graph, other, self.task) {
+        let task = self.task;
+        if self.reach.as_mut().is_some_and(|reach| !reach.is_upstream(other, task)) {
             let message = format!("{} pulls from {} but does not wait for it", quoted(own), quoted(name));
             let hint = if other == self.task {
                 "a task cannot pull its own result; name a task upstream of it".to_owned()

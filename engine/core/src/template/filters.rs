@@ -56,7 +56,7 @@ impl Object for Macros {
                 from_args(arguments).and_then(|(date, from, to)| ds_format(date, from, to)).map(Value::from)
             }
             _ => Err(Error::new(
-                ErrorKind::UnknownMethod,
+                ErrorKind::InvalidOperation,
                 format!("macros has no {method}; it has ds_add, ds_format"),
             )),
         }

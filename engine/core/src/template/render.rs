@@ -83,9 +83,8 @@ impl Renderer<'_> {
             Ok(compiled) => {
                 let value = compiled.eval(self.names()).map_err(|error| self.explain(&error))?;
                 if value.is_undefined() {
-                    return Err(
-                        self.explain(&Error::new(ErrorKind::UndefinedError, expression.trim().to_owned()))
-                    );
+                    let detail = format!("`{}` is undefined", expression.trim());
+                    return Err(self.explain(&Error::new(ErrorKind::UndefinedError, detail)));
                 }
                 convert::to_json(&value, OUTPUT_SIZE_MAX)
             }
@@ -122,7 +121,6 @@ impl Renderer<'_> {
         let mut message = match (error.kind(), detail) {
             (ErrorKind::OutOfFuel, _) => "the template does too much work".to_owned(),
             (ErrorKind::UndefinedError, "") => "a name in the template is not defined".to_owned(),
-            (ErrorKind::UndefinedError, detail) => format!("not defined: {detail}"),
             (kind, "") => kind.to_string(),
             (_, detail) => detail.to_owned(),
         };

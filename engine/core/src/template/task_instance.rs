@@ -101,7 +101,7 @@ impl Object for TaskInstance {
         match method {
             "xcom_pull" => self.xcom_pull(arguments),
             _ => Err(Error::new(
-                ErrorKind::UnknownMethod,
+                ErrorKind::InvalidOperation,
                 format!("ti has no method {method}; it has xcom_pull"),
             )),
         }
