@@ -4,6 +4,7 @@
 //! - [`stream`], [`cache`], [`queue`], [`objects`]: one trait a service, its real client and its twin.
 //! - [`connectors`]: from a connection id to a client, made once and shared.
 //! - [`operators`]: the code behind `operator:` keys.
+//! - [`process`]: child processes of an attempt, ended with all that they started.
 //! - [`service`]: how a service that does not answer is told of.
 #![warn(missing_docs)]
 
@@ -12,6 +13,7 @@ pub mod connectors;
 mod embedded;
 pub mod objects;
 pub mod operators;
+pub mod process;
 pub mod queue;
 pub mod service;
 pub mod stream;

@@ -3,17 +3,20 @@
 //! The pipeline's four ([`csv_to_kafka`], [`kafka_consume`], [`store_readings`], [`rabbitmq_alert`]) reach their
 //! services through [`Connectors`] only, so that each runs the same on the real service and on its embedded twin.
 
+mod bash;
 mod condition;
 mod csv_to_kafka;
 mod dead_letters;
 mod empty;
+mod http;
 mod kafka_consume;
 mod pattern;
+mod python;
 mod rabbitmq_alert;
 mod store_readings;
 mod support;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use crate::connectors::Connectors;
 use esteira_operator::Registry;
@@ -25,5 +28,8 @@ pub fn register_all(registry: &mut Registry, connectors: &Connectors) {
         .register(kafka_consume::KafkaConsume::new(connectors.clone()))
         .register(store_readings::StoreReadings::new(connectors.clone()))
         .register(rabbitmq_alert::RabbitmqAlert::new(connectors.clone()))
+        .register(bash::Bash)
+        .register(python::Python)
+        .register(http::Http::new())
         .register(empty::Empty);
 }

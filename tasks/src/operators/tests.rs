@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 /// What an attempt said.
 #[derive(Default)]
-pub(super) struct Heard {
+pub(crate) struct Heard {
     lines: Mutex<Vec<(Level, String, String)>>,
     progress: Mutex<Vec<Progress>>,
 }
@@ -33,29 +33,29 @@ impl TaskReporter for Heard {
 
 impl Heard {
     /// The texts of one source, in order.
-    pub(super) fn of(&self, source: &str) -> Vec<String> {
+    pub(crate) fn of(&self, source: &str) -> Vec<String> {
         let lines = self.lines.lock().unwrap();
         lines.iter().filter(|line| line.1 == source).map(|line| line.2.clone()).collect()
     }
 
     /// All that was said.
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let lines = self.lines.lock().unwrap();
         lines.iter().map(|line| format!("{} {}\n", line.0.as_str(), line.2)).collect()
     }
 }
 
 /// Operators on embedded services in a folder of their own.
-pub(super) struct Bench {
-    pub(super) connectors: Connectors,
-    pub(super) heard: Arc<Heard>,
-    pub(super) cancel: CancellationToken,
-    pub(super) home: tempfile::TempDir,
+pub(crate) struct Bench {
+    pub(crate) connectors: Connectors,
+    pub(crate) heard: Arc<Heard>,
+    pub(crate) cancel: CancellationToken,
+    pub(crate) home: tempfile::TempDir,
     registry: Registry,
 }
 
 impl Bench {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let home = tempfile::tempdir().unwrap();
         let source = Arc::new(EnvironmentConnections::default());
         let connectors = Connectors::new(source, Arc::new(Masker::default()), home.path().to_owned());
@@ -64,7 +64,7 @@ impl Bench {
         Self { connectors, heard: Arc::default(), cancel: CancellationToken::new(), home, registry }
     }
 
-    pub(super) fn context(&self, task_id: &str) -> TaskContext {
+    pub(crate) fn context(&self, task_id: &str) -> TaskContext {
         TaskContext {
             dag_id: "air".into(),
             run_id: "manual__1".into(),
@@ -74,20 +74,21 @@ impl Bench {
             logical_date: None,
             params: json!({"site": "Roma"}),
             variables: Arc::new(json!({"ds": "2026-01-01", "params": {"site": "Roma"}})),
-            attempt_mark: format!("test-{}/{task_id}", std::process::id()),
+            // Unlike any other bench's, or one test would end another's processes.
+            attempt_mark: format!("{}/{task_id}", self.home.path().file_name().unwrap().to_str().unwrap()),
             cancel: self.cancel.clone(),
             reporter: Arc::clone(&self.heard) as Arc<dyn TaskReporter>,
         }
     }
 
     /// Runs an operator and leaves what is to be done after the commit undone.
-    pub(super) async fn attempt(&self, operator: &str, arguments: Value) -> Result<TaskOutput, TaskError> {
+    pub(crate) async fn attempt(&self, operator: &str, arguments: Value) -> Result<TaskOutput, TaskError> {
         let operator = self.registry.operator(operator).unwrap();
         operator.execute(&self.context("task"), arguments).await
     }
 
     /// Runs an operator as the engine does, and gives its result.
-    pub(super) async fn run(&self, operator: &str, arguments: Value) -> Result<Value, TaskError> {
+    pub(crate) async fn run(&self, operator: &str, arguments: Value) -> Result<Value, TaskError> {
         let output = self.attempt(operator, arguments).await?;
         if let Some(after_commit) = output.after_commit {
             after_commit.await?;
