@@ -185,8 +185,14 @@ fn not_built<T>(connection: &Connection, service: &'static str, feature: &str) -
     Err(connection_fault(service, &connection.id, &message))
 }
 
+#[cfg(feature = "kafka")]
+fn open_kafka(connection: &Connection, patience: Patience) -> Result<Arc<dyn Stream>, ServiceError> {
+    Ok(Arc::new(crate::stream::KafkaStream::open(connection, patience)?))
+}
+
+#[cfg(not(feature = "kafka"))]
 fn open_kafka(connection: &Connection, _patience: Patience) -> Result<Arc<dyn Stream>, ServiceError> {
-    Err(connection_fault("Kafka", &connection.id, "is of a kind that is not built yet"))
+    not_built(connection, "Kafka", "kafka")
 }
 
 #[cfg(feature = "redis")]

@@ -1,8 +1,12 @@
 //! Streams of messages: Kafka, and its embedded twin.
 
 mod embedded;
+#[cfg(feature = "kafka")]
+mod kafka;
 
 pub(crate) use embedded::EmbeddedStream;
+#[cfg(feature = "kafka")]
+pub(crate) use kafka::KafkaStream;
 
 use crate::service::ServiceError;
 use async_trait::async_trait;
