@@ -58,3 +58,154 @@ fn the_house_plans_example_is_a_dag() {
     assert_eq!(dag.graph.upstream(TaskIndex(2)), [TaskIndex(1)]);
     assert_eq!(dag.graph.downstream(TaskIndex(0)), [TaskIndex(1)]);
 }
+
+fn example(rest: &str) -> Dag {
+    dag(&format!("dag_id: example\n{rest}\n"))
+}
+
+fn with_tasks(rest: &str) -> Dag {
+    example(&format!("{rest}\ntasks: {{one: {{operator: empty}}}}"))
+}
+
+#[test]
+fn what_is_left_out_has_airflows_defaults() {
+    let dag = with_tasks("");
+    assert_eq!(dag.schedule, Schedule::Never);
+    assert!(!dag.catchup && !dag.is_paused_upon_creation);
+    assert_eq!((dag.start_date, dag.end_date, &dag.description), (None, None, &None));
+    let task = &dag.tasks[0];
+    assert_eq!((task.retries, task.retry_delay, task.execution_timeout), (0, Duration::from_secs(300), None));
+    assert_eq!((task.owner.as_str(), &task.arguments, task.has_templates), ("esteira", &json!({}), false));
+    let nulls = with_tasks(
+        "schedule: null\ndescription:\nstart_date: ~\ncatchup: null\ntags:\nparams:\ndefault_args:",
+    );
+    assert_eq!(format!("{nulls:?}"), format!("{dag:?}"));
+}
+
+#[test]
+fn schedules_are_read() {
+    let table = [
+        ("null", Schedule::Never),
+        ("0 9 * * 1-5", Schedule::Cron { line: "0 9 * * 1-5".into() }),
+        ("'@daily'", Schedule::Cron { line: "@daily".into() }),
+        ("every 15m", Schedule::Interval { every: Duration::from_secs(900) }),
+    ];
+    for (text, expected) in table {
+        assert_eq!(with_tasks(&format!("schedule: {text}")).schedule, expected, "{text}");
+    }
+}
+
+#[test]
+fn dates_may_have_times_and_offsets() {
+    let table = [
+        ("2024-01-31", "2024-01-31T00:00:00Z"),
+        ("\"2024-01-31\"", "2024-01-31T00:00:00Z"),
+        ("2024-01-31T09:30:00", "2024-01-31T09:30:00Z"),
+        ("2024-01-31 09:30:00", "2024-01-31T09:30:00Z"),
+        ("2024-01-31T09:30:00Z", "2024-01-31T09:30:00Z"),
+        ("2024-01-31T09:30:00-03:00", "2024-01-31T12:30:00Z"),
+        ("2024-01-31 09:30:00+02:00", "2024-01-31T07:30:00Z"),
+    ];
+    for (text, expected) in table {
+        let dag = with_tasks(&format!("start_date: {text}"));
+        assert_eq!(dag.start_date.unwrap().to_string(), expected, "{text}");
+    }
+}
+
+#[test]
+fn params_have_a_short_and_a_long_form() {
+    let dag = with_tasks(
+        "params:\n  text: x\n  whole: 3\n  real: 1.5\n  flag: true\n  list: [1]\n  map: {a: 1}\n  nothing: null\n  \
+         wanted: {type: integer, title: How many, description: A number}\n  choice: {enum: [a, b], default: b}\n  \
+         mixed: {enum: [1, b]}",
+    );
+    let kinds: Vec<_> = dag.params.iter().map(|(name, param)| (name.as_str(), param.kind.as_str())).collect();
+    let expected = [
+        ("text", "string"),
+        ("whole", "integer"),
+        ("real", "number"),
+        ("flag", "boolean"),
+        ("list", "array"),
+        ("map", "object"),
+        ("nothing", "any"),
+        ("wanted", "integer"),
+        ("choice", "string"),
+        ("mixed", "any"),
+    ];
+    assert_eq!(kinds, expected);
+    assert_eq!(dag.params["map"].default, Some(json!({"a": 1})));
+    assert_eq!(dag.params["wanted"].default, None);
+    assert_eq!(dag.params["wanted"].title.as_deref(), Some("How many"));
+    assert_eq!(dag.params["choice"].choices, [json!("a"), json!("b")]);
+}
+
+#[test]
+fn tasks_override_the_defaults() {
+    let dag = example(
+        "default_args: {owner: ana, retries: 2, retry_delay: 90, execution_timeout: 1h}\n\
+         tasks:\n  a: {operator: empty}\n  b: {operator: empty, owner: rui, retries: 0, execution_timeout: null}",
+    );
+    assert_eq!(dag.owners, ["ana", "rui"]);
+    let [a, b] = &dag.tasks[..] else { panic!() };
+    assert_eq!(
+        (a.retries, a.retry_delay.as_secs(), a.execution_timeout),
+        (2, 90, Some(Duration::from_secs(3600)))
+    );
+    assert_eq!((b.retries, b.retry_delay.as_secs(), b.execution_timeout), (0, 90, None));
+}
+
+#[test]
+fn anchors_aliases_and_merge_keys_are_followed() {
+    let dag = example(
+        "tasks:\n  base: &base\n    operator: bash\n    retries: 3\n    with: &args {command: 'true', env: {A: '1'}}\n  \
+         same: *base\n  merged:\n    retries: 5\n    <<: *base\n    with: {<<: *args, command: 'false'}\n  \
+         both: {<<: [{retries: 7}, *base]}",
+    );
+    let of = |name: &str| dag.task(dag.index_of(name).unwrap());
+    assert_eq!((of("same").retries, &of("same").arguments), (3, &of("base").arguments));
+    assert_eq!((of("merged").retries, of("merged").operator.as_str()), (5, "bash"));
+    assert_eq!(of("merged").arguments, json!({"command": "false", "env": {"A": "1"}}));
+    assert_eq!((of("both").retries, of("both").operator.as_str()), (7, "bash"));
+}
+
+#[test]
+fn arguments_keep_their_types_and_their_order() {
+    let dag = example(
+        "tasks:\n  one:\n    operator: kafka_consume\n    with:\n      until: {z: 1, a: [1.5, null, yes, 2024-01-01, !!str 5]}\n      \
+         topic: |\n        two\n        lines\n      messages: 0x10\n      format: >-\n        json",
+    );
+    let expected = json!({"until": {"z": 1, "a": [1.5, null, "yes", "2024-01-01", "5"]}, "topic": "two\nlines\n", "messages": 16, "format": "json"});
+    assert_eq!(dag.tasks[0].arguments, expected);
+    assert_eq!(dag.tasks[0].arguments.to_string(), expected.to_string());
+}
+
+#[test]
+fn a_template_may_stand_for_any_kind_of_argument() {
+    let dag = example(
+        "params: {n: 1}\ntasks:\n  one:\n    operator: kafka_consume\n    with:\n      topic: '{{ params.n }}'\n      \
+         messages: '{{ params.n }}'\n      columns: '{{ [params.n] }}'\n      commit: '{% if params.n %}true{% endif %}'\n      \
+         format: '{{ params.get(\"f\", ds) }}'",
+    );
+    assert!(dag.tasks[0].has_templates);
+}
+
+#[test]
+fn templates_may_set_and_loop_over_names_of_their_own() {
+    let command = "{% set x = ds %}{% for row in ti.xcom_pull('load') %}{{ row.CO | round(1) }} {{ loop.index }} {{ x }} \
+                   {{ macros.ds_add(ds, 1) }} {% if row is defined and row.a is not none %}{{ dict(x=1) }}{% endif %}{% endfor %}\
+                   {# {{ nope }} #}{% raw %}{{ nope | nope }}{% endraw %}{{ 'nope | nope' | upper }}";
+    let with = json!({ "command": command });
+    let dag = example(&format!(
+        "tasks:\n  load: {{operator: empty}}\n  one: {{operator: bash, depends_on: load, with: {with}}}"
+    ));
+    assert!(dag.tasks[1].has_templates);
+}
+
+#[test]
+fn a_pull_from_further_up_is_no_fault() {
+    let dag = example(
+        "tasks:\n  a: {operator: empty}\n  b: {operator: empty, depends_on: a}\n  c: {operator: empty, depends_on: [b]}\n  \
+         d: {operator: bash, depends_on: c, with: {command: \"{{ ti.xcom_pull(task_ids='a') }} {{ ti.xcom_pull(['b', 'c']) }}\"}}",
+    );
+    assert_eq!(dag.graph.order().len(), 4);
+}

@@ -31,15 +31,23 @@ pub(super) fn dag(root: &Node, catalog: &dyn Catalog, report: &mut Report<'_>) -
     let graph = edges::graph(&drafts, &wiring, report);
     templates::check(&drafts, &wiring, graph.as_ref(), params.as_ref(), report);
     let (start_date, end_date) = dates(&fields, report);
+    let schedule = fields.given("schedule").and_then(|node| schedule(node, report)).unwrap_or_default();
+    let catchup = flag(&fields, "catchup", report);
+    if catchup && start_date.is_none() && fields.given("start_date").is_none() && schedule != Schedule::Never
+    {
+        let mark = fields.get("catchup").map_or(fields.mark, |entry| entry.mark);
+        let fault = Fault::warning("nothing-to-catch-up", mark, "catchup has no effect without a start_date");
+        report.add(fault.hint("write start_date: the first run is due there".to_owned()));
+    }
     Some(Dag {
         // Without a name there is an error, and then nobody sees the DAG; what is wrong below must be found all the same.
         dag_id: dag_id.unwrap_or_else(|| DagId::from("")),
         description: fields.given("description").and_then(|node| values::text(node, "description", report)),
         doc_md: fields.given("doc_md").and_then(|node| values::text(node, "doc_md", report)),
-        schedule: fields.given("schedule").and_then(|node| schedule(node, report)).unwrap_or_default(),
+        schedule,
         start_date,
         end_date,
-        catchup: flag(&fields, "catchup", report),
+        catchup,
         is_paused_upon_creation: flag(&fields, "is_paused_upon_creation", report),
         tags: tags(&fields, report),
         owners: owners(&drafts),
