@@ -202,8 +202,8 @@ impl Lexer {
         let mut length = 1;
         while let Some(character) = self.peek(length) {
             let after_exponent = matches!(self.peek(length - 1), Some('e' | 'E'));
-            let fits = character.is_alphanumeric() || matches!(character, '.' | '_');
-            if !fits && !(after_exponent && matches!(character, '+' | '-')) {
+            let is_sign_of_exponent = after_exponent && matches!(character, '+' | '-');
+            if !(character.is_alphanumeric() || matches!(character, '.' | '_') || is_sign_of_exponent) {
                 break;
             }
             length += 1;

@@ -50,10 +50,9 @@ impl NullValues {
         self.texts.iter().any(|text| text == cell)
     }
 
-    // Equal is meant: a sentinel is written down, not computed.
-    #[expect(clippy::float_cmp)]
+    /// Exactly equal is meant: a sentinel is written down, not computed.
     fn has_number(&self, number: f64) -> bool {
-        self.numbers.iter().any(|null| *null == number)
+        self.numbers.contains(&number)
     }
 }
 
