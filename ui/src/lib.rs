@@ -14,13 +14,19 @@ mod actor;
 mod api;
 mod assets;
 mod data_api;
+mod definition;
 mod error_pages;
 mod frame;
+mod gantt;
+mod graph;
 mod guard;
+mod links;
 mod live;
 mod pages;
 mod sensors;
 mod settings;
+mod show;
+mod source_changes;
 
 pub use settings::Settings;
 

@@ -1,0 +1,106 @@
+//! The definition of a DAG version as the store keeps it: what pages and lists need of it. The store gives JSON,
+//! since a version may be older than this program.
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use std::time::Duration;
+
+/// A DAG version.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Definition {
+    pub(crate) description: Option<String>,
+    pub(crate) doc_md: Option<String>,
+    pub(crate) schedule: Schedule,
+    pub(crate) start_date: Option<jiff::Timestamp>,
+    pub(crate) end_date: Option<jiff::Timestamp>,
+    pub(crate) catchup: bool,
+    pub(crate) tags: Vec<String>,
+    pub(crate) owners: Vec<String>,
+    pub(crate) params: Map<String, Value>,
+    pub(crate) tasks: Vec<Task>,
+    pub(crate) graph: Edges,
+}
+
+/// A task of a DAG version.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Task {
+    pub(crate) task_id: String,
+    pub(crate) operator: String,
+    pub(crate) retries: u32,
+    pub(crate) retry_delay: Duration,
+    pub(crate) execution_timeout: Option<Duration>,
+    pub(crate) owner: String,
+    pub(crate) doc_md: Option<String>,
+}
+
+/// Who waits for whom, by the places of tasks.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Edges {
+    pub(crate) upstream: Vec<Vec<usize>>,
+}
+
+/// When a DAG runs by itself.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub(crate) enum Schedule {
+    /// Only when it is triggered.
+    #[default]
+    Never,
+    /// By a crontab line or a preset.
+    Cron {
+        /// As it is written.
+        line: String,
+    },
+    /// Every so often.
+    Interval {
+        /// In seconds.
+        every_seconds: f64,
+    },
+}
+
+impl Definition {
+    /// Reads the JSON. What this program does not know is left out: a page shows what it can.
+    pub(crate) fn read(definition: Value) -> Self {
+        serde_json::from_value(definition).unwrap_or_else(|error| {
+            tracing::warn!(%error, "a stored DAG definition could not be read");
+            Self::default()
+        })
+    }
+
+    /// The names of the tasks that `task` waits for.
+    pub(crate) fn upstream_of(&self, task: usize) -> impl Iterator<Item = &str> {
+        let places = self.graph.upstream.get(task).map_or(&[][..], Vec::as_slice);
+        places.iter().filter_map(|place| self.tasks.get(*place)).map(|task| task.task_id.as_str())
+    }
+
+    /// The names of the tasks that wait for `task`.
+    pub(crate) fn downstream_of(&self, task: usize) -> impl Iterator<Item = &str> {
+        let waits = move |(place, upstream): (usize, &Vec<usize>)| upstream.contains(&task).then_some(place);
+        let places = self.graph.upstream.iter().enumerate().filter_map(waits);
+        places.filter_map(|place| self.tasks.get(place)).map(|task| task.task_id.as_str())
+    }
+
+    /// The task of this name.
+    pub(crate) fn task(&self, task_id: &str) -> Option<&Task> {
+        self.tasks.iter().find(|task| task.task_id == task_id)
+    }
+}
+
+impl Schedule {
+    /// As it is written in the DAG; none when there is none.
+    pub(crate) fn text(&self) -> Option<String> {
+        match self {
+            Self::Never => None,
+            Self::Cron { line } => Some(line.clone()),
+            Self::Interval { every_seconds } => {
+                let every = jiff::SignedDuration::try_from_secs_f64(*every_seconds).unwrap_or_default();
+                let length = crate::show::duration(every);
+                let length = length.strip_suffix(" 00 s").or(length.strip_suffix(" 00 m")).unwrap_or(&length);
+                Some(format!("every {}", length.replacen(".00", "", 1)))
+            }
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! A DAG as SVG: nodes of equal height with their state, gently curved edges. The colours are the style sheet's, by
+//! the state's name, so that a script changes a state by changing an attribute.
+
+use super::layout::{Edge, Layout, layout};
+use crate::definition::Definition;
+use crate::show::{Elapsed, Escaped, Mark};
+use std::fmt;
+
+/// The largest DAG that is drawn; beyond that, a picture helps nobody.
+pub(crate) const NODES_MAX: usize = 600;
+
+const NODE_HEIGHT: f64 = 46.0;
+const ROW_HEIGHT: f64 = 62.0;
+const GAP_ACROSS: f64 = 64.0;
+const MARGIN: f64 = 12.0;
+/// The width of a letter of a task's name, about.
+const LETTER_WIDTH: f64 = 7.3;
+/// The room around the name in its node.
+const NAME_MARGIN: f64 = 54.0;
+const NODE_WIDTH_MIN: f64 = 150.0;
+const NAME_LETTERS_MAX: usize = 34;
+
+/// What is known of a node in the run that is shown.
+#[derive(Clone, Debug)]
+pub(crate) struct NodeState {
+    pub(crate) mark: Mark,
+    pub(crate) elapsed: Elapsed,
+    /// The page of the task instance; empty when no run is shown.
+    pub(crate) url: String,
+    /// What live events call it.
+    pub(crate) key: String,
+}
+
+/// A picture of a DAG.
+pub(crate) struct Drawing {
+    layout: Layout,
+    nodes: Vec<Node>,
+    node_width: f64,
+}
+
+struct Node {
+    name: String,
+    operator: String,
+    upstream: Vec<usize>,
+    state: NodeState,
+}
+
+impl Drawing {
+    /// Draws the DAG with the states that `state_of` gives by the task's place.
+    pub(crate) fn new(definition: &Definition, state_of: impl Fn(usize) -> NodeState) -> Self {
+        let upstream_of = |place: usize| definition.graph.upstream.get(place).cloned().unwrap_or_default();
+        let nodes: Vec<Node> = definition
+            .tasks
+            .iter()
+            .enumerate()
+            .map(|(place, task)| Node {
+                name: task.task_id.clone(),
+                operator: task.operator.clone(),
+                upstream: upstream_of(place),
+                state: state_of(place),
+            })
+            .collect();
+        let longest =
+            nodes.iter().map(|node| node.name.chars().count()).max().unwrap_or(0).min(NAME_LETTERS_MAX);
+        let node_width = (longest as f64 * LETTER_WIDTH + NAME_MARGIN).max(NODE_WIDTH_MIN);
+        let upstream: Vec<Vec<usize>> = nodes.iter().map(|node| node.upstream.clone()).collect();
+        Self { layout: layout(&upstream), nodes, node_width }
+    }
+
+    fn x(&self, layer: usize) -> f64 {
+        MARGIN + layer as f64 * (self.node_width + GAP_ACROSS)
+    }
+
+    fn y(row: f64) -> f64 {
+        MARGIN + row * ROW_HEIGHT
+    }
+
+    fn write_edge(&self, formatter: &mut fmt::Formatter<'_>, edge: &Edge) -> fmt::Result {
+        let (layer, row) = self.layout.places[edge.from];
+        let (mut x, mut y) = (self.x(layer) + self.node_width, Self::y(row) + NODE_HEIGHT / 2.0);
+        write!(formatter, "<path class=\"edge\" d=\"M{x:.1} {y:.1}")?;
+        for (step, waypoint) in edge.waypoints.iter().enumerate() {
+            let (left, to_y) = (self.x(layer + 1 + step), Self::y(*waypoint) + NODE_HEIGHT / 2.0);
+            write_curve(formatter, (x, y), (left, to_y))?;
+            x = left + self.node_width;
+            y = to_y;
+            write!(formatter, "H{x:.1}")?;
+        }
+        let (to_layer, to_row) = self.layout.places[edge.to];
+        write_curve(formatter, (x, y), (self.x(to_layer), Self::y(to_row) + NODE_HEIGHT / 2.0))?;
+        write!(formatter, "\" data-from=\"{}\" data-to=\"{}\"/>", edge.from, edge.to)
+    }
+
+    fn write_node(&self, formatter: &mut fmt::Formatter<'_>, place: usize) -> fmt::Result {
+        let node = &self.nodes[place];
+        let (layer, row) = self.layout.places[place];
+        let (x, y) = (self.x(layer), Self::y(row));
+        let NodeState { mark, elapsed, url, key } = &node.state;
+        let tag = if url.is_empty() { "g" } else { "a" };
+        write!(
+            formatter,
+            "<{tag} class=\"node\" data-key=\"{}\" data-s=\"{}\" data-g=\"{}\" data-node=\"{place}\"",
+            Escaped(key),
+            mark.name,
+            mark.glyph
+        )?;
+        if !url.is_empty() {
+            write!(formatter, " href=\"{}\"", Escaped(url))?;
+        }
+        write!(
+            formatter,
+            " transform=\"translate({x:.1} {y:.1})\"><title>{} — {}</title>\
+             <rect class=\"box\" width=\"{:.1}\" height=\"{NODE_HEIGHT}\" rx=\"8\"/>\
+             <rect class=\"mark\" x=\"11\" y=\"13\" width=\"20\" height=\"20\" rx=\"5\"/>\
+             <text class=\"glyph\" x=\"21\" y=\"27.5\">{}</text>\
+             <text class=\"name\" x=\"41\" y=\"20\">{}</text>\
+             <text class=\"more\" x=\"41\" y=\"35\">{}",
+            Escaped(&node.name),
+            mark.label,
+            self.node_width,
+            mark.glyph,
+            Escaped(&shortened(&node.name)),
+            Escaped(&node.operator),
+        )?;
+        match elapsed {
+            Elapsed::None => {}
+            Elapsed::Over(length) => write!(formatter, " · {}", crate::show::duration(*length))?,
+            Elapsed::Since { start, so_far } => write!(
+                formatter,
+                " · <tspan data-since=\"{start}\">{}</tspan>",
+                crate::show::duration(*so_far)
+            )?,
+        }
+        write!(formatter, "</text></{tag}>")
+    }
+}
+
+fn write_curve(formatter: &mut fmt::Formatter<'_>, from: (f64, f64), to: (f64, f64)) -> fmt::Result {
+    let bend = (to.0 - from.0) / 2.0;
+    write!(
+        formatter,
+        "C{:.1} {:.1} {:.1} {:.1} {:.1} {:.1}",
+        from.0 + bend,
+        from.1,
+        to.0 - bend,
+        to.1,
+        to.0,
+        to.1
+    )
+}
+
+fn shortened(name: &str) -> String {
+    if name.chars().count() <= NAME_LETTERS_MAX {
+        return name.to_owned();
+    }
+    name.chars().take(NAME_LETTERS_MAX - 1).chain(['…']).collect()
+}
+
+impl fmt::Display for Drawing {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = self.x(self.layout.layers.max(1) - 1) + self.node_width + MARGIN;
+        let height = Self::y(self.layout.height) + NODE_HEIGHT + MARGIN;
+        write!(
+            formatter,
+            "<svg class=\"graph\" role=\"img\" aria-label=\"{} tasks and what they wait for\" width=\"{width:.0}\" \
+             height=\"{height:.0}\" viewBox=\"0 0 {width:.0} {height:.0}\">",
+            self.nodes.len()
+        )?;
+        self.layout.edges.iter().try_for_each(|edge| self.write_edge(formatter, edge))?;
+        (0..self.nodes.len()).try_for_each(|place| self.write_node(formatter, place))?;
+        formatter.write_str("</svg>")
+    }
+}
+
+impl askama::filters::HtmlSafe for Drawing {}

@@ -1,0 +1,76 @@
+//! The addresses of things. Every noun on a page is a link, and this is where links are made.
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use std::fmt::Write;
+
+/// What need not be escaped in a segment of a path.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b':')
+    .remove(b'+')
+    .remove(b'@');
+
+/// What need not be escaped in the value of a query.
+const VALUE: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b':').remove(b'*');
+
+fn segment(text: &str) -> impl std::fmt::Display + '_ {
+    utf8_percent_encode(text, SEGMENT)
+}
+
+/// A name as a segment of a path.
+pub(crate) fn escaped(name: &str) -> String {
+    segment(name).to_string()
+}
+
+/// The page of a DAG.
+pub(crate) fn dag(dag_id: &str) -> String {
+    format!("/dags/{}", segment(dag_id))
+}
+
+/// The page of a run.
+pub(crate) fn run(dag_id: &str, run_id: &str) -> String {
+    format!("{}/runs/{}", dag(dag_id), segment(run_id))
+}
+
+/// The page of a task instance.
+pub(crate) fn instance(dag_id: &str, run_id: &str, task_id: &str, map_index: i32) -> String {
+    let path = format!("{}/tasks/{}", run(dag_id, run_id), segment(task_id));
+    if map_index < 0 { path } else { format!("{path}?map_index={map_index}") }
+}
+
+/// An address with a query of those pairs that have a value.
+pub(crate) fn with_query(path: &str, pairs: &[(&str, &str)]) -> String {
+    let mut address = path.to_owned();
+    for (name, value) in pairs.iter().filter(|(_, value)| !value.is_empty()) {
+        let joint = if address.contains('?') { '&' } else { '?' };
+        // Writing to a String does not fail.
+        let _ = write!(address, "{joint}{name}={}", utf8_percent_encode(value, VALUE));
+    }
+    address
+}
+
+/// The part after `?` of such an address.
+pub(crate) fn query(pairs: &[(&str, &str)]) -> String {
+    with_query("", pairs).trim_start_matches('?').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_escaped_where_they_must_be() {
+        let run_id = "manual__2026-11-22T10:00:00.123456+00:00";
+        assert_eq!(run("açúcar", run_id), format!("/dags/a%C3%A7%C3%BAcar/runs/{run_id}"));
+        assert_eq!(instance("d", "r", "t", 3), "/dags/d/runs/r/tasks/t?map_index=3");
+        assert_eq!(
+            with_query("/runs", &[("state", ""), ("dag", "a b&c"), ("run", "x+y")]),
+            "/runs?dag=a%20b%26c&run=x%2By"
+        );
+        assert_eq!(query(&[("dag_id", "d"), ("run_id", "")]), "dag_id=d");
+    }
+}

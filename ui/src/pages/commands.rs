@@ -1,0 +1,54 @@
+//! What buttons do: pause, unpause and cancel. Each answers by going back to a page that shows what came of it.
+
+use crate::error_pages::PageError;
+use crate::{AppState, actor, links};
+use axum::Form;
+use axum::extract::{Path, State};
+use axum::response::Redirect;
+use serde::Deserialize;
+
+/// A pause button.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Pause {
+    is_paused: bool,
+    #[serde(default)]
+    back: String,
+}
+
+/// Pauses or unpauses a DAG.
+pub(crate) async fn pause(
+    State(state): State<AppState>,
+    Path(dag_id): Path<String>,
+    Form(form): Form<Pause>,
+) -> Result<Redirect, PageError> {
+    state.handle.set_paused(dag_id.as_str().into(), form.is_paused, actor::at_page()).await?;
+    let back = if is_own_path(&form.back) { form.back } else { links::dag(&dag_id) };
+    Ok(Redirect::to(&back))
+}
+
+/// Cancels a run.
+pub(crate) async fn cancel(
+    State(state): State<AppState>,
+    Path((dag_id, run_id)): Path<(String, String)>,
+) -> Result<Redirect, PageError> {
+    state.handle.cancel(dag_id.as_str().into(), run_id.as_str().into(), actor::at_page()).await?;
+    Ok(Redirect::to(&links::run(&dag_id, &run_id)))
+}
+
+/// Whether it is a path of this server: `//evil.example` and `/\evil.example` lead elsewhere.
+fn is_own_path(path: &str) -> bool {
+    path.starts_with('/') && !path[1..].starts_with(['/', '\\'])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn going_back_never_leads_to_another_site() {
+        assert!(is_own_path("/dags") && is_own_path("/"));
+        for bad in ["", "dags", "//evil.example", "/\\evil.example", "https://evil.example"] {
+            assert!(!is_own_path(bad), "{bad}");
+        }
+    }
+}

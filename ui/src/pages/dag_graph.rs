@@ -1,0 +1,125 @@
+//! The graph of a DAG, with the states of the newest run or the one that the address names.
+
+use super::cells::instance_key;
+use super::dag_head::DagHead;
+use crate::AppState;
+use crate::definition::Definition;
+use crate::error_pages::PageError;
+use crate::frame::{self, Frame, Visitor};
+use crate::graph::{Drawing, NODES_MAX, NodeState};
+use crate::links;
+use crate::show::{Elapsed, Instant, Mark};
+use askama::Template;
+use axum::extract::{Path, Query, State};
+use axum::response::Response;
+use esteira_store::{RunFilter, RunRow, TaskInstanceRow};
+use jiff::Timestamp;
+use serde::Deserialize;
+use std::collections::HashMap;
+
+/// How many runs can be picked from.
+const CHOICES_MAX: u32 = 25;
+
+/// Which run is wanted.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Wanted {
+    run: String,
+}
+
+#[derive(Template)]
+#[template(path = "dag_graph.html")]
+struct GraphPage {
+    frame: Frame,
+    head: DagHead,
+    run: Option<ShownRun>,
+    choices: Vec<(String, bool)>,
+    drawing: Option<Drawing>,
+}
+
+struct ShownRun {
+    run_id: String,
+    url: String,
+    key: String,
+    mark: Mark,
+    at: Instant,
+    version: i64,
+}
+
+pub(crate) async fn page(
+    State(state): State<AppState>,
+    Path(dag_id): Path<String>,
+    Query(wanted): Query<Wanted>,
+    visitor: Visitor,
+) -> Result<Response, PageError> {
+    let head = DagHead::read(&state, &dag_id, "graph").await?;
+    let filter = RunFilter { dag_id: Some(dag_id.clone()), ..RunFilter::default() };
+    let recent = state.handle.reader().runs(&filter, CHOICES_MAX).await?.rows;
+    let run = match wanted.run.as_str() {
+        "" => recent.first().cloned(),
+        run_id => Some(super::run::find(&state, &dag_id, run_id).await?),
+    };
+    let drawing = match &run {
+        Some(run) => of_run(&state, run).await?,
+        None => of_definition(&head.definition),
+    };
+    let choices = recent.iter().map(|choice| {
+        let is_chosen = run.as_ref().is_some_and(|run| run.run_key == choice.run_key);
+        (choice.run_id.to_string(), is_chosen)
+    });
+    let page = GraphPage {
+        frame: head.frame(&visitor, "Graph"),
+        choices: choices.collect(),
+        run: run.map(|run| ShownRun {
+            url: links::run(&dag_id, run.run_id.as_str()),
+            key: super::cells::run_key(&run),
+            mark: Mark::of_run(run.state),
+            at: Instant::new(run.queued_at, Timestamp::now()),
+            version: run.version_number,
+            run_id: run.run_id.to_string(),
+        }),
+        drawing,
+        head,
+    };
+    Ok(frame::html(&page))
+}
+
+/// The picture of a run; none when the DAG is too large for one.
+pub(super) async fn of_run(state: &AppState, run: &RunRow) -> Result<Option<Drawing>, PageError> {
+    let reader = state.handle.reader();
+    let definition = Definition::read(reader.definition(run.version_id).await?.unwrap_or_default());
+    if definition.tasks.len() > NODES_MAX {
+        return Ok(None);
+    }
+    let instances = reader.instances(run.run_key).await?;
+    let by_place: HashMap<usize, TaskInstanceRow> =
+        instances.into_iter().map(|instance| (instance.task_index as usize, instance)).collect();
+    let now = Timestamp::now();
+    Ok(Some(Drawing::new(&definition, |place| match by_place.get(&place) {
+        Some(instance) => NodeState {
+            mark: Mark::of_instance(instance.state),
+            elapsed: Elapsed::between(instance.started_at, instance.ended_at, now),
+            url: links::instance(
+                run.dag_id.as_str(),
+                run.run_id.as_str(),
+                instance.task_id.as_str(),
+                instance.map_index,
+            ),
+            key: instance_key(instance),
+        },
+        None => no_state(),
+    })))
+}
+
+fn of_definition(definition: &Definition) -> Option<Drawing> {
+    (definition.tasks.len() <= NODES_MAX).then(|| Drawing::new(definition, |_| no_state()))
+}
+
+fn no_state() -> NodeState {
+    NodeState {
+        mark: Mark::of_instance(None),
+        elapsed: Elapsed::None,
+        url: String::new(),
+        key: String::new(),
+    }
+}

@@ -1,0 +1,140 @@
+//! A run: its tasks with their states, attempts and durations, and the bars of when they waited and ran.
+
+use super::cells::instance_key;
+use super::run_head::RunHead;
+use crate::AppState;
+use crate::definition::Definition;
+use crate::error_pages::PageError;
+use crate::frame::{self, Frame, Visitor};
+use crate::gantt::{Piece, Window};
+use crate::links;
+use crate::show::{Elapsed, Mark};
+use askama::Template;
+use axum::extract::{Path, Query, State};
+use axum::response::Response;
+use esteira_core::states::TaskInstanceState;
+use esteira_store::{RunRow, TaskInstanceRow};
+use jiff::Timestamp;
+use serde::Deserialize;
+use std::collections::HashMap;
+
+/// How many rows a page has.
+const PAGE_LENGTH: usize = 300;
+
+/// Up to so many instances, the bars show every attempt.
+const INSTANCES_WITH_EVENTS: usize = 300;
+
+/// Which instances are wanted.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Wanted {
+    state: String,
+    from: usize,
+}
+
+#[derive(Template)]
+#[template(path = "run_tasks.html")]
+struct RunPage {
+    frame: Frame,
+    head: RunHead,
+    rows: Vec<Row>,
+    window: String,
+    shown: String,
+    filter: Option<Mark>,
+    previous: Option<String>,
+    next: Option<String>,
+}
+
+struct Row {
+    task_id: String,
+    operator: String,
+    url: String,
+    key: String,
+    mark: Mark,
+    tries: String,
+    waited: Elapsed,
+    ran: Elapsed,
+    pieces: Vec<Piece>,
+}
+
+pub(crate) async fn page(
+    State(state): State<AppState>,
+    Path((dag_id, run_id)): Path<(String, String)>,
+    Query(wanted): Query<Wanted>,
+    visitor: Visitor,
+) -> Result<Response, PageError> {
+    let (head, run, instances) = RunHead::read(&state, &dag_id, &run_id, "tasks").await?;
+    let reader = state.handle.reader();
+    let definition = Definition::read(reader.definition(run.version_id).await?.unwrap_or_default());
+    let window = Window::of_run(&run, Timestamp::now());
+    let mut bars = HashMap::new();
+    if instances.len() <= INSTANCES_WITH_EVENTS {
+        bars = window.from_events(&reader.events_of_run(run.run_key).await?);
+    }
+    let filter = filter_mark(&wanted.state);
+    let chosen: Vec<&TaskInstanceRow> = instances
+        .iter()
+        .filter(|instance| filter.is_none_or(|mark| mark == Mark::of_instance(instance.state)))
+        .collect();
+    let row = |instance: &&TaskInstanceRow| {
+        let pieces = bars.get(&(instance.task_index, instance.map_index)).cloned();
+        row(instance, &run, &definition, pieces.unwrap_or_else(|| window.from_row(instance)))
+    };
+    let page_from =
+        |from: usize| links::with_query(&head.url, &[("state", &wanted.state), ("from", &from.to_string())]);
+    let until = (wanted.from + PAGE_LENGTH).min(chosen.len());
+    let page = RunPage {
+        frame: head.frame(&visitor, ""),
+        rows: chosen.iter().skip(wanted.from).take(PAGE_LENGTH).map(row).collect(),
+        window: window.length(),
+        shown: if chosen.len() > PAGE_LENGTH {
+            format!("{}–{until} of {}", wanted.from + 1, chosen.len())
+        } else {
+            String::new()
+        },
+        filter,
+        previous: (wanted.from > 0).then(|| page_from(wanted.from.saturating_sub(PAGE_LENGTH))),
+        next: (until < chosen.len()).then(|| page_from(until)),
+        head,
+    };
+    Ok(frame::html(&page))
+}
+
+fn filter_mark(state: &str) -> Option<Mark> {
+    match state {
+        "no_status" => Some(Mark::of_instance(None)),
+        label => TaskInstanceState::from_label(label).map(|state| Mark::of_instance(Some(state))),
+    }
+}
+
+fn row(instance: &TaskInstanceRow, run: &RunRow, definition: &Definition, pieces: Vec<Piece>) -> Row {
+    let now = Timestamp::now();
+    let task = definition.tasks.get(instance.task_index as usize);
+    let map_index = instance.map_index;
+    // A time that never went on past the end of the run does not go on now.
+    let end = |at: Option<Timestamp>| at.or(run.ended_at);
+    Row {
+        task_id: if map_index < 0 {
+            instance.task_id.to_string()
+        } else {
+            format!("{} [{map_index}]", instance.task_id)
+        },
+        operator: task.map(|task| task.operator.clone()).unwrap_or_default(),
+        url: links::instance(run.dag_id.as_str(), run.run_id.as_str(), instance.task_id.as_str(), map_index),
+        key: instance_key(instance),
+        mark: Mark::of_instance(instance.state),
+        tries: tries(instance, task.map_or(0, |task| task.retries)),
+        waited: Elapsed::between(instance.scheduled_at, end(instance.started_at), now),
+        ran: Elapsed::between(instance.started_at, end(instance.ended_at), now),
+        pieces,
+    }
+}
+
+/// The attempt and how many there may be: `2 of 3`.
+pub(super) fn tries(instance: &TaskInstanceRow, retries: u32) -> String {
+    match (instance.try_number, retries) {
+        (0, _) => String::new(),
+        (number, 0) => number.to_string(),
+        (number, retries) => format!("{number} of {}", number.max(retries + 1)),
+    }
+}

@@ -1,0 +1,105 @@
+//! States as people see them: colour, glyph and word together, the same on every page and in every picture.
+//! The colours are in `static/app.css`, by the name.
+
+use esteira_core::states::{RunState, TaskInstanceState};
+use esteira_store::EventRow;
+use serde_json::Value;
+use std::fmt;
+
+/// How a state is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mark {
+    /// The name that the style sheet knows: Airflow's label, or `no_status`.
+    pub(crate) name: &'static str,
+    /// The word.
+    pub(crate) label: &'static str,
+    /// The sign for small sizes and for eyes that see no colour.
+    pub(crate) glyph: &'static str,
+}
+
+impl Mark {
+    /// Of a task instance.
+    pub(crate) fn of_instance(state: Option<TaskInstanceState>) -> Self {
+        use TaskInstanceState as S;
+        let Some(state) = state else {
+            return Self { name: "no_status", label: "not yet", glyph: "" };
+        };
+        let (label, glyph) = match state {
+            S::Scheduled => ("scheduled", "◷"),
+            S::Queued => ("queued", "◷"),
+            S::Running => ("running", "▶"),
+            S::Success => ("success", "✓"),
+            S::Failed => ("failed", "✕"),
+            S::UpForRetry => ("up for retry", "↻"),
+            S::UpstreamFailed => ("upstream failed", "⇡"),
+            S::Skipped => ("skipped", "⤼"),
+            S::Removed => ("removed", "−"),
+        };
+        Self { name: state.as_str(), label, glyph }
+    }
+
+    /// Of a run.
+    pub(crate) fn of_run(state: RunState) -> Self {
+        Self::of_instance(TaskInstanceState::from_label(state.as_str()))
+    }
+
+    /// Of an attempt that has ended, by its outcome.
+    pub(crate) fn of_outcome(outcome: &str) -> Self {
+        match outcome {
+            "lost" => Self { name: "lost", label: "lost", glyph: "⌁" },
+            other => Self::of_instance(TaskInstanceState::from_label(other)),
+        }
+    }
+}
+
+/// A badge.
+impl fmt::Display for Mark {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, label, glyph } = self;
+        write!(formatter, "<span class=\"badge\" data-s=\"{name}\" data-g=\"{glyph}\">{label}</span>")
+    }
+}
+
+impl askama::filters::HtmlSafe for Mark {}
+
+/// The state in which an event leaves its subject, if it changes one.
+pub(crate) fn state_after(event: &EventRow) -> Option<Mark> {
+    use TaskInstanceState as S;
+    let body = || serde_json::from_str::<Value>(&event.body).unwrap_or_default();
+    let state = match event.name.as_str() {
+        "run.created" => return Some(Mark::of_run(RunState::Queued)),
+        "run.started" => return Some(Mark::of_run(RunState::Running)),
+        "run.ended" => {
+            return body()["state"].as_str().and_then(RunState::from_label).map(Mark::of_run);
+        }
+        "task.scheduled" => S::Scheduled,
+        "task.started" => S::Running,
+        "task.succeeded" => S::Success,
+        "task.failed" if body()["retry_at"].is_null() => S::Failed,
+        "task.failed" => S::UpForRetry,
+        "task.lost" if body()["again"] == true => S::Scheduled,
+        "task.lost" => S::Failed,
+        "task.skipped" => S::Skipped,
+        "task.upstream_failed" => S::UpstreamFailed,
+        _ => return None,
+    };
+    Some(Mark::of_instance(Some(state)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_state_has_a_word_and_a_sign_of_its_own() {
+        let mut seen = std::collections::HashSet::new();
+        for state in TaskInstanceState::ALL {
+            let mark = Mark::of_instance(Some(*state));
+            assert!(!mark.glyph.is_empty() && seen.insert(mark.label), "{state}");
+        }
+        assert_eq!(
+            Mark::of_run(RunState::Failed).to_string(),
+            "<span class=\"badge\" data-s=\"failed\" data-g=\"✕\">failed</span>"
+        );
+    }
+}
