@@ -87,9 +87,10 @@ impl RedisCache {
         let said = match (error.code(), error.detail()) {
             (Some(code), Some(detail)) => format!("{code} {detail}"),
             (Some(code), None) => code.to_owned(),
-            _ => error.to_string(),
+            _ => error.to_string().replace("Pipeline failure: ", ""),
         };
-        let is_code = |codes: &[&str]| error.code().is_some_and(|code| codes.contains(&code));
+        // The fault of a command in a pipeline has its code in the text only.
+        let is_code = |codes: &[&str]| codes.iter().any(|code| said.contains(code));
         match error.kind() {
             ErrorKind::AuthenticationFailed => {
                 self.endpoint.error(ServiceErrorKind::Denied, "refused the user name or the password")

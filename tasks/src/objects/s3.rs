@@ -39,9 +39,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long one try of one request may take, a large body's upload included.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Tries of one request within the SDK, which knows the faults that pass by themselves.
-const ATTEMPTS_MAX: u32 = 3;
-
 /// Connections that are kept when they are not in use: as many as there may be requests in flight.
 const IDLE_CONNECTIONS_MAX: usize = 64;
 
@@ -89,7 +86,8 @@ impl S3Objects {
                 "esteira",
             ))
             .http_client(http)
-            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX))
+            // The endpoint's patience decides, as for every service.
+            .retry_config(RetryConfig::disabled())
             .timeout_config(timeouts())
             // The signature covers the body already; checksums of S3's own kinds only slow down, or are not known.
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
@@ -136,7 +134,7 @@ impl S3Objects {
                 self.endpoint.error(ServiceErrorKind::Denied, format!("refused the credentials: {code}"))
             }
             (403, _) => self.endpoint.error(ServiceErrorKind::Denied, format!("denied access: {said}")),
-            (429 | 500..=599, _) => self.endpoint.unavailable(format!("is not ready: {said}")),
+            (429 | 500..=599, _) | (_, "RequestTimeout") => self.endpoint.unavailable(format!("is not ready: {said}")),
             (400..=499, _) => self.endpoint.rejected(format!("refused: {said}")),
             _ => self.endpoint.error(ServiceErrorKind::Faulty, format!("answered {status}: {said}")),
         }
