@@ -1,2 +1,19 @@
-//! Being built.
-fn main() {}
+//! Benchmarks: ratios measured in one run on one machine. Never run as tests.
+//!
+//!     cargo run --release -p esteira-bench -- engine      chains and fans of `empty` tasks
+//!     cargo run --release -p esteira-bench -- pipeline    the air-quality pipeline, stage by stage
+//!
+//! Each figure is printed with what it is compared with; docs/performance.md says what was reached.
+
+mod engine;
+mod world;
+
+use anyhow::{Result, bail};
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    match std::env::args().nth(1).as_deref() {
+        Some("engine") => engine::measure().await,
+        other => bail!("what shall be measured? engine (not {other:?})"),
+    }
+}
