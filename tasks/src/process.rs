@@ -63,6 +63,9 @@ pub struct Ended {
 
 /// Runs a program to its end. When the attempt is cancelled, or this future is dropped, all its processes are ended.
 pub async fn run(context: &TaskContext, program: &Program) -> Result<Ended, TaskError> {
+    if context.cancel.is_cancelled() {
+        return Err(TaskError::cancelled());
+    }
     let engine_mark = context.attempt_mark.split('/').next().unwrap_or_default();
     spawn_watchdog(engine_mark);
     let mut child = start(context, program)?;

@@ -4,7 +4,7 @@
 //! Every name is made from the record alone (or from the run's id), so running it twice gives the same state.
 
 use super::pattern::Pattern;
-use super::support::{Meter, counted, ensure, optional_duration, or_cancelled};
+use super::support::{Meter, counted, ensure, excerpt, optional_duration, or_cancelled};
 use crate::cache::{Cache, Hash};
 use crate::connectors::Connectors;
 use crate::objects::{NewObject, Objects};
@@ -86,6 +86,8 @@ const OBJECT_KEY_BYTES_MAX: usize = 1024;
 const BATCH_HASHES: usize = 1000;
 /// How many rejections are told in the log one by one.
 const TOLD_MAX: usize = 10;
+/// More of a rejected record is not told; all of it is in the object of rejected records.
+const TOLD_BYTES: usize = 500;
 
 fn in_flight_default() -> usize {
     IN_FLIGHT_DEFAULT
@@ -132,17 +134,16 @@ impl Operator for StoreReadings {
         })
         .await?;
         let counts = Counts::of(&work, arguments.records.len());
-        let board = Board::new(context);
         let Work { hashes, objects: new_objects, .. } = work;
         // Both at once; each gives an error of its own, and the first ends the other.
         or_cancelled(context, async {
             tokio::try_join!(
-                put_hashes(&*cache, &hashes, arguments.ttl, &board),
-                put_objects(&*objects, &arguments.bucket, new_objects, arguments.in_flight, &board)
+                put_hashes(&*cache, &hashes, arguments.ttl),
+                put_objects(context, &*objects, &arguments.bucket, new_objects, arguments.in_flight)
             )
         })
         .await?;
-        board.finish(counts.cached as u64 + counts.stored as u64);
+        context.progress(counts.stored as u64, Some(counts.stored as u64), "stored");
         counts.finish(context, &arguments, &plan)
     }
 }
@@ -271,7 +272,10 @@ impl Plan {
                 }
                 Err(reason) => {
                     if rejected.len() < TOLD_MAX {
-                        context.warn(format!("rejected: {reason}: {record}"));
+                        context.warn(format!(
+                            "rejected: {reason}: {}",
+                            excerpt(&record.to_string(), TOLD_BYTES)
+                        ));
                     }
                     rejected.push(record);
                 }
@@ -340,68 +344,35 @@ fn hash(record: &Value) -> Hash {
 /// The object of these records, one a line; none where there are none.
 fn ndjson<'a>(key: &str, records: impl Iterator<Item = &'a Value>) -> Option<NewObject> {
     let body: String = records.map(|record| format!("{record}\n")).collect();
-    let object = || NewObject {
-        key: key.to_owned(),
-        content_type: "application/x-ndjson",
-        body: Bytes::from(body.clone()),
-    };
-    (!body.is_empty()).then(object)
-}
-
-/// Adds up the progress of both sides.
-struct Board<'a> {
-    context: &'a TaskContext,
-    state: Mutex<BoardState>,
-}
-
-struct BoardState {
-    meter: Meter,
-    cached: u64,
-    stored: u64,
-}
-
-impl<'a> Board<'a> {
-    fn new(context: &'a TaskContext) -> Self {
-        let state = BoardState { meter: Meter::new("stored", None), cached: 0, stored: 0 };
-        Self { context, state: Mutex::new(state) }
+    if body.is_empty() {
+        return None;
     }
-
-    fn update(&self, change: impl FnOnce(&mut BoardState)) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        change(&mut state);
-        let done = state.cached + state.stored;
-        state.meter.at(self.context, done);
-    }
-
-    fn finish(&self, done: u64) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).meter.finish(self.context, done);
-    }
+    Some(NewObject { key: key.to_owned(), content_type: "application/x-ndjson", body: Bytes::from(body) })
 }
 
 async fn put_hashes(
     cache: &dyn Cache,
     hashes: &[(String, Hash)],
     time_to_live: Option<Duration>,
-    board: &Board<'_>,
 ) -> Result<(), ServiceError> {
     for batch in hashes.chunks(BATCH_HASHES) {
         cache.put_hashes(batch, time_to_live).await?;
-        board.update(|state| state.cached += batch.len() as u64);
     }
     Ok(())
 }
 
+/// Puts the objects. Their progress is the task's: the cache is always ahead of them.
 async fn put_objects(
+    context: &TaskContext,
     objects: &dyn Objects,
     bucket: &str,
     new_objects: Vec<NewObject>,
     in_flight: usize,
-    board: &Board<'_>,
 ) -> Result<(), ServiceError> {
     objects.ensure_bucket(bucket).await?;
-    objects
-        .put_all(bucket, new_objects, in_flight, &|done| board.update(|state| state.stored = done as u64))
-        .await
+    let meter = Mutex::new(Meter::new("stored", Some(new_objects.len() as u64)));
+    let meter = || meter.lock().unwrap_or_else(PoisonError::into_inner);
+    objects.put_all(bucket, new_objects, in_flight, &|done| meter().at(context, done as u64)).await
 }
 
 /// What came of it.
@@ -425,11 +396,8 @@ impl Counts {
     ) -> Result<TaskOutput, TaskError> {
         let Self { cached, stored, rejected, records } = *self;
         let bucket = &arguments.bucket;
-        context.info(format!(
-            "{} cached, {} stored in {bucket}",
-            counted(cached as u64, "hash").replace("hashs", "hashes"),
-            counted(stored as u64, "object")
-        ));
+        let (hashes, objects) = (counted(cached as u64, "reading"), counted(stored as u64, "object"));
+        context.info(format!("{hashes} cached, {objects} stored in s3://{bucket}/"));
         if rejected > 0 {
             context.warn(format!(
                 "{} rejected: see s3://{bucket}/{}",

@@ -14,11 +14,12 @@ use std::sync::{Mutex, PoisonError};
 pub const WATCHDOG_SUBCOMMAND: &str = "__watchdog";
 
 static WATCHDOG: Mutex<State> =
-    Mutex::new(State { program: Choice::OwnBinary, running: None, failed: false });
+    Mutex::new(State { program: Choice::OwnBinary, running: Vec::new(), failed: false });
 
 struct State {
     program: Choice,
-    running: Option<Running>,
+    /// One for each engine that has lived in this process; as a rule that is one.
+    running: Vec<Running>,
     failed: bool,
 }
 
@@ -45,12 +46,12 @@ pub fn spawn_watchdog(engine_mark: &str) {
     let mut state = WATCHDOG.lock().unwrap_or_else(PoisonError::into_inner);
     let is_running =
         |running: &mut Running| running.mark == engine_mark && matches!(running.child.try_wait(), Ok(None));
-    if engine_mark.is_empty() || state.running.as_mut().is_some_and(is_running) {
+    if engine_mark.is_empty() || state.running.iter_mut().any(is_running) {
         return;
     }
     let Some(program) = state.program.resolve() else { return };
     match start(&program, engine_mark) {
-        Ok(child) => state.running = Some(Running { mark: engine_mark.to_owned(), child }),
+        Ok(child) => state.running.push(Running { mark: engine_mark.to_owned(), child }),
         Err(error) if !state.failed => {
             state.failed = true;
             tracing::warn!(program = %program.display(), %error, "the watchdog cannot be started");
