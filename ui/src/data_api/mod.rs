@@ -12,7 +12,7 @@
 //!
 //! Each service may be the real one or its embedded twin; the answers are the same.
 
-mod alerts;
+pub(crate) mod alerts;
 mod cache;
 pub(crate) mod error;
 mod history;
@@ -43,7 +43,7 @@ const PROCESSED_SUFFIX: &str = ".json";
 const RAW_PREFIX: &str = "raw/";
 
 /// How long a reader waits for a service that is down. A task waits longer.
-const PATIENCE: Duration = Duration::from_millis(1500);
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// What the data API works on.
 #[derive(Clone)]

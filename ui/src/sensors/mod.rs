@@ -1,8 +1,80 @@
-//! The sensor dashboard.
+//! The sensor dashboard: current values, charts, alerts and the table of readings, live while a pipeline runs.
+//!
+//! - [`reading`], [`snapshot`]: the readings in the cache, as numbers, kept in this process.
+//! - [`period`], [`readings`]: what a page or a program asks for, and the answer as columns, CSV or JSON.
+//! - [`stream`]: tells pages that something has come.
+//! - [`view`], [`alerts`], [`page`]: the page.
+
+mod alerts;
+mod page;
+mod period;
+mod reading;
+mod readings;
+mod snapshot;
+mod stream;
+#[cfg(test)]
+mod tests;
+mod view;
 
 use crate::AppState;
-use axum::Router;
+use crate::data_api::DataState;
+use crate::data_api::stats::{self, Stats};
+use axum::extract::FromRef;
+use axum::routing::{get, post};
+use axum::{Extension, Router};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::Mutex;
 
+/// The DAG whose readings these are.
+const PIPELINE: &str = "air_quality_pipeline";
+
+/// Counts are this old at most: counting objects means listing them.
+const STATS_AGE_MAX: Duration = Duration::from_secs(2);
+
+/// What the pages share.
+#[derive(Default)]
+struct Dashboard {
+    snapshots: snapshot::Snapshots,
+    listeners: stream::Listeners,
+    stats: Mutex<Option<(Instant, Stats)>>,
+}
+
+impl Dashboard {
+    /// The counts, not older than a moment. Who asks while somebody counts waits for the same answer.
+    async fn stats(&self, data: &DataState) -> Stats {
+        let mut newest = self.stats.lock().await;
+        if let Some((read_at, stats)) = &*newest
+            && read_at.elapsed() < STATS_AGE_MAX
+        {
+            return stats.clone();
+        }
+        let stats = stats::read(data).await;
+        *newest = Some((Instant::now(), stats.clone()));
+        stats
+    }
+}
+
+/// The dashboard's routes.
 pub(crate) fn router() -> Router<AppState> {
     Router::new()
+        .route("/sensors", get(page::sensors))
+        .route("/sensors/live", get(page::live))
+        .route("/sensors/run", post(page::run).get(page::back))
+        .route("/sensors/alerts", get(page::alerts))
+        .route("/sensors/alerts/take", post(page::take_alerts).get(page::back))
+        .route("/api/sensors/stream", get(stream::stream))
+        .merge(data_routes())
+        .layer(Extension(Arc::new(Dashboard::default())))
+}
+
+/// The routes that need no engine.
+fn data_routes<S>() -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+    DataState: FromRef<S>,
+{
+    Router::new()
+        .route("/api/sensors/readings", get(readings::columns))
+        .route("/api/sensors/export", get(readings::export))
 }

@@ -1,0 +1,408 @@
+//! What the dashboard says, in words and numbers, made from readings, counts and the last run. No I/O.
+
+use super::alerts::Alert;
+use super::period::{DAY, PRESETS, Period};
+use super::reading::{QUANTITIES, Quantity, Reading, time_iso, time_text};
+use super::snapshot::Snapshot;
+use crate::data_api::stats::{ServiceHealth, Stats};
+use esteira_core::states::RunState;
+use esteira_store::RunRow;
+use jiff::Timestamp;
+
+/// Rows in a page of the table.
+pub(crate) const ROWS: usize = 24;
+
+/// How far from exactly a day before a reading may be to be compared with.
+const DAY_BEFORE_TOLERANCE: i64 = 90 * 60;
+
+/// A current value.
+pub(crate) struct Card {
+    pub(crate) quantity: &'static Quantity,
+    /// The last value; a dash where there is none.
+    pub(crate) value: String,
+    /// When it was measured, where that is not the time of the last reading.
+    pub(crate) measured: Option<String>,
+    /// ▲ ▼ or =, and the change in 24 hours.
+    pub(crate) change: Option<(&'static str, String)>,
+    pub(crate) gauge: Option<Gauge>,
+}
+
+/// Where a value stands, on a bar from 0 to 100.
+pub(crate) struct Gauge {
+    /// Whether there is a limit; else the bar is the range of 28 days.
+    pub(crate) has_limit: bool,
+    pub(crate) position: String,
+    pub(crate) is_over: bool,
+    pub(crate) text: String,
+}
+
+/// A fact at the top of the page.
+pub(crate) struct Fact {
+    pub(crate) label: &'static str,
+    pub(crate) value: String,
+    /// More, on hover.
+    pub(crate) title: String,
+    /// Where it leads, or empty.
+    pub(crate) url: String,
+}
+
+/// The last run of the pipeline.
+pub(crate) struct LastRun {
+    pub(crate) row: RunRow,
+    /// Rows and messages that were rejected, where the run tells.
+    pub(crate) rejected: Option<u64>,
+}
+
+impl LastRun {
+    pub(crate) fn is_active(&self) -> bool {
+        matches!(self.row.state, RunState::Queued | RunState::Running)
+    }
+
+    pub(crate) fn url(&self) -> String {
+        run_url(self.row.dag_id.as_str(), self.row.run_id.as_str())
+    }
+
+    pub(crate) fn glyph(&self) -> &'static str {
+        match self.row.state {
+            RunState::Queued => "◷",
+            RunState::Running => "▶",
+            RunState::Success => "✓",
+            RunState::Failed => "✕",
+        }
+    }
+}
+
+/// The address of a run's page.
+pub(crate) fn run_url(dag_id: &str, run_id: &str) -> String {
+    use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+    let part = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    format!("/dags/{}/runs/{}", part(dag_id), part(run_id))
+}
+
+/// A page of the table, newest first.
+pub(crate) struct Table {
+    pub(crate) rows: Vec<Row>,
+    pub(crate) count: usize,
+    pub(crate) page: usize,
+    pub(crate) page_count: usize,
+}
+
+impl Table {
+    /// How many readings there are on all pages.
+    pub(crate) fn count_text(&self) -> String {
+        grouped(self.count as u64)
+    }
+}
+
+/// A row of the table.
+pub(crate) struct Row {
+    pub(crate) when: String,
+    pub(crate) when_iso: String,
+    pub(crate) cells: Vec<Cell>,
+}
+
+/// A value in the table.
+pub(crate) struct Cell {
+    pub(crate) text: String,
+    pub(crate) is_over: bool,
+}
+
+/// Why the readings shown are not those that are there.
+pub(crate) struct Problem {
+    pub(crate) message: String,
+    pub(crate) hint: String,
+}
+
+/// All that the page shows.
+pub(crate) struct View {
+    pub(crate) period: Period,
+    pub(crate) facts: Vec<Fact>,
+    pub(crate) cards: Vec<Card>,
+    pub(crate) alerts: Vec<Alert>,
+    pub(crate) alerts_waiting: Option<u64>,
+    pub(crate) services: Vec<ServiceHealth>,
+    pub(crate) run: Option<LastRun>,
+    /// The pipeline's name, when it can be triggered.
+    pub(crate) pipeline: Option<String>,
+    pub(crate) problem: Option<Problem>,
+    pub(crate) is_empty: bool,
+    pub(crate) table: Table,
+}
+
+impl View {
+    /// The buttons of periods: name, label, whether it is this one.
+    pub(crate) fn presets(&self) -> Vec<(&'static str, &'static str, bool)> {
+        PRESETS.iter().map(|(name, label, period)| (*name, *label, *period == self.period)).collect()
+    }
+
+    /// How many alerts wait.
+    pub(crate) fn waiting_text(&self) -> String {
+        counted(self.alerts_waiting)
+    }
+
+    /// What to say of the queue beneath the list of alerts.
+    pub(crate) fn queue_text(&self) -> &'static str {
+        match self.alerts_waiting {
+            None => "The queue does not answer.",
+            Some(0) => "No alerts wait. The pipeline puts one into the queue for each reading above a limit.",
+            Some(waiting) if waiting > self.alerts.len() as u64 => "The first of the queue.",
+            Some(_) => "",
+        }
+    }
+
+    /// The query of another page of the table.
+    pub(crate) fn page_query(&self, page: usize) -> String {
+        format!("{}&page={page}", self.period.query())
+    }
+}
+
+/// The current value of each quantity.
+pub(crate) fn cards(snapshot: &Snapshot) -> Vec<Card> {
+    QUANTITIES.iter().enumerate().map(|(index, quantity)| card(snapshot, index, quantity)).collect()
+}
+
+fn card(snapshot: &Snapshot, index: usize, quantity: &'static Quantity) -> Card {
+    let newest =
+        snapshot.readings.iter().rev().find_map(|reading| Some((reading.time, reading.values[index]?)));
+    let Some((time, value)) = newest else {
+        return Card { quantity, value: "–".to_owned(), measured: None, change: None, gauge: None };
+    };
+    let is_last = snapshot.last().is_some_and(|last| last.time == time);
+    let change = day_before(snapshot, index, time).map(|before| {
+        let change = value - before;
+        let text = quantity.text(change.abs());
+        let is_none = text.parse::<f64>() == Ok(0.0);
+        let glyph = if is_none {
+            "="
+        } else if change > 0.0 {
+            "▲"
+        } else {
+            "▼"
+        };
+        (glyph, if is_none { "no change in 24 h".to_owned() } else { format!("{text} in 24 h") })
+    });
+    Card {
+        quantity,
+        value: quantity.text(value),
+        measured: (!is_last).then(|| time_text(time)),
+        change,
+        gauge: gauge(snapshot, index, quantity, value),
+    }
+}
+
+fn day_before(snapshot: &Snapshot, index: usize, time: i64) -> Option<f64> {
+    let then = time - DAY;
+    let near = snapshot.between(then - DAY_BEFORE_TOLERANCE, then + DAY_BEFORE_TOLERANCE).iter();
+    let with_value = near.filter_map(|reading| Some((reading.time.abs_diff(then), reading.values[index]?)));
+    with_value.min_by_key(|(distance, _)| *distance).map(|(_, value)| value)
+}
+
+fn gauge(snapshot: &Snapshot, index: usize, quantity: &Quantity, value: f64) -> Option<Gauge> {
+    if let Some(limit) = quantity.limit {
+        let share = value / limit * 100.0;
+        let text = format!("{share:.0} % of the limit of {limit} {}", quantity.unit);
+        let position = format!("{:.1}", share.clamp(0.0, 100.0));
+        return Some(Gauge { has_limit: true, position, is_over: value > limit, text });
+    }
+    let end = snapshot.last()?.time;
+    let values = snapshot.between(end - 28 * DAY, end).iter().filter_map(|reading| reading.values[index]);
+    let (low, high) = values.fold((value, value), |(low, high), value| (low.min(value), high.max(value)));
+    let position = if high > low { (value - low) / (high - low) * 100.0 } else { 50.0 };
+    let text = format!("28-day range {} – {} {}", quantity.text(low), quantity.text(high), quantity.unit);
+    Some(Gauge { has_limit: false, position: format!("{position:.1}"), is_over: false, text })
+}
+
+/// The facts at the top of the page.
+pub(crate) fn facts(snapshot: &Snapshot, stats: &Stats, run: Option<&LastRun>, now: Timestamp) -> Vec<Fact> {
+    let name = |service: &str, twin: &'static str| {
+        let is_embedded = stats.services.iter().any(|health| health.service == service && health.embedded);
+        if is_embedded { format!("{service}'s embedded twin, {twin}") } else { service.to_owned() }
+    };
+    let unreadable = match snapshot.unreadable {
+        0 => "Hashes with a date and a time that can be read".to_owned(),
+        count => format!("{} more hashes have no date and time that can be read", grouped(count as u64)),
+    };
+    let mut facts = vec![
+        Fact::new("readings", grouped(snapshot.readings.len() as u64), unreadable),
+        Fact::new(
+            "in Redis",
+            counted(stats.readings_cached),
+            format!("Hashes in {}", name("Redis", "in Esteira's home")),
+        ),
+        Fact::new(
+            "in MinIO",
+            objects(stats),
+            format!("Objects in {}", name("MinIO", "a folder in Esteira's home")),
+        ),
+        Fact::new(
+            "alerts waiting",
+            counted(stats.alerts_waiting),
+            format!("Messages in {}", name("RabbitMQ", "in Esteira's home")),
+        )
+        .leading_to("/sensors/alerts"),
+    ];
+    if let Some(last) = snapshot.last() {
+        facts.push(Fact::new(
+            "last reading",
+            time_text(last.time),
+            "As the data set tells it, without a zone".to_owned(),
+        ));
+    }
+    if let Some(run) = run {
+        let rejected = run.rejected.map_or_else(|| "–".to_owned(), grouped);
+        facts.push(Fact::new(
+            "rejected",
+            rejected,
+            "Rows and messages that the last run set aside".to_owned(),
+        ));
+        let title = format!("{} · {}", run.row.run_id, run.row.started_at.unwrap_or(run.row.queued_at));
+        facts.push(Fact::new("last run", run_text(&run.row, now), title).leading_to(run.url()));
+    }
+    facts
+}
+
+impl Fact {
+    fn new(label: &'static str, value: String, title: String) -> Self {
+        Self { label, value, title, url: String::new() }
+    }
+
+    fn leading_to(mut self, url: impl Into<String>) -> Self {
+        self.url = url.into();
+        self
+    }
+}
+
+fn counted(count: Option<u64>) -> String {
+    count.map_or_else(|| "no answer".to_owned(), grouped)
+}
+
+fn objects(stats: &Stats) -> String {
+    let processed = counted(stats.objects_processed);
+    match stats.objects_raw {
+        None | Some(0) => processed,
+        Some(1) => format!("{processed} + 1 batch"),
+        Some(raw) => format!("{processed} + {} batches", grouped(raw)),
+    }
+}
+
+fn run_text(run: &RunRow, now: Timestamp) -> String {
+    match (run.started_at, run.ended_at) {
+        (Some(started_at), Some(ended_at)) => {
+            format!("{} · {}", duration_text(milliseconds(started_at, ended_at)), ago_text(ended_at, now))
+        }
+        (Some(started_at), None) => format!("running for {}", duration_text(milliseconds(started_at, now))),
+        _ => run.state.as_str().to_owned(),
+    }
+}
+
+fn milliseconds(from: Timestamp, to: Timestamp) -> i64 {
+    (to.as_millisecond() - from.as_millisecond()).max(0)
+}
+
+fn duration_text(milliseconds: i64) -> String {
+    match milliseconds {
+        ..1_000 => format!("{milliseconds} ms"),
+        ..60_000 => format!("{}.{} s", milliseconds / 1_000, milliseconds % 1_000 / 100),
+        ..3_600_000 => format!("{} min {} s", milliseconds / 60_000, milliseconds % 60_000 / 1_000),
+        _ => format!("{} h {} min", milliseconds / 3_600_000, milliseconds % 3_600_000 / 60_000),
+    }
+}
+
+fn ago_text(then: Timestamp, now: Timestamp) -> String {
+    match milliseconds(then, now) / 1_000 {
+        ..10 => "just now".to_owned(),
+        seconds @ ..60 => format!("{seconds} s ago"),
+        seconds @ ..3_600 => format!("{} min ago", seconds / 60),
+        seconds @ ..172_800 => format!("{} h ago", seconds / 3_600),
+        seconds => format!("{} days ago", seconds / 86_400),
+    }
+}
+
+/// A count with commas: 6,941.
+pub(crate) fn grouped(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A page of the readings, newest first; the last page where there is no such page.
+pub(crate) fn table(readings: &[Reading], page: usize) -> Table {
+    let page_count = readings.len().div_ceil(ROWS).max(1);
+    let page = page.clamp(1, page_count);
+    let rows = readings.iter().rev().skip((page - 1) * ROWS).take(ROWS).map(row).collect();
+    Table { rows, count: readings.len(), page, page_count }
+}
+
+fn row(reading: &Reading) -> Row {
+    let cell = |(index, quantity): (usize, &Quantity)| Cell {
+        text: reading.values[index].map_or_else(|| "–".to_owned(), |value| quantity.text(value)),
+        is_over: reading.is_over(index),
+    };
+    Row {
+        when: time_text(reading.time),
+        when_iso: time_iso(reading.time),
+        cells: QUANTITIES.iter().enumerate().map(cell).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn snapshot(readings: &[(i64, Option<f64>)]) -> Snapshot {
+        let readings = readings
+            .iter()
+            .map(|(hour, co)| Reading {
+                time: hour * 3600,
+                values: [*co, Some(168.0), Some(28.5), None, None],
+            })
+            .collect();
+        Snapshot { readings, unreadable: 0, version: 1 }
+    }
+
+    #[test]
+    fn a_card_compares_with_the_day_before_and_the_limit() {
+        let card = card(&snapshot(&[(0, Some(1.0)), (1, Some(9.0)), (24, Some(2.2))]), 0, &QUANTITIES[0]);
+        assert_eq!((card.value.as_str(), card.change), ("2.2", Some(("▲", "1.2 in 24 h".to_owned()))));
+        let gauge = card.gauge.unwrap();
+        assert_eq!((gauge.text.as_str(), gauge.is_over), ("22 % of the limit of 10 mg/m³", false));
+    }
+
+    #[test]
+    fn a_card_without_values_says_so() {
+        let missing = card(&snapshot(&[(0, None)]), 3, &QUANTITIES[3]);
+        assert_eq!((missing.value.as_str(), missing.change.is_some()), ("–", false));
+        // The newest value is of an earlier reading, and there is none a day before it.
+        let earlier = card(&snapshot(&[(0, Some(11.0)), (1, None)]), 0, &QUANTITIES[0]);
+        assert_eq!(earlier.measured.as_deref(), Some("01/01/1970 00:00"));
+        assert!(earlier.change.is_none() && earlier.gauge.unwrap().is_over);
+    }
+
+    #[test]
+    fn the_table_is_newest_first_and_never_beyond_its_end() {
+        let readings: Vec<_> = (0..50).map(|hour| (hour, Some(1.0))).collect();
+        let snapshot = snapshot(&readings);
+        let last = table(&snapshot.readings, 99);
+        assert_eq!((last.page, last.page_count, last.rows.len()), (3, 3, 2));
+        assert_eq!(table(&snapshot.readings, 0).rows[0].when, "03/01/1970 01:00");
+        assert_eq!(table(&[], 1).page_count, 1);
+    }
+
+    #[test]
+    fn counts_and_times_read_well() {
+        assert_eq!(
+            (grouped(0), grouped(999), grouped(6_941), grouped(1_234_567)),
+            ("0".into(), "999".into(), "6,941".into(), "1,234,567".into())
+        );
+        assert_eq!(duration_text(2_450), "2.4 s");
+        assert_eq!(duration_text(61_000), "1 min 1 s");
+        let then = Timestamp::from_second(0).unwrap();
+        assert_eq!(ago_text(then, Timestamp::from_second(250).unwrap()), "4 min ago");
+    }
+}
