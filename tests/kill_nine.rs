@@ -90,7 +90,8 @@ async fn check_runs(reader: &Reader) {
         losses += events.iter().filter(|event| event.name == "task.lost").count();
         for task in reader.instances(run.run_key).await.unwrap() {
             assert_eq!(task.state, Some(TaskInstanceState::Success), "{} of {}", task.task_id, run.run_id);
-            let is_success = |name: &str, task_id: &str| name == "task.succeeded" && task_id == task.task_id.as_str();
+            let is_success =
+                |name: &str, task_id: &str| name == "task.succeeded" && task_id == task.task_id.as_str();
             let successes = events.iter().filter(|event| is_success(&event.name, &event.task_id)).count();
             assert_eq!(successes, 1, "{} of {} succeeded once", task.task_id, run.run_id);
         }

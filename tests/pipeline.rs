@@ -21,7 +21,10 @@ async fn the_real_data_goes_through_the_embedded_twins() {
 async fn the_real_data_goes_through_the_real_services() {
     let test = "the_real_data_goes_through_the_real_services";
     let Some(connections) = real_services() else {
-        return skip(test, "the four ESTEIRA_CONN_*_DEFAULT are not set; scripts/services up, then scripts/services env");
+        return skip(
+            test,
+            "the four ESTEIRA_CONN_*_DEFAULT are not set; scripts/services up, then scripts/services env",
+        );
     };
     let world = World { connections, ..World::new() };
     empty_services(&world.connectors()).await;
@@ -37,7 +40,14 @@ async fn run_and_check(world: &World, test: &str) {
         let output = world.esteira().arg("demo").arg("--csv").arg(&data).output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
-        for line in ["6,941  sent", "6,941  consumed", "6,941  cached", "6,941  stored", "343  alerts", " 0  rejected"] {
+        for line in [
+            "6,941  sent",
+            "6,941  consumed",
+            "6,941  cached",
+            "6,941  stored",
+            "343  alerts",
+            " 0  rejected",
+        ] {
             assert!(said.contains(line), "\"{line}\" is missing:\n{said}");
         }
     }
@@ -51,7 +61,8 @@ async fn check_history(world: &World) {
     let runs = world.reader().await.runs(&Default::default(), 10).await.unwrap().rows;
     assert_eq!(runs.iter().map(|run| run.state).collect::<Vec<_>>(), [RunState::Success, RunState::Success]);
     let reader = world.reader().await;
-    let records = reader.xcom_value(runs[0].run_key, "consume_from_kafka", -1, "return_value").await.unwrap().unwrap();
+    let records =
+        reader.xcom_value(runs[0].run_key, "consume_from_kafka", -1, "return_value").await.unwrap().unwrap();
     assert_eq!(records.as_array().unwrap().len() as u64, READINGS);
     assert_eq!(
         records[0],

@@ -45,8 +45,10 @@ async fn chain() -> Result<Duration> {
     let starts = rows.iter().filter_map(|row| row.started_at).collect::<Vec<_>>();
     // The next task's start is in the transaction that ends this one; it runs once that is durable. So the gap that a
     // person waits for is from one start to the next, which holds one commit and one whole `empty` attempt.
-    let mut gaps: Vec<Duration> =
-        starts.windows(2).filter_map(|pair| Duration::try_from(pair[1].duration_since(pair[0])).ok()).collect();
+    let mut gaps: Vec<Duration> = starts
+        .windows(2)
+        .filter_map(|pair| Duration::try_from(pair[1].duration_since(pair[0])).ok())
+        .collect();
     anyhow::ensure!(gaps.len() == CHAIN - 1, "not every task of the chain ran");
     world.engine.stop().await?;
     gaps.sort();
@@ -63,7 +65,9 @@ async fn fan() -> Result<f64> {
     let run = world.run("fan").await?;
     let rows: Vec<TaskInstanceRow> = world.engine.handle().reader().instances(run.run_key).await?;
     anyhow::ensure!(rows.iter().all(|row| row.try_number == 1), "not every task ran once");
-    let (Some(start), Some(end)) = (run.started_at, run.ended_at) else { anyhow::bail!("the run has no end") };
+    let (Some(start), Some(end)) = (run.started_at, run.ended_at) else {
+        anyhow::bail!("the run has no end")
+    };
     world.engine.stop().await?;
     Ok(FAN as f64 / end.duration_since(start).as_secs_f64())
 }

@@ -35,10 +35,15 @@ impl World {
     pub(crate) async fn run(&self, dag_id: &str) -> Result<RunRow> {
         let handle = self.engine.handle();
         let mut notices = handle.subscribe();
-        let run = handle.trigger(TriggerRequest::manual(dag_id, Actor::new("bench", TriggeredBy::Cli))).await?;
+        let run =
+            handle.trigger(TriggerRequest::manual(dag_id, Actor::new("bench", TriggeredBy::Cli))).await?;
         loop {
             match notices.recv().await {
-                Ok(Notice::Event(event)) if event.name == "run.ended" && event.run_key == Some(run.run_key) => break,
+                Ok(Notice::Event(event))
+                    if event.name == "run.ended" && event.run_key == Some(run.run_key) =>
+                {
+                    break;
+                }
                 Ok(_) => {}
                 // What was missed stands in the database.
                 Err(_) => {

@@ -66,7 +66,9 @@ impl World {
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let mut said = Vec::new();
         let url = loop {
-            let Some(Ok(line)) = lines.next() else { panic!("the server did not start:\n{}", said.join("\n")) };
+            let Some(Ok(line)) = lines.next() else {
+                panic!("the server did not start:\n{}", said.join("\n"))
+            };
             if let Some(rest) = line.strip_prefix("Esteira serves ") {
                 break rest.split_whitespace().next().unwrap().to_owned();
             }

@@ -131,7 +131,17 @@ mod tests {
         let labels: Vec<_> = TaskInstanceState::ALL.iter().map(|state| state.as_str()).collect();
         assert_eq!(
             labels,
-            ["scheduled", "queued", "running", "success", "failed", "up_for_retry", "upstream_failed", "skipped", "removed"]
+            [
+                "scheduled",
+                "queued",
+                "running",
+                "success",
+                "failed",
+                "up_for_retry",
+                "upstream_failed",
+                "skipped",
+                "removed"
+            ]
         );
         for state in TaskInstanceState::ALL {
             assert_eq!(TaskInstanceState::from_label(state.as_str()), Some(*state));

@@ -1,4 +1,5 @@
 //! What people are told of broken files: every file in `tests/broken`, with its snapshot in `tests/snapshots`.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! Files that are DAGs, and what they mean.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
 

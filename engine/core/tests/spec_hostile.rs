@@ -1,4 +1,5 @@
 //! Files that want to do harm, or are simply enormous: each is refused, or read, soon and without a panic.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
 

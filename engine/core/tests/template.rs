@@ -1,4 +1,5 @@
 //! What templates render to.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use esteira_core::template::{Context, OUTPUT_SIZE_MAX, RunFacts, XcomSource, context_variables, render};
 use jiff::Timestamp;

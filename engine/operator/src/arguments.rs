@@ -8,7 +8,8 @@ use serde_json::Value;
 /// check before the run could see: that ends the task for good, since another attempt would render the same.
 pub fn parse_arguments<T: DeserializeOwned>(arguments: Value) -> Result<T, TaskError> {
     serde_json::from_value(arguments).map_err(|error| {
-        TaskError::fatal(format!("the arguments do not fit the operator: {error}"))
-            .hint("look at the task's rendered arguments: a template gave another type than the argument takes")
+        TaskError::fatal(format!("the arguments do not fit the operator: {error}")).hint(
+            "look at the task's rendered arguments: a template gave another type than the argument takes",
+        )
     })
 }

@@ -31,7 +31,8 @@ impl Connection {
 
     /// The connection of a service that nobody configured: its embedded twin.
     pub fn embedded(id: impl Into<String>) -> Self {
-        let url = Url::parse("embedded:").unwrap_or_else(|error| unreachable!("a constant URL parses: {error}"));
+        let url =
+            Url::parse("embedded:").unwrap_or_else(|error| unreachable!("a constant URL parses: {error}"));
         Self { id: id.into(), url }
     }
 
@@ -69,7 +70,8 @@ impl Connection {
 
     /// What must not be shown: the password, and the values of query keys that name a secret.
     pub fn secrets(&self) -> Vec<String> {
-        let from_query = self.url.query_pairs().filter(|(key, _)| is_secret_key(key)).map(|(_, value)| value.into_owned());
+        let from_query =
+            self.url.query_pairs().filter(|(key, _)| is_secret_key(key)).map(|(_, value)| value.into_owned());
         self.password().into_iter().chain(from_query).collect()
     }
 
@@ -83,7 +85,9 @@ impl Connection {
         let pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
         if pairs.iter().any(|(key, _)| is_secret_key(key)) {
             url.query_pairs_mut().clear().extend_pairs(
-                pairs.iter().map(|(key, value)| (key, if is_secret_key(key) { "***" } else { value.as_str() })),
+                pairs
+                    .iter()
+                    .map(|(key, value)| (key, if is_secret_key(key) { "***" } else { value.as_str() })),
             );
         }
         url.to_string()
@@ -142,7 +146,9 @@ pub struct EnvironmentConnections {
 
 impl EnvironmentConnections {
     /// Reads the connections from name and value pairs, such as `std::env::vars()`; other names are passed over.
-    pub fn from_variables(variables: impl IntoIterator<Item = (String, String)>) -> Result<Self, ConnectionError> {
+    pub fn from_variables(
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConnectionError> {
         let mut connections = HashMap::new();
         for (name, value) in variables {
             let Some(id) = name.strip_prefix("ESTEIRA_CONN_") else { continue };
@@ -202,10 +208,19 @@ mod tests {
 
     #[test]
     fn no_form_for_people_shows_the_password() {
-        let connection = Connection::parse("minio_default", "s3://key:s3cr%2Fet@localhost:9000?session_token=abc&tls=false").unwrap();
+        let connection = Connection::parse(
+            "minio_default",
+            "s3://key:s3cr%2Fet@localhost:9000?session_token=abc&tls=false",
+        )
+        .unwrap();
         assert_eq!(connection.password().as_deref(), Some("s3cr/et"));
         assert_eq!(connection.secrets(), ["s3cr/et", "abc"]);
-        for shown in [format!("{connection}"), format!("{connection:?}"), connection.display_url(), connection.address()] {
+        for shown in [
+            format!("{connection}"),
+            format!("{connection:?}"),
+            connection.display_url(),
+            connection.address(),
+        ] {
             assert!(!shown.contains("s3cr") && !shown.contains("abc"), "{shown}");
         }
     }

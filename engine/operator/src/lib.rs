@@ -80,7 +80,10 @@ impl TaskOutput {
 
     /// What to run once the result is durable.
     #[must_use]
-    pub fn then(mut self, after_commit: impl Future<Output = Result<(), TaskError>> + Send + 'static) -> Self {
+    pub fn then(
+        mut self,
+        after_commit: impl Future<Output = Result<(), TaskError>> + Send + 'static,
+    ) -> Self {
         self.after_commit = Some(Box::pin(after_commit));
         self
     }

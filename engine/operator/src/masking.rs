@@ -17,7 +17,8 @@ impl Masker {
         if secret.len() < SECRET_LENGTH_MIN {
             return;
         }
-        let encoded = percent_encoding::utf8_percent_encode(secret, percent_encoding::NON_ALPHANUMERIC).to_string();
+        let encoded =
+            percent_encoding::utf8_percent_encode(secret, percent_encoding::NON_ALPHANUMERIC).to_string();
         let mut secrets = self.secrets.write().unwrap_or_else(PoisonError::into_inner);
         for form in [secret.to_owned(), encoded] {
             if !secrets.contains(&form) {

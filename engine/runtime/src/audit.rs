@@ -75,12 +75,12 @@ pub async fn verify(reader: &Reader, catalog: &dyn Catalog) -> Result<Verificati
 pub(crate) fn replay(dag: Arc<Dag>, events: &[EventRow]) -> Result<Run, (i64, String)> {
     let mut run = Run::new(dag);
     for event in events.iter().filter(|event| event.name != "run.created") {
-        let instance = event
-            .task_index
-            .map(|task| InstanceKey { task: TaskIndex(task), map_index: event.map_index });
+        let instance =
+            event.task_index.map(|task| InstanceKey { task: TaskIndex(task), map_index: event.map_index });
         let try_number = (event.try_number > 0).then_some(event.try_number);
-        let change = Change::read(&event.name, instance, try_number, &event.body)
-            .ok_or_else(|| (event.seq, format!("\"{}\" is no event of a run that this version knows", event.name)))?;
+        let change = Change::read(&event.name, instance, try_number, &event.body).ok_or_else(|| {
+            (event.seq, format!("\"{}\" is no event of a run that this version knows", event.name))
+        })?;
         run.apply(&change, event.at).map_err(|error| (event.seq, error.to_string()))?;
     }
     Ok(run)
@@ -96,8 +96,9 @@ async fn dag_of_version(
         return Ok(found.clone());
     }
     let version = reader.version_by_id(version_id).await?;
-    let dag = version
-        .and_then(|version| spec::parse(Source { name: &version.file, text: &version.source }, catalog).dag.map(Arc::new));
+    let dag = version.and_then(|version| {
+        spec::parse(Source { name: &version.file, text: &version.source }, catalog).dag.map(Arc::new)
+    });
     cache.insert(version_id, dag.clone());
     Ok(dag)
 }
@@ -118,8 +119,13 @@ fn check_run(snapshot: &RunSnapshot, dag: Option<Arc<Dag>>) -> Option<Problem> {
         Ok(replayed) => replayed,
         Err((seq, message)) => return Some(Problem::new(format!("event {seq}"), message)),
     };
-    if (replayed.state(), replayed.started_at(), replayed.ended_at()) != (run.state, run.started_at, run.ended_at) {
-        return Some(Problem::new(name, format!("its row says {}, its events lead to {}", run.state, replayed.state())));
+    if (replayed.state(), replayed.started_at(), replayed.ended_at())
+        != (run.state, run.started_at, run.ended_at)
+    {
+        return Some(Problem::new(
+            name,
+            format!("its row says {}, its events lead to {}", run.state, replayed.state()),
+        ));
     }
     check_instances(&replayed, &snapshot.instances, &name)
 }
@@ -127,13 +133,20 @@ fn check_run(snapshot: &RunSnapshot, dag: Option<Arc<Dag>>) -> Option<Problem> {
 fn check_instances(replayed: &Run, rows: &[TaskInstanceRow], run: &str) -> Option<Problem> {
     let expected = replayed.instances().count();
     if expected != rows.len() {
-        return Some(Problem::new(run.to_owned(), format!("it has {} task instances, its DAG has {expected}", rows.len())));
+        return Some(Problem::new(
+            run.to_owned(),
+            format!("it has {} task instances, its DAG has {expected}", rows.len()),
+        ));
     }
     for ((instance, live), row) in replayed.instances().zip(rows) {
-        let replayed_row = (instance.task.0, live.state, live.try_number, live.scheduled_at, live.started_at, live.ended_at);
-        let stored_row = (row.task_index, row.state, row.try_number, row.scheduled_at, row.started_at, row.ended_at);
+        let replayed_row =
+            (instance.task.0, live.state, live.try_number, live.scheduled_at, live.started_at, live.ended_at);
+        let stored_row =
+            (row.task_index, row.state, row.try_number, row.scheduled_at, row.started_at, row.ended_at);
         if replayed_row != stored_row || live.retry_at != row.retry_at {
-            let state = |state: Option<esteira_core::states::TaskInstanceState>| state.map_or("no_status", |state| state.as_str());
+            let state = |state: Option<esteira_core::states::TaskInstanceState>| {
+                state.map_or("no_status", |state| state.as_str())
+            };
             let name = format!("task instance {}/{}/{}", row.dag_id, row.run_id, row.task_id);
             let message = format!(
                 "its row says {} in attempt {}, its events lead to {} in attempt {}",

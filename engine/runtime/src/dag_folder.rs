@@ -203,11 +203,16 @@ fn read_dag_file(path: &Path, name: &str, catalog: &dyn Catalog) -> FileContent 
 fn read_source(path: &Path, name: &str) -> Result<String, Box<Diagnostic>> {
     let fault = |code, message: String, hint: &str| Box::new(file_fault(name, code, message, hint));
     let unreadable = |error: std::io::Error| {
-        fault("unreadable-file", format!("the file cannot be read: {error}"), "check that it is there and may be read")
+        fault(
+            "unreadable-file",
+            format!("the file cannot be read: {error}"),
+            "check that it is there and may be read",
+        )
     };
     let length = fs::metadata(path).map_err(unreadable)?.len();
     if length > spec::FILE_SIZE_MAX as u64 {
-        let message = format!("the file is {length} bytes, more than the limit of {} bytes", spec::FILE_SIZE_MAX);
+        let message =
+            format!("the file is {length} bytes, more than the limit of {} bytes", spec::FILE_SIZE_MAX);
         return Err(fault("file-too-large", message, "a DAG file describes tasks; keep data elsewhere"));
     }
     let bytes = fs::read(path).map_err(unreadable)?;

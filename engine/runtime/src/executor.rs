@@ -9,7 +9,8 @@ use esteira_core::dag::{Dag, Task};
 use esteira_core::run::{AttemptError, AttemptErrorKind, InstanceKey, Outcome};
 use esteira_core::template::{self, XcomSource};
 use esteira_operator::{
-    AfterCommit, Level, Masker, Progress, Registry, TaskContext, TaskError, TaskErrorKind, TaskOutput, TaskReporter,
+    AfterCommit, Level, Masker, Progress, Registry, TaskContext, TaskError, TaskErrorKind, TaskOutput,
+    TaskReporter,
 };
 use esteira_store::{EncodedXcom, Reader, RunKey};
 use futures::FutureExt;
@@ -77,7 +78,13 @@ impl Executor {
     }
 
     /// Starts an attempt; it reports when it has ended.
-    pub(crate) fn start(&mut self, dag: Arc<Dag>, facts: Arc<RunFacts>, instance: InstanceKey, try_number: u32) {
+    pub(crate) fn start(
+        &mut self,
+        dag: Arc<Dag>,
+        facts: Arc<RunFacts>,
+        instance: InstanceKey,
+        try_number: u32,
+    ) {
         let place = (facts.run_key, instance);
         let cancel = CancellationToken::new();
         self.running.insert(place, (try_number, cancel.clone()));
@@ -176,7 +183,8 @@ impl Attempt {
             after_commit: None,
         };
         // A panic is a bug of an operator; it must not leave an attempt that never reports.
-        let result = AssertUnwindSafe(self.execute(Arc::clone(&log), &mut report.arguments)).catch_unwind().await;
+        let result =
+            AssertUnwindSafe(self.execute(Arc::clone(&log), &mut report.arguments)).catch_unwind().await;
         let result = result.unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
         match result.and_then(|output| self.encode(output, &mut report.xcoms)) {
             Ok(after_commit) => report.after_commit = after_commit.map(|future| (future, key)),
@@ -188,7 +196,11 @@ impl Attempt {
         report
     }
 
-    async fn execute(&self, log: Arc<Reporter>, rendered: &mut Option<String>) -> Result<TaskOutput, TaskError> {
+    async fn execute(
+        &self,
+        log: Arc<Reporter>,
+        rendered: &mut Option<String>,
+    ) -> Result<TaskOutput, TaskError> {
         let task = self.task();
         let operator = self
             .tools
@@ -219,7 +231,8 @@ impl Attempt {
         let context = template::Context { variables: variables.clone(), xcom: Arc::new(source) };
         let (dag, index) = (Arc::clone(&self.dag), self.instance.task);
         // Rendering reads XCom as it goes, which waits for the database: not on a thread that runs other attempts.
-        let rendered = tokio::task::spawn_blocking(move || template::render(&dag.task(index).arguments, &context)).await;
+        let rendered =
+            tokio::task::spawn_blocking(move || template::render(&dag.task(index).arguments, &context)).await;
         match rendered {
             Ok(Ok(arguments)) => Ok(arguments),
             Ok(Err(error)) => Err(TaskError::fatal(format!("the arguments cannot be rendered: {error}"))
@@ -297,10 +310,17 @@ impl Attempt {
             return result;
         }
         let limit = esteira_core::spec::duration::display(limit);
-        Err(TaskError::new(TaskErrorKind::TimedOut, format!("it took longer than its execution_timeout of {limit}")))
+        Err(TaskError::new(
+            TaskErrorKind::TimedOut,
+            format!("it took longer than its execution_timeout of {limit}"),
+        ))
     }
 
-    fn encode(&self, output: TaskOutput, xcoms: &mut Vec<EncodedXcom>) -> Result<Option<AfterCommit>, TaskError> {
+    fn encode(
+        &self,
+        output: TaskOutput,
+        xcoms: &mut Vec<EncodedXcom>,
+    ) -> Result<Option<AfterCommit>, TaskError> {
         for (key, value) in &output.xcom {
             let encoded = EncodedXcom::encode(key, value, self.tools.xcom_size_max).map_err(|error| {
                 TaskError::fatal(error.to_string())
@@ -333,7 +353,10 @@ impl Attempt {
 }
 
 fn panicked(panic: &(dyn std::any::Any + Send)) -> TaskError {
-    let text = panic.downcast_ref::<&str>().map(ToString::to_string).or_else(|| panic.downcast_ref::<String>().cloned());
+    let text = panic
+        .downcast_ref::<&str>()
+        .map(ToString::to_string)
+        .or_else(|| panic.downcast_ref::<String>().cloned());
     TaskError::failed(format!("the operator stopped by a bug of its own: {}", text.unwrap_or_default()))
 }
 

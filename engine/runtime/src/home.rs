@@ -161,7 +161,10 @@ mod tests {
         let home = Home::open(folder.path()).unwrap();
         home.announce(Some("http://127.0.0.1:8080".into())).unwrap();
         let refusal = Home::open(folder.path()).unwrap_err().to_string();
-        assert!(refusal.contains(&format!("process {}, serving http://127.0.0.1:8080", std::process::id())), "{refusal}");
+        assert!(
+            refusal.contains(&format!("process {}, serving http://127.0.0.1:8080", std::process::id())),
+            "{refusal}"
+        );
         assert!(running_engine(folder.path()).is_some());
         let id = home.id().to_owned();
         drop(home);

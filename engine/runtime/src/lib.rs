@@ -24,7 +24,7 @@ mod notice;
 
 pub use command::{Actor, CommandError, TriggerRequest};
 pub use dag_folder::{LoadedDag, check_dag_file, dag_files};
-pub use engine::{Engine, EngineError, Options, PARALLELISM, engine_mark, home_mark};
 pub(crate) use engine::created_body as engine_body;
+pub use engine::{Engine, EngineError, Options, PARALLELISM, engine_mark, home_mark};
 pub use handle::Handle;
 pub use notice::{Notice, ProgressNotice};

@@ -217,7 +217,10 @@ mod tests {
             writer.line(Level::Info, "stdout", &format!("line {number} hunter2\nx"), Timestamp::UNIX_EPOCH);
         }
         let first = logs.read(&key(), 0, 1).unwrap();
-        assert_eq!((first.lines.len(), first.lines[0].event.as_str(), first.is_at_end), (1, "line 0 ***\nx", false));
+        assert_eq!(
+            (first.lines.len(), first.lines[0].event.as_str(), first.is_at_end),
+            (1, "line 0 ***\nx", false)
+        );
         let rest = logs.read(&key(), first.next_offset, PAGE_BYTES_MAX).unwrap();
         assert_eq!((rest.lines.len(), rest.is_at_end), (2, true));
     }

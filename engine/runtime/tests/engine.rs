@@ -13,7 +13,13 @@ use serde_json::{Value, json};
 use world::{World, tester, wait_for};
 
 fn log_of(world: &World, run_id: &str, task_id: &str, try_number: u32) -> Vec<String> {
-    let key = LogKey { dag_id: "d".into(), run_id: run_id.into(), task_id: task_id.into(), map_index: -1, try_number };
+    let key = LogKey {
+        dag_id: "d".into(),
+        run_id: run_id.into(),
+        task_id: task_id.into(),
+        map_index: -1,
+        try_number,
+    };
     let page = world.handle().logs().read(&key, 0, u64::MAX).unwrap();
     page.lines.into_iter().map(|line| format!("{} {} {}", line.level, line.source, line.event)).collect()
 }
@@ -30,7 +36,8 @@ async fn results_go_downstream_with_their_types_and_the_history_tells_it_all() {
     assert_eq!(world.xcom(&run, "b").await, Some(json!({"list": [1, 7]})));
     assert_eq!(log_of(&world, run.run_id.as_str(), "b", 1), ["info task n is 7"]);
     let events = world.handle().reader().events_of_run(run.run_key).await.unwrap();
-    let told: Vec<String> = events.iter().map(|event| format!("{} {} {}", event.name, event.task_id, event.actor)).collect();
+    let told: Vec<String> =
+        events.iter().map(|event| format!("{} {} {}", event.name, event.task_id, event.actor)).collect();
     assert_eq!(
         told,
         [
@@ -60,7 +67,10 @@ async fn a_failure_is_kept_with_its_hint_and_stops_what_waits_for_it() {
     assert_eq!(world.states(&run).await, ["a failed 1", "b upstream_failed 0", "c success 1"]);
     let error = world.attempts(&run, "a").await[0].error.clone().unwrap();
     assert_eq!((error.message.as_str(), error.hint.as_deref()), ("no luck", Some("try harder")));
-    assert_eq!(log_of(&world, run.run_id.as_str(), "a", 1), ["error engine no luck", "error engine hint: try harder"]);
+    assert_eq!(
+        log_of(&world, run.run_id.as_str(), "a", 1),
+        ["error engine no luck", "error engine hint: try harder"]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -73,7 +83,10 @@ async fn retries_come_after_their_delay_and_a_fatal_failure_has_none() {
     let run = world.run(json!({})).await;
     assert_eq!(world.states(&run).await, ["a success 3", "b failed 1"]);
     let attempts = world.attempts(&run, "a").await;
-    assert_eq!(attempts.iter().map(|attempt| attempt.outcome.as_str()).collect::<Vec<_>>(), ["failed", "failed", "success"]);
+    assert_eq!(
+        attempts.iter().map(|attempt| attempt.outcome.as_str()).collect::<Vec<_>>(),
+        ["failed", "failed", "success"]
+    );
     for pair in attempts.windows(2) {
         assert!(pair[1].started_at.duration_since(pair[0].ended_at).as_millis() >= 20);
     }
@@ -101,7 +114,10 @@ async fn cancel_ends_what_runs_and_skips_the_rest() {
     let run = world.trigger(json!({})).await.unwrap();
     world.cancel(&run.run_id).await.unwrap();
     let run = world.ended(notices, &run.run_id).await;
-    assert_eq!((run.state, world.states(&run).await), (RunState::Failed, vec!["a failed 1".into(), "b skipped 0".into()]));
+    assert_eq!(
+        (run.state, world.states(&run).await),
+        (RunState::Failed, vec!["a failed 1".into(), "b skipped 0".into()])
+    );
     let refusal = world.cancel(&run.run_id).await.unwrap_err();
     assert_eq!(refusal, CommandError::RunIsOver { run_id: run.run_id.to_string(), state: "failed".into() });
 }
@@ -155,7 +171,8 @@ async fn a_run_goes_on_after_a_restart_and_the_lost_attempt_costs_no_retry() {
     let row = if row.state.is_terminal() { row } else { world.ended(notices, &run.run_id).await };
     assert_eq!(row.state, RunState::Success);
     assert_eq!(world.states(&row).await, ["a success 1", "b success 2", "c success 1"]);
-    let outcomes: Vec<_> = world.attempts(&row, "b").await.into_iter().map(|attempt| attempt.outcome).collect();
+    let outcomes: Vec<_> =
+        world.attempts(&row, "b").await.into_iter().map(|attempt| attempt.outcome).collect();
     assert_eq!(outcomes, ["lost", "success"]);
     assert_eq!(std::fs::read_to_string(touched).unwrap(), "2");
     let check = audit::verify(world.handle().reader(), &NoOperators).await.unwrap();
@@ -166,7 +183,10 @@ async fn a_run_goes_on_after_a_restart_and_the_lost_attempt_costs_no_retry() {
 async fn what_is_to_follow_the_commit_is_done_before_the_engine_stops() {
     let mut world = World::asleep();
     let file = world.file("committed");
-    world.write("dag.yaml", &format!("dag_id: d\ntasks:\n  a: {{operator: act, with: {{after_commit: {}}}}}\n", file.display()));
+    world.write(
+        "dag.yaml",
+        &format!("dag_id: d\ntasks:\n  a: {{operator: act, with: {{after_commit: {}}}}}\n", file.display()),
+    );
     world.start().await;
     world.run(json!({})).await;
     world.stop().await;
@@ -175,23 +195,37 @@ async fn what_is_to_follow_the_commit_is_done_before_the_engine_stops() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn secrets_are_masked_in_logs_errors_and_arguments() {
-    let world = World::with("dag_id: d\ntasks:\n  a: {operator: act, with: {say: 'it is hunter2', fail: 'not hunter2'}}\n").await;
+    let world = World::with(
+        "dag_id: d\ntasks:\n  a: {operator: act, with: {say: 'it is hunter2', fail: 'not hunter2'}}\n",
+    )
+    .await;
     world.masker.add("hunter2");
     let run = world.run(json!({})).await;
     let attempt = &world.attempts(&run, "a").await[0];
     let shown = format!("{:?} {:?}", log_of(&world, run.run_id.as_str(), "a", 1), attempt);
-    assert!(shown.contains("it is ***") && shown.contains("not ***") && !shown.contains("hunter2"), "{shown}");
+    assert!(
+        shown.contains("it is ***") && shown.contains("not ***") && !shown.contains("hunter2"),
+        "{shown}"
+    );
     let events = world.handle().reader().events(&EventFilter::default(), 1_000).await.unwrap();
     assert!(events.rows.iter().all(|event| !event.body.contains("hunter2")));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_triggered_is_refused_with_the_reason() {
-    let world = World::with("dag_id: d\nparams: {n: {type: integer, default: 1}}\ntasks: {a: {operator: act}}\n").await;
-    assert_eq!(world.trigger(json!({"n": "x"})).await.unwrap_err().to_string(), "param \"n\" takes integer, not \"x\"");
+    let world =
+        World::with("dag_id: d\nparams: {n: {type: integer, default: 1}}\ntasks: {a: {operator: act}}\n")
+            .await;
+    assert_eq!(
+        world.trigger(json!({"n": "x"})).await.unwrap_err().to_string(),
+        "param \"n\" takes integer, not \"x\""
+    );
     let unknown = world.handle().trigger(TriggerRequest::manual("e", tester())).await.unwrap_err();
     assert_eq!(unknown, CommandError::UnknownDag("e".into()));
-    let named = |run_id: &str| TriggerRequest { run_id: Some(run_id.into()), ..TriggerRequest::manual("d", tester()) };
+    let named = |run_id: &str| TriggerRequest {
+        run_id: Some(run_id.into()),
+        ..TriggerRequest::manual("d", tester())
+    };
     world.handle().trigger(named("mine")).await.unwrap();
     let again = world.handle().trigger(named("mine")).await.unwrap_err();
     assert_eq!(again, CommandError::RunExists { dag_id: "d".into(), run_id: "mine".into() });
@@ -204,7 +238,9 @@ async fn many_triggers_at_once_all_run_under_names_of_their_own() {
     let triggers: Vec<_> = (0..50)
         .map(|_| {
             let handle = world.handle().clone();
-            tokio::spawn(async move { handle.trigger(TriggerRequest::manual("d", tester())).await.unwrap().run_id })
+            tokio::spawn(async move {
+                handle.trigger(TriggerRequest::manual("d", tester())).await.unwrap().run_id
+            })
         })
         .collect();
     let mut names = std::collections::BTreeSet::new();
@@ -260,7 +296,10 @@ async fn a_second_file_of_the_same_name_is_an_import_error() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_schedule_starts_runs_until_it_is_paused() {
-    let world = World::with("dag_id: d\nschedule: every 1s\nis_paused_upon_creation: true\ntasks: {a: {operator: act}}\n").await;
+    let world = World::with(
+        "dag_id: d\nschedule: every 1s\nis_paused_upon_creation: true\ntasks: {a: {operator: act}}\n",
+    )
+    .await;
     assert_eq!(world.handle().dag("d").unwrap().next_run_at, None);
     let notices = world.handle().subscribe();
     world.handle().set_paused("d".into(), false, tester()).await.unwrap();
@@ -276,7 +315,10 @@ async fn a_schedule_starts_runs_until_it_is_paused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_audit_check_agrees_and_names_the_first_row_that_somebody_altered() {
-    let mut world = World::with("dag_id: d\ntasks:\n  a: {operator: act}\n  b: {operator: act, depends_on: a, with: {fail: x}}\n").await;
+    let mut world = World::with(
+        "dag_id: d\ntasks:\n  a: {operator: act}\n  b: {operator: act, depends_on: a, with: {fail: x}}\n",
+    )
+    .await;
     for _ in 0..3 {
         world.run(json!({})).await;
     }
@@ -292,14 +334,20 @@ async fn the_audit_check_agrees_and_names_the_first_row_that_somebody_altered() 
     let alter = |statement: &'static str| altered(&database, statement);
     alter("UPDATE task_instance SET state = 'success' WHERE run_key = 2 AND task_id = 'b'").await;
     let problem = verify().await.problem.unwrap();
-    assert!(problem.row.starts_with("task instance d/manual__") && problem.row.ends_with("/b"), "{problem:?}");
+    assert!(
+        problem.row.starts_with("task instance d/manual__") && problem.row.ends_with("/b"),
+        "{problem:?}"
+    );
     assert_eq!(problem.message, "its row says success in attempt 1, its events lead to failed in attempt 1");
     alter("UPDATE task_instance SET state = 'failed' WHERE run_key = 2 AND task_id = 'b'").await;
     alter("UPDATE dag_run SET triggering_user = 'somebody else' WHERE run_key = 3").await;
     assert!(verify().await.problem.unwrap().message.starts_with("its row is not what event"));
     alter("UPDATE dag_run SET triggering_user = 'tester' WHERE run_key = 3").await;
 
-    assert!(try_altered(&database, "UPDATE event SET actor = 'nobody' WHERE seq = 7").await.is_err(), "events are append-only");
+    assert!(
+        try_altered(&database, "UPDATE event SET actor = 'nobody' WHERE seq = 7").await.is_err(),
+        "events are append-only"
+    );
     alter("DROP TRIGGER event_is_never_updated").await;
     alter("UPDATE event SET actor = 'nobody' WHERE seq = 7").await;
     assert_eq!(verify().await.problem.unwrap().row, "event 7");
@@ -365,7 +413,11 @@ struct AnyOperator(Signature);
 impl Default for AnyOperator {
     fn default() -> Self {
         use esteira_operator::{Argument, ArgumentKind};
-        Self(Signature { name: "act", summary: "", arguments: vec![Argument::optional("fail", ArgumentKind::Any, "")] })
+        Self(Signature {
+            name: "act",
+            summary: "",
+            arguments: vec![Argument::optional("fail", ArgumentKind::Any, "")],
+        })
     }
 }
 

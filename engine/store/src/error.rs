@@ -37,7 +37,10 @@ const SQLITE_FULL: i64 = 13;
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        let code = error.as_database_error().and_then(|fault| fault.code()).and_then(|code| code.parse::<i64>().ok());
+        let code = error
+            .as_database_error()
+            .and_then(|fault| fault.code())
+            .and_then(|code| code.parse::<i64>().ok());
         match code {
             Some(code) if code & 0xff == SQLITE_FULL => Self::DiskFull,
             _ => Self::Sql(error),

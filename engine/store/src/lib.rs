@@ -14,13 +14,15 @@ mod write;
 mod xcom;
 
 pub use batch::{
-    Batch, DagChange, ImportErrorChange, InstanceUpdate, NewAttempt, NewEvent, NewRun, NewVersion, RunUpdate, Subject,
+    Batch, DagChange, ImportErrorChange, InstanceUpdate, NewAttempt, NewEvent, NewRun, NewVersion, RunUpdate,
+    Subject,
 };
 pub use error::StoreError;
 pub use open::{open_reader, open_writer};
 pub use read::{AttemptKey, EventFilter, Page, Reader, RunFilter, RunSnapshot};
 pub use rows::{
-    AttemptRow, DagRow, EventRow, ImportErrorRow, RunKey, RunRow, TaskInstanceRow, VersionId, VersionRow, XcomRow,
+    AttemptRow, DagRow, EventRow, ImportErrorRow, RunKey, RunRow, TaskInstanceRow, VersionId, VersionRow,
+    XcomRow,
 };
 pub use write::Writer;
 pub use xcom::{EncodedXcom, XCOM_SIZE_MAX, XcomError};

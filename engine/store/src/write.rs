@@ -1,7 +1,9 @@
 //! The one writer. A batch goes down as one transaction; each of its lists is one statement over one JSON parameter,
 //! which costs SQLite one call for many rows.
 
-use crate::batch::{Batch, DagChange, ImportErrorChange, InstanceUpdate, NewAttempt, NewEvent, NewRun, NewVersion, RunUpdate};
+use crate::batch::{
+    Batch, DagChange, ImportErrorChange, InstanceUpdate, NewAttempt, NewEvent, NewRun, NewVersion, RunUpdate,
+};
 use crate::error::StoreError;
 use crate::rows::{EventRow, RunKey, VersionId};
 use crate::xcom::InstanceXcom;
@@ -29,7 +31,8 @@ impl Writer {
             None => (0, history::GENESIS),
         };
         let last_run_key = max_of(&mut connection, "SELECT coalesce(max(run_key), 0) FROM dag_run").await?;
-        let last_version_id = max_of(&mut connection, "SELECT coalesce(max(version_id), 0) FROM dag_version").await?;
+        let last_version_id =
+            max_of(&mut connection, "SELECT coalesce(max(version_id), 0) FROM dag_version").await?;
         Ok(Self { connection, last_seq, last_hash, last_run_key, last_version_id })
     }
 
@@ -65,7 +68,8 @@ impl Writer {
         upsert_instances(&mut transaction, &batch.instances).await?;
         insert_attempts(&mut transaction, &batch.attempts).await?;
         for (run_key, instance, at, xcom) in &batch.xcoms {
-            let row = InstanceXcom { run_key: *run_key, instance: *instance, at_micros: at.as_microsecond(), xcom };
+            let row =
+                InstanceXcom { run_key: *run_key, instance: *instance, at_micros: at.as_microsecond(), xcom };
             upsert_xcom(&mut transaction, &row).await?;
         }
         insert_events(&mut transaction, &events).await?;
@@ -137,7 +141,8 @@ pub(crate) fn hashed_fields(row: &EventRow) -> HashedFields<'_> {
 
 fn parse_hash(text: &str) -> Result<[u8; 32], StoreError> {
     let mut hash = [0; 32];
-    hex::decode_to_slice(text, &mut hash).map_err(|_| StoreError::Corrupt("an event's hash is not 32 bytes in hex".into()))?;
+    hex::decode_to_slice(text, &mut hash)
+        .map_err(|_| StoreError::Corrupt("an event's hash is not 32 bytes in hex".into()))?;
     Ok(hash)
 }
 
@@ -192,7 +197,10 @@ async fn insert_events(connection: &mut SqliteConnection, events: &[EventRow]) -
     over_list(connection, STATEMENT, rows).await
 }
 
-async fn upsert_instances(connection: &mut SqliteConnection, updates: &[InstanceUpdate]) -> Result<(), StoreError> {
+async fn upsert_instances(
+    connection: &mut SqliteConnection,
+    updates: &[InstanceUpdate],
+) -> Result<(), StoreError> {
     const STATEMENT: &str = "INSERT INTO task_instance (run_key, task_index, map_index, task_id, state, try_number, \
          scheduled_at, started_at, ended_at, retry_at) \
          SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, value->>8, \
@@ -221,7 +229,10 @@ async fn upsert_instances(connection: &mut SqliteConnection, updates: &[Instance
     over_list(connection, STATEMENT, rows).await
 }
 
-async fn insert_attempts(connection: &mut SqliteConnection, attempts: &[NewAttempt]) -> Result<(), StoreError> {
+async fn insert_attempts(
+    connection: &mut SqliteConnection,
+    attempts: &[NewAttempt],
+) -> Result<(), StoreError> {
     const STATEMENT: &str = "INSERT INTO attempt (run_key, task_index, map_index, try_number, outcome, started_at, \
          ended_at, error, arguments) \
          SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, value->>8 \
@@ -316,7 +327,10 @@ async fn upsert_dag(connection: &mut SqliteConnection, dag: &DagChange) -> Resul
     Ok(())
 }
 
-async fn write_import_error(connection: &mut SqliteConnection, change: &ImportErrorChange) -> Result<(), StoreError> {
+async fn write_import_error(
+    connection: &mut SqliteConnection,
+    change: &ImportErrorChange,
+) -> Result<(), StoreError> {
     match change {
         ImportErrorChange::Broken { file, at, diagnostics } => {
             sqlx::query("INSERT OR REPLACE INTO import_error (file, at, diagnostics) VALUES (?1, ?2, ?3)")

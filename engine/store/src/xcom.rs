@@ -56,7 +56,11 @@ impl EncodedXcom {
         let (encoding, bytes) = if size < COMPRESS_FROM {
             (0, text)
         } else {
-            (1, zstd::bulk::compress(&text, COMPRESSION_LEVEL).map_err(|error| unencodable(error.to_string()))?)
+            (
+                1,
+                zstd::bulk::compress(&text, COMPRESSION_LEVEL)
+                    .map_err(|error| unencodable(error.to_string()))?,
+            )
         };
         Ok(Self { key: key.to_owned(), size, encoding, bytes })
     }
@@ -96,6 +100,9 @@ mod tests {
             assert_eq!(decode(encoded.size as i64, encoded.encoding, &encoded.bytes).unwrap(), value);
         }
         let error = EncodedXcom::encode("k", &json!("x".repeat(100)), 50).unwrap_err();
-        assert_eq!(error.to_string(), "the XCom value \"k\" is 102 bytes of JSON, more than the limit of 50 bytes");
+        assert_eq!(
+            error.to_string(),
+            "the XCom value \"k\" is 102 bytes of JSON, more than the limit of 50 bytes"
+        );
     }
 }

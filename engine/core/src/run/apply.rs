@@ -36,7 +36,9 @@ impl Run {
                 self.ended_at = Some(at);
             }
             Change::Task { instance, change: task_change } if self.has(*instance) => {
-                return self.apply_to_instance(*instance, task_change, at).ok_or_else(|| self.illegal(change));
+                return self
+                    .apply_to_instance(*instance, task_change, at)
+                    .ok_or_else(|| self.illegal(change));
             }
             _ => return Err(self.illegal(change)),
         }
@@ -48,7 +50,11 @@ impl Run {
         let leaf_failed = |task| {
             self.instance(InstanceKey::unmapped(task)).state.is_some_and(TaskInstanceState::is_failure)
         };
-        if self.cancel_requested || self.dag.graph.leaves().any(leaf_failed) { RunState::Failed } else { RunState::Success }
+        if self.cancel_requested || self.dag.graph.leaves().any(leaf_failed) {
+            RunState::Failed
+        } else {
+            RunState::Success
+        }
     }
 
     pub(super) fn may_end(&self) -> bool {
@@ -118,13 +124,19 @@ fn next_state(instance: &Instance, change: &TaskChange) -> Option<TaskInstanceSt
     let is_current = |number: &u32| *number == instance.try_number;
     match (instance.state, change) {
         (None | Some(S::UpForRetry), C::Scheduled) => Some(S::Scheduled),
-        (Some(S::Scheduled), C::Started { try_number }) if *try_number == instance.try_number + 1 => Some(S::Running),
+        (Some(S::Scheduled), C::Started { try_number }) if *try_number == instance.try_number + 1 => {
+            Some(S::Running)
+        }
         (Some(S::Running), C::Succeeded { try_number }) if is_current(try_number) => Some(S::Success),
         (Some(S::Running), C::Failed { try_number, retry_at: Some(_), .. }) if is_current(try_number) => {
             Some(S::UpForRetry)
         }
-        (Some(S::Running), C::Failed { try_number, retry_at: None, .. }) if is_current(try_number) => Some(S::Failed),
-        (Some(S::Running), C::Lost { try_number, again: true }) if is_current(try_number) => Some(S::Scheduled),
+        (Some(S::Running), C::Failed { try_number, retry_at: None, .. }) if is_current(try_number) => {
+            Some(S::Failed)
+        }
+        (Some(S::Running), C::Lost { try_number, again: true }) if is_current(try_number) => {
+            Some(S::Scheduled)
+        }
         (Some(S::Running), C::Lost { try_number, again: false }) if is_current(try_number) => Some(S::Failed),
         (None | Some(S::Scheduled | S::UpForRetry | S::Running), C::Skipped { .. }) => Some(S::Skipped),
         (None, C::UpstreamFailed) => Some(S::UpstreamFailed),

@@ -135,8 +135,12 @@ impl Change {
             Self::Task { change: TaskChange::Failed { error, retry_at, .. }, .. } => {
                 serde_json::json!({ "error": error, "retry_at": retry_at.map(Timestamp::as_microsecond) })
             }
-            Self::Task { change: TaskChange::Lost { again, .. }, .. } => serde_json::json!({ "again": again }),
-            Self::Task { change: TaskChange::Skipped { reason }, .. } => serde_json::json!({ "reason": reason }),
+            Self::Task { change: TaskChange::Lost { again, .. }, .. } => {
+                serde_json::json!({ "again": again })
+            }
+            Self::Task { change: TaskChange::Skipped { reason }, .. } => {
+                serde_json::json!({ "reason": reason })
+            }
             _ => return String::new(),
         };
         value.to_string()
@@ -156,12 +160,20 @@ impl Change {
 
     /// Reads a change back from the history: what [`Change::event_name`], the instance, the attempt number and
     /// [`Change::body`] said. None when they say nothing that this version knows.
-    pub fn read(name: &str, instance: Option<InstanceKey>, try_number: Option<u32>, body: &str) -> Option<Self> {
-        let body: serde_json::Value = if body.is_empty() { serde_json::Value::Null } else { serde_json::from_str(body).ok()? };
+    pub fn read(
+        name: &str,
+        instance: Option<InstanceKey>,
+        try_number: Option<u32>,
+        body: &str,
+    ) -> Option<Self> {
+        let body: serde_json::Value =
+            if body.is_empty() { serde_json::Value::Null } else { serde_json::from_str(body).ok()? };
         let change = match name {
             "run.started" => return Some(Self::RunStarted),
             "run.cancel_requested" => return Some(Self::CancelRequested),
-            "run.ended" => return Some(Self::RunEnded { state: RunState::from_label(body["state"].as_str()?)? }),
+            "run.ended" => {
+                return Some(Self::RunEnded { state: RunState::from_label(body["state"].as_str()?)? });
+            }
             "task.scheduled" => TaskChange::Scheduled,
             "task.started" => TaskChange::Started { try_number: try_number? },
             "task.succeeded" => TaskChange::Succeeded { try_number: try_number? },

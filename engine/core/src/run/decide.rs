@@ -158,7 +158,8 @@ impl Step<'_> {
             return Ok(());
         }
         self.change(Change::CancelRequested)?;
-        let keys: Vec<_> = self.run.instances().map(|(key, live)| (key, live.state, live.try_number)).collect();
+        let keys: Vec<_> =
+            self.run.instances().map(|(key, live)| (key, live.state, live.try_number)).collect();
         for (instance, state, try_number) in keys {
             match state {
                 Some(TaskInstanceState::Running) => self.effect(Effect::KillAttempt { instance, try_number }),
@@ -183,7 +184,12 @@ impl Step<'_> {
         Ok(())
     }
 
-    fn report(&mut self, instance: InstanceKey, try_number: u32, outcome: Outcome) -> Result<(), IllegalChange> {
+    fn report(
+        &mut self,
+        instance: InstanceKey,
+        try_number: u32,
+        outcome: Outcome,
+    ) -> Result<(), IllegalChange> {
         let live = self.run.instance(instance);
         if live.state != Some(TaskInstanceState::Running) || live.try_number != try_number {
             return Ok(());

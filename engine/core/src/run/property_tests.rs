@@ -34,9 +34,15 @@ fn outcomes() -> impl Strategy<Value = Outcome> {
 }
 
 fn moves() -> impl Strategy<Value = Vec<Move>> {
-    let one = (any::<usize>(), outcomes(), 0..20_u8, 0..60_u8, 0..5_u8).prop_map(|(pick, outcome, restart, cancel, stale)| {
-        Move { pick, outcome, does_restart: restart == 0, does_cancel: cancel == 0, is_stale: stale == 0 }
-    });
+    let one = (any::<usize>(), outcomes(), 0..20_u8, 0..60_u8, 0..5_u8).prop_map(
+        |(pick, outcome, restart, cancel, stale)| Move {
+            pick,
+            outcome,
+            does_restart: restart == 0,
+            does_cancel: cancel == 0,
+            is_stale: stale == 0,
+        },
+    );
     proptest::collection::vec(one, 1..400)
 }
 
@@ -44,9 +50,10 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
 fn dags() -> impl Strategy<Value = (Vec<Vec<u32>>, u32)> {
     let upstreams = (1..14_usize).prop_flat_map(|size| {
         (0..size)
-            .map(|task| proptest::collection::btree_set(0..task.max(1) as u32, 0..=task.min(3)).prop_map(move |set| {
-                if task == 0 { Vec::new() } else { set.into_iter().collect() }
-            }))
+            .map(|task| {
+                proptest::collection::btree_set(0..task.max(1) as u32, 0..=task.min(3))
+                    .prop_map(move |set| if task == 0 { Vec::new() } else { set.into_iter().collect() })
+            })
             .collect::<Vec<_>>()
     });
     (upstreams, 0..3_u32)
@@ -97,10 +104,16 @@ impl Player {
             TaskChange::Started { .. } => {
                 for upstream in self.dag.graph.upstream(instance.task) {
                     let state = self.run.instance(InstanceKey::unmapped(*upstream)).state;
-                    assert_eq!(state, Some(TaskInstanceState::Success), "a task started before its upstream allowed it");
+                    assert_eq!(
+                        state,
+                        Some(TaskInstanceState::Success),
+                        "a task started before its upstream allowed it"
+                    );
                 }
             }
-            TaskChange::Succeeded { try_number } | TaskChange::Failed { try_number, .. } | TaskChange::Lost { try_number, .. } => {
+            TaskChange::Succeeded { try_number }
+            | TaskChange::Failed { try_number, .. }
+            | TaskChange::Lost { try_number, .. } => {
                 *self.ends.entry((*instance, *try_number)).or_default() += 1;
             }
             _ => {}
@@ -115,10 +128,17 @@ impl Player {
                 self.retries.remove(&instance);
             }
             Effect::StartAttempt { instance, try_number } => {
-                assert!(self.running.insert(instance, try_number).is_none(), "two attempts of one instance at once");
+                assert!(
+                    self.running.insert(instance, try_number).is_none(),
+                    "two attempts of one instance at once"
+                );
             }
-            Effect::KillAttempt { instance, try_number } => assert_eq!(self.running.get(&instance), Some(&try_number)),
-            Effect::FreeSlot { instance } => assert!(self.running.remove(&instance).is_some(), "a slot freed twice"),
+            Effect::KillAttempt { instance, try_number } => {
+                assert_eq!(self.running.get(&instance), Some(&try_number))
+            }
+            Effect::FreeSlot { instance } => {
+                assert!(self.running.remove(&instance).is_some(), "a slot freed twice")
+            }
             Effect::ArmRetry { instance, at } => {
                 self.retries.insert(instance, at);
             }
@@ -134,7 +154,11 @@ impl Player {
         for effect in self.run.pending_effects() {
             self.carry_out(effect);
         }
-        assert_eq!((&self.waiting, &self.retries), (&waiting, &retries), "a restart lost or made up an effect");
+        assert_eq!(
+            (&self.waiting, &self.retries),
+            (&waiting, &retries),
+            "a restart lost or made up an effect"
+        );
         for (instance, try_number) in self.running.clone() {
             self.input(Input::Report { instance, try_number, outcome: Outcome::Lost });
         }
@@ -159,10 +183,16 @@ impl Player {
         if let Some(instance) = self.waiting.iter().nth(pick).copied() {
             self.waiting.remove(&instance);
             self.input(Input::StartAttempt { instance });
-        } else if let Some((instance, try_number)) = self.running.iter().nth(pick - self.waiting.len()).map(|(a, b)| (*a, *b)) {
+        } else if let Some((instance, try_number)) =
+            self.running.iter().nth(pick - self.waiting.len()).map(|(a, b)| (*a, *b))
+        {
             if next.is_stale {
                 let before = self.history.len();
-                self.input(Input::Report { instance, try_number: try_number + 1, outcome: next.outcome.clone() });
+                self.input(Input::Report {
+                    instance,
+                    try_number: try_number + 1,
+                    outcome: next.outcome.clone(),
+                });
                 assert_eq!(self.history.len(), before, "a report of another attempt counted");
             }
             self.input(Input::Report { instance, try_number, outcome: next.outcome.clone() });

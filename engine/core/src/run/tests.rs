@@ -207,12 +207,16 @@ fn an_illegal_change_is_refused_with_both_sides_named() {
     run.apply(&Change::RunStarted, Timestamp::UNIX_EPOCH).unwrap();
     let change = Change::Task { instance: key(0), change: TaskChange::Succeeded { try_number: 1 } };
     let error = run.apply(&change, Timestamp::UNIX_EPOCH).unwrap_err();
-    assert_eq!(error.to_string(), "task.succeeded cannot follow: task task_0 is no_status in attempt 0, its run is running");
+    assert_eq!(
+        error.to_string(),
+        "task.succeeded cannot follow: task task_0 is no_status in attempt 0, its run is running"
+    );
 }
 
 #[test]
 fn changes_are_read_back_as_they_were_written() {
-    let error = AttemptError { kind: AttemptErrorKind::TimedOut, message: "m".into(), hint: Some("h".into()) };
+    let error =
+        AttemptError { kind: AttemptErrorKind::TimedOut, message: "m".into(), hint: Some("h".into()) };
     let at = Timestamp::from_microsecond(1_700_000_000_123_456).unwrap();
     let task = |change| Change::Task { instance: key(3), change };
     let changes = [

@@ -66,7 +66,8 @@ impl MainLoop {
             None => self.generate_run_id(turn, &request),
         };
         let name = || (request.dag_id.to_string(), run_id.to_string());
-        let is_new_in_turn = turn.batch.new_runs.iter().any(|run| run.dag_id == request.dag_id && run.run_id == run_id);
+        let is_new_in_turn =
+            turn.batch.new_runs.iter().any(|run| run.dag_id == request.dag_id && run.run_id == run_id);
         if is_new_in_turn || self.reader.run(request.dag_id.as_str(), run_id.as_str()).await?.is_some() {
             let (dag_id, run_id) = name();
             return Err(CommandError::RunExists { dag_id, run_id }.into());
@@ -82,9 +83,16 @@ impl MainLoop {
         request: TriggerRequest,
         run_id: RunId,
     ) -> Result<RunRow, CommandError> {
-        let params = loaded.dag.resolve_params(&request.conf).map_err(|error| CommandError::Invalid(error.0))?;
+        let params =
+            loaded.dag.resolve_params(&request.conf).map_err(|error| CommandError::Invalid(error.0))?;
         let row = self.new_row(turn, loaded, &request, run_id);
-        turn.run_event("run.created", &row.dag_id, (row.run_key, row.run_id.clone()), &request.actor, created_body(&row));
+        turn.run_event(
+            "run.created",
+            &row.dag_id,
+            (row.run_key, row.run_id.clone()),
+            &request.actor,
+            created_body(&row),
+        );
         turn.batch.new_runs.push(new_run(&row));
         let live = LiveRun::new(Run::new(Arc::clone(&loaded.dag)), &row, params);
         // Every instance has a row from the start, also those that wait for others.
@@ -96,7 +104,13 @@ impl MainLoop {
         Ok(RunRow { state, started_at: Some(turn.now), ..row })
     }
 
-    fn new_row(&mut self, turn: &Turn, loaded: &LoadedDag, request: &TriggerRequest, run_id: RunId) -> RunRow {
+    fn new_row(
+        &mut self,
+        turn: &Turn,
+        loaded: &LoadedDag,
+        request: &TriggerRequest,
+        run_id: RunId,
+    ) -> RunRow {
         RunRow {
             run_key: self.writer.next_run_key(),
             dag_id: request.dag_id.clone(),
@@ -124,8 +138,9 @@ impl MainLoop {
         let mut at = request.logical_date.unwrap_or(turn.now);
         loop {
             let run_id = RunId::from(format!("{}__{}", request.run_type, iso(at)));
-            let is_taken = turn.batch.new_runs.iter().any(|run| run.dag_id == request.dag_id && run.run_id == run_id)
-                || self.runs.key_of(&request.dag_id, &run_id).is_some();
+            let is_taken =
+                turn.batch.new_runs.iter().any(|run| run.dag_id == request.dag_id && run.run_id == run_id)
+                    || self.runs.key_of(&request.dag_id, &run_id).is_some();
             if !is_taken || request.logical_date.is_some() {
                 return run_id;
             }
@@ -141,17 +156,33 @@ impl MainLoop {
         })
     }
 
-    async fn cancel(&mut self, turn: &mut Turn, dag_id: &DagId, run_id: &RunId, actor: &Actor) -> Result<(), Stop> {
+    async fn cancel(
+        &mut self,
+        turn: &mut Turn,
+        dag_id: &DagId,
+        run_id: &RunId,
+        actor: &Actor,
+    ) -> Result<(), Stop> {
         if let Some(run_key) = self.runs.key_of(dag_id, run_id) {
             return Ok(self.decide(turn, run_key, Input::Cancel, actor)?);
         }
         Err(match self.reader.run(dag_id.as_str(), run_id.as_str()).await? {
-            Some(run) => CommandError::RunIsOver { run_id: run_id.to_string(), state: run.state.to_string() }.into(),
-            None => CommandError::UnknownRun { dag_id: dag_id.to_string(), run_id: run_id.to_string() }.into(),
+            Some(run) => {
+                CommandError::RunIsOver { run_id: run_id.to_string(), state: run.state.to_string() }.into()
+            }
+            None => {
+                CommandError::UnknownRun { dag_id: dag_id.to_string(), run_id: run_id.to_string() }.into()
+            }
         })
     }
 
-    async fn set_paused(&mut self, turn: &mut Turn, dag_id: &DagId, is_paused: bool, actor: &Actor) -> Result<(), Stop> {
+    async fn set_paused(
+        &mut self,
+        turn: &mut Turn,
+        dag_id: &DagId,
+        is_paused: bool,
+        actor: &Actor,
+    ) -> Result<(), Stop> {
         let Some(loaded) = self.dags.get(dag_id).cloned() else {
             return Err(self.why_not_loaded(dag_id).await?.into());
         };
@@ -165,7 +196,11 @@ impl MainLoop {
 }
 
 /// Answers once the turn is durable: a success is told only then.
-fn respond<T: Send + 'static>(turn: &mut Turn, reply: Reply<T>, answer: Result<T, Stop>) -> Result<(), EngineError> {
+fn respond<T: Send + 'static>(
+    turn: &mut Turn,
+    reply: Reply<T>,
+    answer: Result<T, Stop>,
+) -> Result<(), EngineError> {
     let answer = match answer {
         Ok(value) => Ok(value),
         Err(Stop::Refused(error)) => Err(error),

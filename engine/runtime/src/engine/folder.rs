@@ -17,7 +17,11 @@ use std::sync::Arc;
 
 impl MainLoop {
     /// Takes in what a look at the folder found.
-    pub(super) async fn folder_changed(&mut self, turn: &mut Turn, change: FolderChange) -> Result<(), EngineError> {
+    pub(super) async fn folder_changed(
+        &mut self,
+        turn: &mut Turn,
+        change: FolderChange,
+    ) -> Result<(), EngineError> {
         let known: HashMap<String, DagRow> =
             self.reader.dags().await?.into_iter().map(|row| (row.dag_id.to_string(), row)).collect();
         for file in change.removed {
@@ -26,7 +30,9 @@ impl MainLoop {
         for (file, content) in change.changed {
             match content {
                 FileContent::Good { source, dag } => self.file_good(turn, file, source, *dag, &known).await?,
-                FileContent::Broken { diagnostics } => self.file_broken(turn, &file, &diagnostics, &known).await?,
+                FileContent::Broken { diagnostics } => {
+                    self.file_broken(turn, &file, &diagnostics, &known).await?
+                }
             }
         }
         Ok(())
@@ -54,7 +60,8 @@ impl MainLoop {
             (None, None) => dag.is_paused_upon_creation,
         };
         let is_first = !self.dags.contains_key(&dag.dag_id);
-        let loaded = LoadedDag { dag: Arc::new(dag), version_id, version_number, file, is_paused, next_run_at: None };
+        let loaded =
+            LoadedDag { dag: Arc::new(dag), version_id, version_number, file, is_paused, next_run_at: None };
         if is_first {
             return self.first_load(turn, loaded).await;
         }
@@ -67,9 +74,10 @@ impl MainLoop {
         if self.is_serving {
             let from = if loaded.dag.catchup {
                 let last = self.reader.last_scheduled(loaded.dag.dag_id.as_str()).await?;
-                last.or(loaded.dag.start_date.map(|start| {
-                    start.checked_sub(jiff::SignedDuration::from_micros(1)).unwrap_or(start)
-                }))
+                last.or(loaded
+                    .dag
+                    .start_date
+                    .map(|start| start.checked_sub(jiff::SignedDuration::from_micros(1)).unwrap_or(start)))
             } else {
                 None
             };
@@ -80,7 +88,13 @@ impl MainLoop {
     }
 
     /// The version with this content: an old one if the DAG had it before, a new one otherwise.
-    fn version_of(&mut self, turn: &mut Turn, file: &str, source: String, dag: &Dag) -> Result<(i64, i64), EngineError> {
+    fn version_of(
+        &mut self,
+        turn: &mut Turn,
+        file: &str,
+        source: String,
+        dag: &Dag,
+    ) -> Result<(i64, i64), EngineError> {
         let source_hash = hex_of(&Sha256::digest(source.as_bytes()));
         let of_dag = self.versions.entry(dag.dag_id.to_string()).or_default();
         if let Some(found) = of_dag.get(&source_hash) {
@@ -90,7 +104,8 @@ impl MainLoop {
         let version_id = self.writer.next_version_id();
         of_dag.insert(source_hash.clone(), (version_id, version_number));
         let definition = serde_json::to_string(dag).map_err(|error| EngineError::Bug(error.to_string()))?;
-        let body = json!({ "version_number": version_number, "source_hash": source_hash, "file": file }).to_string();
+        let body =
+            json!({ "version_number": version_number, "source_hash": source_hash, "file": file }).to_string();
         turn.event("dag.version_added", Some(&dag.dag_id), &Actor::engine(), body);
         turn.batch.versions.push(NewVersion {
             version_id,
@@ -114,8 +129,17 @@ impl MainLoop {
         known: &HashMap<String, DagRow>,
     ) -> Result<(), EngineError> {
         let text = serde_json::to_string(diagnostics).map_err(|error| EngineError::Bug(error.to_string()))?;
-        turn.event("dag.import_error", None, &Actor::engine(), json!({ "file": file, "faults": diagnostics.len() }).to_string());
-        turn.batch.import_errors.push(ImportErrorChange::Broken { file: file.to_owned(), at: turn.now, diagnostics: text });
+        turn.event(
+            "dag.import_error",
+            None,
+            &Actor::engine(),
+            json!({ "file": file, "faults": diagnostics.len() }).to_string(),
+        );
+        turn.batch.import_errors.push(ImportErrorChange::Broken {
+            file: file.to_owned(),
+            at: turn.now,
+            diagnostics: text,
+        });
         for row in known.values().filter(|row| row.file == file && !row.is_stale) {
             if !self.dags.contains_key(&row.dag_id) {
                 self.load_last_good(turn, row).await?;
@@ -127,7 +151,9 @@ impl MainLoop {
     /// The last good version of a DAG whose file was broken when the engine started.
     async fn load_last_good(&mut self, turn: &mut Turn, row: &DagRow) -> Result<(), EngineError> {
         let Some(version) = self.reader.version_by_id(row.version_id).await? else { return Ok(()) };
-        let Some(dag) = spec::parse(Source { name: &version.file, text: &version.source }, self.catalog.as_ref()).dag else {
+        let Some(dag) =
+            spec::parse(Source { name: &version.file, text: &version.source }, self.catalog.as_ref()).dag
+        else {
             return Ok(());
         };
         let loaded = LoadedDag {
@@ -149,7 +175,13 @@ impl MainLoop {
     }
 
     /// The DAGs that the file held before it was given another `dag_id`.
-    fn other_dags_of_file(&mut self, turn: &mut Turn, file: &str, dag_id: &DagId, known: &HashMap<String, DagRow>) {
+    fn other_dags_of_file(
+        &mut self,
+        turn: &mut Turn,
+        file: &str,
+        dag_id: &DagId,
+        known: &HashMap<String, DagRow>,
+    ) {
         for row in known.values().filter(|row| row.file == file && row.dag_id != *dag_id && !row.is_stale) {
             self.dag_gone(turn, row);
         }
@@ -158,7 +190,12 @@ impl MainLoop {
     pub(super) fn dag_gone(&mut self, turn: &mut Turn, row: &DagRow) {
         let is_paused = self.dags.get(&row.dag_id).map_or(row.is_paused, |live| live.is_paused);
         self.drop_dag(turn, &row.dag_id);
-        turn.event("dag.removed", Some(&row.dag_id), &Actor::engine(), json!({ "file": row.file }).to_string());
+        turn.event(
+            "dag.removed",
+            Some(&row.dag_id),
+            &Actor::engine(),
+            json!({ "file": row.file }).to_string(),
+        );
         turn.batch.dags.push(DagChange {
             dag_id: row.dag_id.clone(),
             version_id: row.version_id,

@@ -13,7 +13,9 @@ use esteira_core::admission::Admission;
 use esteira_core::catalog::Catalog;
 use esteira_core::run::{Effect, Input, Outcome};
 use esteira_core::states::TaskInstanceState;
-use esteira_store::{Batch, EventRow, InstanceUpdate, NewAttempt, Reader, RunKey, RunUpdate, StoreError, Writer};
+use esteira_store::{
+    Batch, EventRow, InstanceUpdate, NewAttempt, Reader, RunKey, RunUpdate, StoreError, Writer,
+};
 use jiff::{SignedDuration, Timestamp};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -99,7 +101,11 @@ impl MainLoop {
     }
 
     /// Takes turns until told to stop.
-    pub(super) async fn run(mut self, mut inboxes: Inboxes, stop: CancellationToken) -> Result<(), EngineError> {
+    pub(super) async fn run(
+        mut self,
+        mut inboxes: Inboxes,
+        stop: CancellationToken,
+    ) -> Result<(), EngineError> {
         let (mut commands, mut reports) = (Vec::new(), Vec::new());
         loop {
             let woken = self.wait(&mut inboxes, &mut commands, &mut reports, &stop).await;
@@ -201,9 +207,16 @@ impl MainLoop {
     }
 
     /// Lets a run decide, and carries what follows into the turn.
-    pub(super) fn decide(&mut self, turn: &mut Turn, run_key: RunKey, input: Input, actor: &Actor) -> Result<(), EngineError> {
+    pub(super) fn decide(
+        &mut self,
+        turn: &mut Turn,
+        run_key: RunKey,
+        input: Input,
+        actor: &Actor,
+    ) -> Result<(), EngineError> {
         let Some(live) = self.runs.get_mut(run_key) else { return Ok(()) };
-        let decision = live.run.decide(input, turn.now).map_err(|error| EngineError::Bug(error.to_string()))?;
+        let decision =
+            live.run.decide(input, turn.now).map_err(|error| EngineError::Bug(error.to_string()))?;
         turn.changes(run_key, &live.run_id, &live.run, &decision.changes, actor);
         self.effects(turn, run_key, decision.effects);
         Ok(())
@@ -217,8 +230,12 @@ impl MainLoop {
                 Effect::Dequeue { .. } => self.admission.dequeue(&place),
                 Effect::FreeSlot { .. } => self.admission.free(&place),
                 Effect::ArmRetry { at, .. } => self.retries.push(Reverse((at, place))),
-                Effect::StartAttempt { try_number, .. } => turn.acts.push(Act::StartAttempt { place, try_number }),
-                Effect::KillAttempt { try_number, .. } => turn.acts.push(Act::KillAttempt { place, try_number }),
+                Effect::StartAttempt { try_number, .. } => {
+                    turn.acts.push(Act::StartAttempt { place, try_number })
+                }
+                Effect::KillAttempt { try_number, .. } => {
+                    turn.acts.push(Act::KillAttempt { place, try_number })
+                }
             }
         }
     }
@@ -335,7 +352,14 @@ impl MainLoop {
 
 /// The report of an attempt that went away with its engine.
 pub(super) fn lost_report(place: AttemptPlace, try_number: u32) -> Report {
-    Report { place, try_number, outcome: Outcome::Lost, xcoms: Vec::new(), arguments: None, after_commit: None }
+    Report {
+        place,
+        try_number,
+        outcome: Outcome::Lost,
+        xcoms: Vec::new(),
+        arguments: None,
+        after_commit: None,
+    }
 }
 
 /// How an attempt ended, for its row: a label, and why it failed as JSON text.

@@ -58,7 +58,15 @@ pub struct Options {
 impl Options {
     /// The usual ones.
     pub fn new(home: Home, dags: PathBuf, registry: Arc<Registry>, masker: Arc<Masker>) -> Self {
-        Self { home, dags, registry, masker, parallelism: PARALLELISM, xcom_size_max: XCOM_SIZE_MAX, is_serving: true }
+        Self {
+            home,
+            dags,
+            registry,
+            masker,
+            parallelism: PARALLELISM,
+            xcom_size_max: XCOM_SIZE_MAX,
+            is_serving: true,
+        }
     }
 }
 
@@ -104,7 +112,14 @@ impl Engine {
         let (folder_changes, folder_inbox) = mpsc::channel(1);
         let dags = Arc::new(RwLock::default());
         let started_at = turn::now();
-        let handle = Handle { commands, notices: notices.clone(), reader: reader.clone(), logs: logs.clone(), dags, started_at };
+        let handle = Handle {
+            commands,
+            notices: notices.clone(),
+            reader: reader.clone(),
+            logs: logs.clone(),
+            dags,
+            started_at,
+        };
         let tools = Tools {
             registry: Arc::clone(&options.registry),
             reader: reader.clone(),
@@ -116,7 +131,8 @@ impl Engine {
         };
         let catalog: Arc<dyn Catalog + Send + Sync> = options.registry;
         let mut folder = DagFolder::new(options.dags.clone(), Arc::clone(&catalog));
-        let first_look = folder.look().map_err(|source| EngineError::DagFolder { path: options.dags, source })?;
+        let first_look =
+            folder.look().map_err(|source| EngineError::DagFolder { path: options.dags, source })?;
         let stop = CancellationToken::new();
         let mut main_loop = main_loop::MainLoop::new(main_loop::Parts {
             writer,
@@ -133,7 +149,8 @@ impl Engine {
         if options.is_serving {
             tokio::spawn(folder.watch(folder_changes, stop.clone()));
         }
-        let inboxes = main_loop::Inboxes { commands: command_inbox, reports: report_inbox, folder: folder_inbox };
+        let inboxes =
+            main_loop::Inboxes { commands: command_inbox, reports: report_inbox, folder: folder_inbox };
         let main_loop = tokio::spawn(main_loop.run(inboxes, stop.clone()));
         Ok(Self { handle, stop, main_loop, home })
     }

@@ -66,14 +66,20 @@ impl MainLoop {
         }
         let version = self.reader.version_by_id(version_id).await?;
         let dag = version.and_then(|version| {
-            spec::parse(Source { name: &version.file, text: &version.source }, self.catalog.as_ref()).dag.map(Arc::new)
+            spec::parse(Source { name: &version.file, text: &version.source }, self.catalog.as_ref())
+                .dag
+                .map(Arc::new)
         });
         cache.insert(version_id, dag.clone());
         Ok(dag)
     }
 
     /// DAGs whose file went away while no engine was looking.
-    async fn forget_vanished_files(&mut self, turn: &mut Turn, first_look: &FolderChange) -> Result<(), EngineError> {
+    async fn forget_vanished_files(
+        &mut self,
+        turn: &mut Turn,
+        first_look: &FolderChange,
+    ) -> Result<(), EngineError> {
         let is_there = |file: &str| first_look.changed.iter().any(|(name, _)| name == file);
         for row in self.reader.dags().await? {
             if !row.is_stale && !is_there(&row.file) {

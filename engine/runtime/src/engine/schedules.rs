@@ -121,7 +121,9 @@ pub(super) fn next_tick(loaded: &LoadedDag, from: Timestamp) -> Option<Timestamp
     let dag = &loaded.dag;
     let from = match dag.start_date {
         // A tick at the start date itself counts.
-        Some(start) if start > from => start.checked_sub(jiff::SignedDuration::from_micros(1)).unwrap_or(start),
+        Some(start) if start > from => {
+            start.checked_sub(jiff::SignedDuration::from_micros(1)).unwrap_or(start)
+        }
         _ => from,
     };
     let tick = dag.schedule.next_after(from, dag.start_date)?;

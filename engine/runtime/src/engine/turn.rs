@@ -5,10 +5,10 @@ use crate::command::Actor;
 use crate::executor::AttemptPlace;
 use crate::logs::LogKey;
 use esteira_core::ids::DagId;
+use esteira_core::ids::RunId;
 use esteira_core::run::{Change, Effect, InstanceKey, Run};
 use esteira_operator::AfterCommit;
 use esteira_store::{Batch, NewEvent, RunKey, Subject};
-use esteira_core::ids::RunId;
 use jiff::Timestamp;
 use std::collections::{BTreeSet, HashSet};
 
@@ -62,7 +62,14 @@ impl Turn {
     }
 
     /// An event about a run as a whole that is no change of its state machine: its creation.
-    pub(super) fn run_event(&mut self, name: &'static str, dag_id: &DagId, run: (RunKey, RunId), actor: &Actor, body: String) {
+    pub(super) fn run_event(
+        &mut self,
+        name: &'static str,
+        dag_id: &DagId,
+        run: (RunKey, RunId),
+        actor: &Actor,
+        body: String,
+    ) {
         self.batch.events.push(NewEvent {
             at: self.now,
             name,
@@ -75,7 +82,14 @@ impl Turn {
     }
 
     /// The changes of a run, as events, with their rows marked for writing.
-    pub(super) fn changes(&mut self, run_key: RunKey, run_id: &RunId, run: &Run, changes: &[Change], actor: &Actor) {
+    pub(super) fn changes(
+        &mut self,
+        run_key: RunKey,
+        run_id: &RunId,
+        run: &Run,
+        changes: &[Change],
+        actor: &Actor,
+    ) {
         for change in changes {
             let task = match change {
                 Change::Task { instance, .. } => {
@@ -90,7 +104,11 @@ impl Turn {
             self.batch.events.push(NewEvent {
                 at: self.now,
                 name: change.event_name(),
-                subject: Subject { dag_id: Some(run.dag().dag_id.clone()), run: Some((run_key, run_id.clone())), task },
+                subject: Subject {
+                    dag_id: Some(run.dag().dag_id.clone()),
+                    run: Some((run_key, run_id.clone())),
+                    task,
+                },
                 try_number: change.try_number().unwrap_or(0),
                 actor: actor.name.clone(),
                 via: actor.via,

@@ -5,7 +5,8 @@ use async_trait::async_trait;
 use esteira_core::ids::RunId;
 use esteira_core::states::TriggeredBy;
 use esteira_operator::{
-    Argument, ArgumentKind, Masker, Operator, Registry, Signature, TaskContext, TaskError, TaskOutput, parse_arguments,
+    Argument, ArgumentKind, Masker, Operator, Registry, Signature, TaskContext, TaskError, TaskOutput,
+    parse_arguments,
 };
 use esteira_runtime::home::Home;
 use esteira_runtime::{Actor, CommandError, Engine, Handle, Notice, Options, TriggerRequest};
@@ -128,7 +129,10 @@ pub(crate) fn tester() -> Actor {
 }
 
 /// Waits for an event.
-pub(crate) async fn wait_for(mut notices: Receiver<Notice>, wanted: impl Fn(&EventRow) -> bool) -> Arc<EventRow> {
+pub(crate) async fn wait_for(
+    mut notices: Receiver<Notice>,
+    wanted: impl Fn(&EventRow) -> bool,
+) -> Arc<EventRow> {
     let waiting = async {
         loop {
             match notices.recv().await.expect("the engine lives and the test keeps up") {
@@ -171,7 +175,18 @@ struct ActArguments {
 #[async_trait]
 impl Operator for Act {
     fn signature(&self) -> Signature {
-        let any = ["push", "fail", "fatal", "skip", "panic", "say", "succeed_from", "wait_for_file", "touch", "after_commit"];
+        let any = [
+            "push",
+            "fail",
+            "fatal",
+            "skip",
+            "panic",
+            "say",
+            "succeed_from",
+            "wait_for_file",
+            "touch",
+            "after_commit",
+        ];
         let arguments = any.map(|name| Argument::optional(name, ArgumentKind::Any, "for a test"));
         Signature { name: "act", summary: "does what a test says", arguments: arguments.into() }
     }

@@ -26,13 +26,15 @@ impl Reader {
 
     /// The versions of a DAG, newest first.
     pub async fn versions(&self, dag_id: &str) -> Result<Vec<VersionRow>, StoreError> {
-        let query = sqlx::AssertSqlSafe(format!("{VERSION_COLUMNS} WHERE dag_id = ?1 ORDER BY version_number DESC"));
+        let query =
+            sqlx::AssertSqlSafe(format!("{VERSION_COLUMNS} WHERE dag_id = ?1 ORDER BY version_number DESC"));
         sqlx::query(query).bind(dag_id).fetch_all(&self.pool).await?.iter().map(version_row).collect()
     }
 
     /// A version by its number in the DAG.
     pub async fn version(&self, dag_id: &str, version_number: i64) -> Result<Option<VersionRow>, StoreError> {
-        let query = sqlx::AssertSqlSafe(format!("{VERSION_COLUMNS} WHERE dag_id = ?1 AND version_number = ?2"));
+        let query =
+            sqlx::AssertSqlSafe(format!("{VERSION_COLUMNS} WHERE dag_id = ?1 AND version_number = ?2"));
         let row = sqlx::query(query).bind(dag_id).bind(version_number).fetch_optional(&self.pool).await?;
         row.as_ref().map(version_row).transpose()
     }
@@ -45,7 +47,11 @@ impl Reader {
     }
 
     /// The version of a DAG with this content.
-    pub async fn version_by_hash(&self, dag_id: &str, source_hash: &str) -> Result<Option<VersionRow>, StoreError> {
+    pub async fn version_by_hash(
+        &self,
+        dag_id: &str,
+        source_hash: &str,
+    ) -> Result<Option<VersionRow>, StoreError> {
         let query = sqlx::AssertSqlSafe(format!("{VERSION_COLUMNS} WHERE dag_id = ?1 AND source_hash = ?2"));
         let row = sqlx::query(query).bind(dag_id).bind(source_hash).fetch_optional(&self.pool).await?;
         row.as_ref().map(version_row).transpose()
@@ -54,24 +60,34 @@ impl Reader {
     /// Every version's number in this database, DAG, number in the DAG and content hash: what the engine needs to
     /// know a content again, without the contents.
     pub async fn version_index(&self) -> Result<Vec<(VersionId, String, i64, String)>, StoreError> {
-        let query = "SELECT version_id, dag_id, version_number, source_hash FROM dag_version ORDER BY version_id";
+        let query =
+            "SELECT version_id, dag_id, version_number, source_hash FROM dag_version ORDER BY version_id";
         Ok(sqlx::query_as(query).fetch_all(&self.pool).await?)
     }
 
     /// The definition of a version, as JSON.
     pub async fn definition(&self, version_id: VersionId) -> Result<Option<serde_json::Value>, StoreError> {
-        let text: Option<String> = sqlx::query_scalar("SELECT definition FROM dag_version WHERE version_id = ?1")
-            .bind(version_id)
-            .fetch_optional(&self.pool)
-            .await?;
+        let text: Option<String> =
+            sqlx::query_scalar("SELECT definition FROM dag_version WHERE version_id = ?1")
+                .bind(version_id)
+                .fetch_optional(&self.pool)
+                .await?;
         text.as_deref().map(json).transpose()
     }
 
     /// Files that make no DAG at the moment, by name.
     pub async fn import_errors(&self) -> Result<Vec<ImportErrorRow>, StoreError> {
-        let rows = sqlx::query("SELECT file, at, diagnostics FROM import_error ORDER BY file").fetch_all(&self.pool).await?;
+        let rows = sqlx::query("SELECT file, at, diagnostics FROM import_error ORDER BY file")
+            .fetch_all(&self.pool)
+            .await?;
         rows.iter()
-            .map(|row| Ok(ImportErrorRow { file: row.get(0), at: instant(row.get(1))?, diagnostics: json(row.get(2))? }))
+            .map(|row| {
+                Ok(ImportErrorRow {
+                    file: row.get(0),
+                    at: instant(row.get(1))?,
+                    diagnostics: json(row.get(2))?,
+                })
+            })
             .collect()
     }
 }

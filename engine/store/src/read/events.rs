@@ -5,8 +5,8 @@ use crate::error::StoreError;
 use crate::rows::{EventRow, RunKey};
 use crate::write::hashed_fields;
 use esteira_core::history;
-use sqlx::{Row, SqliteConnection};
 use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
 
 const EVENT_COLUMNS: &str = "SELECT seq, at, name, run_key, dag_id, run_id, task_id, task_index, map_index, try_number, \
      actor, via, body, hash FROM event";
@@ -64,7 +64,8 @@ impl Reader {
 
     /// How many events there are.
     pub async fn event_count(&self) -> Result<u64, StoreError> {
-        let count: i64 = sqlx::query_scalar("SELECT coalesce(max(seq), 0) FROM event").fetch_one(&self.pool).await?;
+        let count: i64 =
+            sqlx::query_scalar("SELECT coalesce(max(seq), 0) FROM event").fetch_one(&self.pool).await?;
         Ok(count.unsigned_abs())
     }
 
@@ -94,7 +95,10 @@ impl Reader {
 }
 
 /// All events of a run, oldest first.
-pub(super) async fn of_run(connection: &mut SqliteConnection, run_key: RunKey) -> Result<Vec<EventRow>, StoreError> {
+pub(super) async fn of_run(
+    connection: &mut SqliteConnection,
+    run_key: RunKey,
+) -> Result<Vec<EventRow>, StoreError> {
     let query = sqlx::AssertSqlSafe(format!("{EVENT_COLUMNS} WHERE run_key = ?1 ORDER BY seq"));
     sqlx::query(query).bind(run_key).fetch_all(connection).await?.iter().map(event_row).collect()
 }

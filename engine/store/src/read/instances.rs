@@ -6,8 +6,8 @@ use crate::rows::{AttemptRow, RunKey, TaskInstanceRow, XcomRow};
 use crate::xcom::decode;
 use esteira_core::states::TaskInstanceState;
 use serde_json::Value;
-use sqlx::{Row, SqliteConnection};
 use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
 
 const INSTANCE_COLUMNS: &str = "SELECT run_key, dag_id, run_id, task_index, task_id, map_index, task_instance.state, \
      try_number, scheduled_at, task_instance.started_at, task_instance.ended_at, retry_at \
@@ -31,10 +31,17 @@ impl Reader {
     }
 
     /// One instance.
-    pub async fn instance(&self, run_key: RunKey, task_id: &str, map_index: i32) -> Result<Option<TaskInstanceRow>, StoreError> {
-        let query =
-            sqlx::AssertSqlSafe(format!("{INSTANCE_COLUMNS} WHERE run_key = ?1 AND task_id = ?2 AND map_index = ?3"));
-        let row = sqlx::query(query).bind(run_key).bind(task_id).bind(map_index).fetch_optional(&self.pool).await?;
+    pub async fn instance(
+        &self,
+        run_key: RunKey,
+        task_id: &str,
+        map_index: i32,
+    ) -> Result<Option<TaskInstanceRow>, StoreError> {
+        let query = sqlx::AssertSqlSafe(format!(
+            "{INSTANCE_COLUMNS} WHERE run_key = ?1 AND task_id = ?2 AND map_index = ?3"
+        ));
+        let row =
+            sqlx::query(query).bind(run_key).bind(task_id).bind(map_index).fetch_optional(&self.pool).await?;
         row.as_ref().map(instance_row).transpose()
     }
 
@@ -84,7 +91,13 @@ impl Reader {
     }
 
     /// A value that an instance pushed.
-    pub async fn xcom_value(&self, run_key: RunKey, task_id: &str, map_index: i32, key: &str) -> Result<Option<Value>, StoreError> {
+    pub async fn xcom_value(
+        &self,
+        run_key: RunKey,
+        task_id: &str,
+        map_index: i32,
+        key: &str,
+    ) -> Result<Option<Value>, StoreError> {
         let row = sqlx::query(
             "SELECT size, encoding, value FROM xcom JOIN task_instance USING (run_key, task_index, map_index) \
              WHERE run_key = ?1 AND task_id = ?2 AND map_index = ?3 AND key = ?4",
@@ -100,8 +113,12 @@ impl Reader {
 }
 
 /// The instances of a run, in the order of the DAG's file.
-pub(super) async fn of_run(connection: &mut SqliteConnection, run_key: RunKey) -> Result<Vec<TaskInstanceRow>, StoreError> {
-    let query = sqlx::AssertSqlSafe(format!("{INSTANCE_COLUMNS} WHERE run_key = ?1 ORDER BY task_index, map_index"));
+pub(super) async fn of_run(
+    connection: &mut SqliteConnection,
+    run_key: RunKey,
+) -> Result<Vec<TaskInstanceRow>, StoreError> {
+    let query =
+        sqlx::AssertSqlSafe(format!("{INSTANCE_COLUMNS} WHERE run_key = ?1 ORDER BY task_index, map_index"));
     sqlx::query(query).bind(run_key).fetch_all(connection).await?.iter().map(instance_row).collect()
 }
 

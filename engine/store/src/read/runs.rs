@@ -83,8 +83,9 @@ impl Reader {
 
     /// Runs that are not over, oldest first: those a restart goes on with.
     pub async fn unfinished_runs(&self) -> Result<Vec<RunRow>, StoreError> {
-        let query =
-            sqlx::AssertSqlSafe(format!("{RUN_COLUMNS} WHERE state IN ('queued', 'running') ORDER BY run_key"));
+        let query = sqlx::AssertSqlSafe(format!(
+            "{RUN_COLUMNS} WHERE state IN ('queued', 'running') ORDER BY run_key"
+        ));
         sqlx::query(query).fetch_all(&self.pool).await?.iter().map(run_row).collect()
     }
 
@@ -123,11 +124,12 @@ impl Reader {
 
     /// The newest logical date of a DAG's scheduled runs, from which catching up goes on.
     pub async fn last_scheduled(&self, dag_id: &str) -> Result<Option<Timestamp>, StoreError> {
-        let micros: Option<i64> =
-            sqlx::query_scalar("SELECT max(logical_date) FROM dag_run WHERE dag_id = ?1 AND run_type = 'scheduled'")
-                .bind(dag_id)
-                .fetch_one(&self.pool)
-                .await?;
+        let micros: Option<i64> = sqlx::query_scalar(
+            "SELECT max(logical_date) FROM dag_run WHERE dag_id = ?1 AND run_type = 'scheduled'",
+        )
+        .bind(dag_id)
+        .fetch_one(&self.pool)
+        .await?;
         optional_instant(micros)
     }
 }
