@@ -66,8 +66,10 @@ pub async fn run(context: &TaskContext, program: &Program) -> Result<Ended, Task
     if context.cancel.is_cancelled() {
         return Err(TaskError::cancelled());
     }
-    let engine_mark = context.attempt_mark.split('/').next().unwrap_or_default();
-    spawn_watchdog(engine_mark);
+    // An attempt's mark is its engine's, a slash, and a name without one.
+    if let Some((engine_mark, _)) = context.attempt_mark.rsplit_once('/') {
+        spawn_watchdog(engine_mark);
+    }
     let mut child = start(context, program)?;
     let mut family = Family::new(child.id(), context.attempt_mark.clone());
     let mut output = lines::Output::follow(context, &mut child);

@@ -189,7 +189,7 @@ async fn the_watchdog_ends_the_children_of_a_killed_engine() {
     std::fs::write(&script, text).unwrap();
     std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o700)).unwrap();
 
-    let mark = format!("killed-engine-{}", std::process::id());
+    let mark = format!("killed-engine/{}", std::process::id());
     let mut engine = Command::new(&own);
     engine.args(["--exact", "process::tests::plays_the_engine", "--nocapture"]).kill_on_drop(true);
     engine.env(PLAYED_MARK, &mark).env("ESTEIRA_TEST_WATCHDOG", &script).stdout(Stdio::null());
