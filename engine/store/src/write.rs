@@ -79,6 +79,14 @@ impl Writer {
         Ok(events)
     }
 
+    /// Keeps the database from growing beyond so many pages, or lets it grow again: how tests fill the disk.
+    #[doc(hidden)]
+    pub async fn limit_pages(&mut self, pages: Option<u32>) -> Result<(), StoreError> {
+        let statement = format!("PRAGMA max_page_count = {}", pages.unwrap_or(u32::MAX - 1));
+        sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&mut self.connection).await?;
+        Ok(())
+    }
+
     /// Writes back what the log holds and closes.
     pub async fn close(self) -> Result<(), StoreError> {
         Ok(self.connection.close().await?)

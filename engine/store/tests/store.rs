@@ -1,0 +1,196 @@
+//! The store over a real database: what is committed is read back, what is not leaves no trace.
+
+use esteira_core::dag::TaskIndex;
+use esteira_core::run::{Instance, InstanceKey};
+use esteira_core::states::{RunState, RunType, TaskInstanceState, TriggeredBy};
+use esteira_store::{
+    AttemptKey, Batch, EncodedXcom, EventFilter, InstanceUpdate, NewAttempt, NewEvent, NewRun, NewVersion, Reader,
+    RunFilter, RunUpdate, StoreError, Subject, Writer, XCOM_SIZE_MAX, open_reader, open_writer,
+};
+use jiff::Timestamp;
+use serde_json::json;
+use tempfile::TempDir;
+
+fn at(micros: i64) -> Timestamp {
+    Timestamp::from_microsecond(1_700_000_000_000_000 + micros).unwrap()
+}
+
+fn event(name: &'static str, body: &str) -> NewEvent {
+    NewEvent {
+        at: at(5),
+        name,
+        subject: Subject { dag_id: Some("d".into()), ..Subject::default() },
+        try_number: 0,
+        actor: "tester".into(),
+        via: TriggeredBy::Cli,
+        body: body.to_owned(),
+    }
+}
+
+async fn world() -> (TempDir, Writer, Reader) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("esteira.db");
+    let writer = open_writer(&path).await.unwrap();
+    let reader = open_reader(&path).await.unwrap();
+    (folder, writer, reader)
+}
+
+fn version(version_id: i64) -> NewVersion {
+    NewVersion {
+        version_id,
+        dag_id: "d".into(),
+        version_number: version_id,
+        source_hash: format!("hash {version_id}"),
+        file: "d.yaml".into(),
+        source: "dag_id: d".into(),
+        definition: "{}".into(),
+        created_at: at(0),
+    }
+}
+
+fn run(run_key: i64) -> NewRun {
+    NewRun {
+        run_key,
+        dag_id: "d".into(),
+        run_id: format!("run_{run_key}").into(),
+        version_id: 1,
+        run_type: RunType::Manual,
+        triggered_by: TriggeredBy::Ui,
+        triggering_user: "ana".into(),
+        logical_date: Some(at(1)),
+        data_interval: Some((at(1), at(2))),
+        run_after: at(3),
+        queued_at: at(4),
+        conf: r#"{"ç":1}"#.into(),
+        note: Some("a note".into()),
+    }
+}
+
+#[tokio::test]
+async fn a_batch_is_read_back_as_it_was_written() {
+    let (_folder, mut writer, reader) = world().await;
+    let (version_id, run_key) = (writer.next_version_id(), writer.next_run_key());
+    let instance = InstanceKey::unmapped(TaskIndex(0));
+    let live = Instance {
+        state: Some(TaskInstanceState::Success),
+        try_number: 2,
+        scheduled_at: Some(at(5)),
+        started_at: Some(at(6)),
+        ended_at: Some(at(7)),
+        ..Instance::default()
+    };
+    let value = json!({"readings": vec!["a long text that compresses well"; 1_000]});
+    let batch = Batch {
+        versions: vec![version(version_id)],
+        new_runs: vec![run(run_key)],
+        runs: vec![RunUpdate { run_key, state: RunState::Success, started_at: Some(at(5)), ended_at: Some(at(8)) }],
+        instances: vec![InstanceUpdate { run_key, instance, task_id: "t".into(), live }],
+        attempts: vec![NewAttempt {
+            run_key,
+            instance,
+            try_number: 2,
+            outcome: "success",
+            started_at: at(6),
+            ended_at: at(7),
+            error: None,
+            arguments: Some(r#"{"a":1}"#.into()),
+        }],
+        xcoms: vec![(run_key, instance, at(7), EncodedXcom::encode("k", &value, XCOM_SIZE_MAX).unwrap())],
+        events: vec![event("run.created", "{}"), event("task.succeeded", "")],
+        ..Batch::default()
+    };
+    let told = writer.commit(&batch).await.unwrap();
+    let stored = reader.events(&EventFilter::default(), 10).await.unwrap().rows;
+    assert_eq!(stored.iter().rev().map(|row| (row.seq, &row.hash)).collect::<Vec<_>>(), told.iter().map(|row| (row.seq, &row.hash)).collect::<Vec<_>>());
+
+    let row = reader.run("d", "run_1").await.unwrap().unwrap();
+    assert_eq!((row.state, row.logical_date, row.data_interval_end, row.ended_at), (RunState::Success, Some(at(1)), Some(at(2)), Some(at(8))));
+    assert_eq!((row.conf, row.note.as_deref(), row.triggering_user.as_str()), (json!({"ç": 1}), Some("a note"), "ana"));
+    let instances = reader.instances(run_key).await.unwrap();
+    assert_eq!((instances[0].state, instances[0].try_number, instances[0].ended_at), (Some(TaskInstanceState::Success), 2, Some(at(7))));
+    let attempts = reader.attempts(AttemptKey { run_key, task_index: 0, map_index: -1 }).await.unwrap();
+    assert_eq!(attempts[0].arguments, Some(json!({"a": 1})));
+    assert_eq!(reader.xcom_value(run_key, "t", -1, "k").await.unwrap(), Some(value));
+    assert_eq!(reader.xcoms(run_key, Some("t")).await.unwrap()[0].key, "k");
+}
+
+#[tokio::test]
+async fn the_chain_goes_on_over_a_restart_and_the_history_cannot_be_changed() {
+    let (folder, mut writer, reader) = world().await;
+    let path = folder.path().join("esteira.db");
+    for _ in 0..3 {
+        writer.commit(&Batch { events: vec![event("dag.paused", "")], ..Batch::default() }).await.unwrap();
+    }
+    writer.close().await.unwrap();
+    let mut writer = open_writer(&path).await.unwrap();
+    writer.commit(&Batch { events: vec![event("dag.unpaused", "")], ..Batch::default() }).await.unwrap();
+    assert_eq!(reader.check_chain().await.unwrap(), Ok(4));
+    writer.close().await.unwrap();
+    for statement in ["UPDATE event SET body = 'x' WHERE seq = 2", "DELETE FROM event WHERE seq = 2"] {
+        let error = execute(&path, statement).await.unwrap_err().to_string();
+        assert!(error.contains("the audit history is append-only"), "{error}");
+    }
+    execute(&path, "DROP TRIGGER event_is_never_deleted").await.unwrap();
+    execute(&path, "DELETE FROM event WHERE seq = 2").await.unwrap();
+    assert_eq!(reader.check_chain().await.unwrap(), Err((2, "the row is missing".to_owned())));
+}
+
+async fn execute(path: &std::path::Path, statement: &'static str) -> Result<(), sqlx::Error> {
+    use sqlx::{ConnectOptions, Connection};
+    let mut connection = sqlx::sqlite::SqliteConnectOptions::new().filename(path).connect().await?;
+    let done = sqlx::query(statement).execute(&mut connection).await;
+    connection.close().await?;
+    done.map(drop)
+}
+
+#[tokio::test]
+async fn a_full_disk_is_told_of_keeps_nothing_of_the_batch_and_the_same_batch_goes_in_later() {
+    let (_folder, mut writer, reader) = world().await;
+    writer.commit(&Batch { events: vec![event("dag.paused", "")], ..Batch::default() }).await.unwrap();
+    writer.limit_pages(Some(64)).await.unwrap();
+    let large = "x".repeat(2_000_000);
+    let batch = Batch { events: vec![event("dag.paused", "small"), event("dag.paused", &large)], ..Batch::default() };
+    assert!(matches!(writer.commit(&batch).await, Err(StoreError::DiskFull)));
+    assert_eq!(reader.event_count().await.unwrap(), 1);
+    writer.limit_pages(None).await.unwrap();
+    writer.commit(&batch).await.unwrap();
+    assert_eq!(reader.check_chain().await.unwrap(), Ok(3));
+}
+
+#[tokio::test]
+async fn a_batch_with_a_fault_in_it_leaves_no_trace() {
+    let (_folder, mut writer, reader) = world().await;
+    let first = Batch { versions: vec![version(1)], new_runs: vec![run(1)], events: vec![event("run.created", "")], ..Batch::default() };
+    writer.commit(&first).await.unwrap();
+    let twice = Batch { new_runs: vec![run(2), run(1)], events: vec![event("run.created", "")], ..Batch::default() };
+    assert!(writer.commit(&twice).await.is_err());
+    assert_eq!(reader.run_count(&RunFilter::default()).await.unwrap(), 1);
+    assert_eq!(reader.check_chain().await.unwrap(), Ok(1));
+}
+
+#[tokio::test]
+async fn lists_come_page_by_page_newest_first_and_filtered() {
+    let (_folder, mut writer, reader) = world().await;
+    let mut batch = Batch { versions: vec![version(1)], ..Batch::default() };
+    for run_key in 1..=5 {
+        batch.new_runs.push(run(run_key));
+        batch.events.push(event(if run_key % 2 == 0 { "run.created" } else { "dag.paused" }, ""));
+    }
+    batch.runs.push(RunUpdate { run_key: 2, state: RunState::Failed, started_at: None, ended_at: None });
+    writer.commit(&batch).await.unwrap();
+    let keys = |page: esteira_store::Page<esteira_store::RunRow>| {
+        (page.rows.into_iter().map(|row| row.run_key).collect::<Vec<_>>(), page.has_more)
+    };
+    assert_eq!(keys(reader.runs(&RunFilter::default(), 2).await.unwrap()), (vec![5, 4], true));
+    let older = RunFilter { before: Some(4), ..RunFilter::default() };
+    assert_eq!(keys(reader.runs(&older, 3).await.unwrap()), (vec![3, 2, 1], false));
+    let failed = RunFilter { states: vec![RunState::Failed], ..RunFilter::default() };
+    assert_eq!(keys(reader.runs(&failed, 9).await.unwrap()), (vec![2], false));
+    let other = RunFilter { dag_id: Some("e".into()), ..RunFilter::default() };
+    assert_eq!(keys(reader.runs(&other, 9).await.unwrap()), (vec![], false));
+    let created = EventFilter { name: Some("run.".into()), ..EventFilter::default() };
+    let seqs: Vec<i64> = reader.events(&created, 9).await.unwrap().rows.iter().map(|row| row.seq).collect();
+    assert_eq!(seqs, [4, 2]);
+    let latest = reader.latest_runs(2).await.unwrap();
+    assert!(latest.is_empty(), "a DAG that was never loaded has no strip");
+}
