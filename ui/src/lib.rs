@@ -15,6 +15,7 @@ mod api;
 mod assets;
 mod data_api;
 mod definition;
+mod diagnostics;
 mod error_pages;
 mod frame;
 mod gantt;

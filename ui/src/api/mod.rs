@@ -1,8 +1,60 @@
-//! The REST API under `/api/v2`, in Airflow's shapes. One file a resource.
+//! The REST API under `/api/v2`, in Airflow's shapes: its field names, its strictness, its errors. One file a
+//! resource. What Airflow's clients need and Esteira has no notion of is answered with Airflow's defaults.
+
+mod body;
+mod dag_runs;
+mod dags;
+mod error;
+mod event_logs;
+mod import_errors;
+mod logs;
+mod monitor;
+mod query;
+mod shapes;
+mod task_instances;
+mod tasks;
+mod versions;
+mod xcoms;
+
+pub(crate) use error::ApiError;
 
 use crate::AppState;
 use axum::Router;
+use axum::extract::Request;
+use axum::routing::get;
+
+/// The part of an address that all of a run's resources share.
+const RUN: &str = "/api/v2/dags/{dag_id}/dagRuns/{run_id}";
 
 pub(crate) fn router() -> Router<AppState> {
+    let of_task = |rest: &str| format!("{RUN}/taskInstances/{{task_id}}{rest}");
     Router::new()
+        .route("/api/v2/monitor/health", get(monitor::health))
+        .route("/api/v2/version", get(monitor::version))
+        .route("/api/v2/dags", get(dags::list))
+        .route("/api/v2/dags/{dag_id}", get(dags::one).patch(dags::patch))
+        .route("/api/v2/dags/{dag_id}/details", get(dags::details))
+        .route("/api/v2/dags/{dag_id}/tasks", get(tasks::list))
+        .route("/api/v2/dags/{dag_id}/tasks/{task_id}", get(tasks::one))
+        .route("/api/v2/dags/{dag_id}/dagVersions", get(versions::list))
+        .route("/api/v2/dags/{dag_id}/dagVersions/{number}", get(versions::one))
+        .route("/api/v2/dagSources/{dag_id}", get(versions::source))
+        .route("/api/v2/dags/{dag_id}/dagRuns", get(dag_runs::list).post(dag_runs::trigger))
+        .route(RUN, get(dag_runs::one).patch(dag_runs::patch))
+        .route(&format!("{RUN}/taskInstances"), get(task_instances::list))
+        .route(&of_task(""), get(task_instances::one))
+        .route(&of_task("/tries"), get(task_instances::tries))
+        .route(&of_task("/logs/{try_number}"), get(logs::read))
+        .route(&of_task("/xcomEntries"), get(xcoms::list))
+        .route(&of_task("/xcomEntries/{key}"), get(xcoms::one))
+        .route("/api/v2/eventLogs", get(event_logs::list))
+        .route("/api/v2/eventLogs/{seq}", get(event_logs::one))
+        .route("/api/v2/importErrors", get(import_errors::list))
+        .route("/api/v2/{*rest}", axum::routing::any(not_found))
+        .method_not_allowed_fallback(async || ApiError::method_not_allowed())
+}
+
+/// For addresses that nobody serves.
+async fn not_found(request: Request) -> ApiError {
+    ApiError::not_found(format!("there is nothing at {}", request.uri().path()))
 }

@@ -1,0 +1,177 @@
+//! `/dags/{dag_id}/dagRuns`: starting, listing, showing and cancelling runs.
+
+use super::body::Body;
+use super::error::{ApiError, Fault};
+use super::query::{Pairs, unless_wildcard};
+use super::{dags, shapes};
+use crate::AppState;
+use crate::actor::ApiActor;
+use axum::Json;
+use axum::extract::{Path, State};
+use esteira_core::ids::is_valid_run_id;
+use esteira_core::states::{RunState, TriggeredBy};
+use esteira_runtime::{Actor, TriggerRequest};
+use esteira_store::{RunFilter, RunRow, VersionId};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use std::collections::HashMap;
+
+/// The run of this name; 404 when there is none.
+pub(super) async fn find(state: &AppState, dag_id: &str, run_id: &str) -> Result<RunRow, ApiError> {
+    let run = state.handle.reader().run(dag_id, run_id).await?;
+    run.ok_or_else(|| ApiError::not_found(format!("DAG \"{dag_id}\" has no run \"{run_id}\"")))
+}
+
+/// `POST /dags/{dag_id}/dagRuns`: starts a run. Answers 200, as Airflow does.
+pub(super) async fn trigger(
+    State(state): State<AppState>,
+    Path(dag_id): Path<String>,
+    ApiActor(actor): ApiActor,
+    body: Body,
+) -> Result<Json<Value>, ApiError> {
+    let request = request(&dag_id, actor, body)?;
+    let run = state.handle.trigger(request).await?;
+    answer(&state, &run).await
+}
+
+fn request(dag_id: &str, actor: Actor, mut body: Body) -> Result<TriggerRequest, ApiError> {
+    let run_id = body.text("dag_run_id");
+    if let Some(run_id) = run_id.as_ref().filter(|run_id| !is_valid_run_id(run_id)) {
+        let message = "String should match pattern '^[A-Za-z0-9_.~:+-]+$'";
+        body.fault("dag_run_id", "string_pattern_mismatch", message, json!(run_id));
+    }
+    let (start, end) = (body.instant("data_interval_start"), body.instant("data_interval_end"));
+    if start.is_some() != end.is_some() {
+        let message =
+            "Either both data_interval_start and data_interval_end must be provided or both must be None";
+        body.fault("data_interval_start", "value_error", message, Value::Null);
+    }
+    let request = TriggerRequest {
+        run_id: run_id.map(Into::into),
+        logical_date: body.instant("logical_date"),
+        data_interval: start.zip(end),
+        conf: body.object("conf").unwrap_or_default(),
+        note: body.text("note"),
+        ..TriggerRequest::manual(dag_id, actor)
+    };
+    body.unsupported("run_after");
+    body.unsupported("partition_key");
+    body.end()?;
+    Ok(request)
+}
+
+/// `GET /dags/{dag_id or ~}/dagRuns`: newest first.
+pub(super) async fn list(
+    State(state): State<AppState>,
+    Path(dag_id): Path<String>,
+    pairs: Pairs,
+) -> Result<Json<Value>, ApiError> {
+    let window = pairs.window()?;
+    let dag_id = unless_wildcard(&dag_id);
+    if let Some(dag_id) = &dag_id {
+        dags::find(&state, dag_id).await?;
+    }
+    let filter = RunFilter { dag_id, states: states(&pairs)?, before: None };
+    let reader = state.handle.reader();
+    let runs: Vec<RunRow> = window.cut(reader.runs(&filter, window.reach()).await?.rows).collect();
+    let created = versions_created(&state, &runs).await?;
+    let shapes: Vec<Value> =
+        runs.iter().map(|run| shape(run, created.get(&run.version_id).copied())).collect();
+    Ok(Json(json!({ "dag_runs": shapes, "total_entries": reader.run_count(&filter).await? })))
+}
+
+fn states(pairs: &Pairs) -> Result<Vec<RunState>, ApiError> {
+    let read = |label: &str| {
+        RunState::from_label(label).ok_or_else(|| {
+            let message = "Input should be 'queued', 'running', 'success' or 'failed'";
+            ApiError::invalid(vec![Fault::of("query", "state", "enum", message, json!(label))])
+        })
+    };
+    pairs.all("state").map(read).collect()
+}
+
+/// `GET /dags/{dag_id}/dagRuns/{run_id}`.
+pub(super) async fn one(
+    State(state): State<AppState>,
+    Path((dag_id, run_id)): Path<(String, String)>,
+) -> Result<Json<Value>, ApiError> {
+    let run = find(&state, &dag_id, &run_id).await?;
+    answer(&state, &run).await
+}
+
+/// `PATCH /dags/{dag_id}/dagRuns/{run_id}`: `state: failed` cancels.
+pub(super) async fn patch(
+    State(state): State<AppState>,
+    Path((dag_id, run_id)): Path<(String, String)>,
+    ApiActor(actor): ApiActor,
+    mut body: Body,
+) -> Result<Json<Value>, ApiError> {
+    let wanted = body.text("state");
+    match wanted.as_deref().map(RunState::from_label) {
+        None | Some(Some(RunState::Failed)) => {}
+        Some(_) => body.fault(
+            "state",
+            "value_error",
+            "a run can only be set to failed, which cancels it",
+            json!(wanted),
+        ),
+    }
+    body.unsupported("note");
+    body.end()?;
+    let run = find(&state, &dag_id, &run_id).await?;
+    if wanted.is_some() && run.state != RunState::Failed {
+        state.handle.cancel(dag_id.as_str().into(), run_id.as_str().into(), actor).await?;
+    }
+    let run = find(&state, &dag_id, &run_id).await?;
+    answer(&state, &run).await
+}
+
+async fn answer(state: &AppState, run: &RunRow) -> Result<Json<Value>, ApiError> {
+    let created = versions_created(state, std::slice::from_ref(run)).await?;
+    Ok(Json(shape(run, created.get(&run.version_id).copied())))
+}
+
+/// When the versions of these runs were first seen.
+async fn versions_created(
+    state: &AppState,
+    runs: &[RunRow],
+) -> Result<HashMap<VersionId, Timestamp>, ApiError> {
+    let mut created = HashMap::new();
+    for run in runs {
+        if !created.contains_key(&run.version_id)
+            && let Some(version) = state.handle.reader().version_by_id(run.version_id).await?
+        {
+            created.insert(run.version_id, version.created_at);
+        }
+    }
+    Ok(created)
+}
+
+fn shape(run: &RunRow, version_created: Option<Timestamp>) -> Value {
+    let dag_id = run.dag_id.as_str();
+    // Airflow's clients refuse a way that Airflow does not have.
+    let triggered_by = (run.triggered_by != TriggeredBy::Engine).then(|| run.triggered_by.as_str());
+    json!({
+        "dag_run_id": run.run_id,
+        "dag_id": dag_id,
+        "dag_display_name": dag_id,
+        "state": run.state,
+        "run_type": run.run_type,
+        "triggered_by": triggered_by,
+        "triggering_user_name": run.triggering_user,
+        "logical_date": shapes::maybe(run.logical_date),
+        "data_interval_start": shapes::maybe(run.data_interval_start),
+        "data_interval_end": shapes::maybe(run.data_interval_end),
+        "run_after": shapes::instant(run.run_after),
+        "queued_at": shapes::instant(run.queued_at),
+        "start_date": shapes::maybe(run.started_at),
+        "end_date": shapes::maybe(run.ended_at),
+        "duration": shapes::seconds(run.started_at, run.ended_at),
+        "last_scheduling_decision": null,
+        "conf": run.conf,
+        "note": run.note,
+        "dag_versions": [shapes::version(dag_id, run.version_number, version_created)],
+        "bundle_version": null,
+        "partition_key": null,
+    })
+}

@@ -1,0 +1,190 @@
+//! `/dags`: the DAGs, their details, and pausing them.
+
+use super::body::Body;
+use super::error::ApiError;
+use super::query::Pairs;
+use super::shapes;
+use crate::AppState;
+use crate::actor::ApiActor;
+use crate::definition::Definition;
+use axum::Json;
+use axum::extract::{Path, State};
+use esteira_core::states::RunState;
+use esteira_store::{DagRow, RunFilter};
+use serde_json::{Map, Value, json};
+use std::collections::HashSet;
+
+/// The DAG of this name; 404 when there is none.
+pub(super) async fn find(state: &AppState, dag_id: &str) -> Result<DagRow, ApiError> {
+    let dag = state.handle.reader().dag(dag_id).await?;
+    dag.ok_or_else(|| ApiError::not_found(format!("there is no DAG \"{dag_id}\"")))
+}
+
+/// `GET /dags`, with `dag_id_pattern`, `tags`, `owners`, `paused` and `exclude_stale` as filters.
+pub(super) async fn list(State(state): State<AppState>, pairs: Pairs) -> Result<Json<Value>, ApiError> {
+    let window = pairs.window()?;
+    let paused = pairs.boolean("paused")?;
+    let exclude_stale = pairs.boolean("exclude_stale")?.unwrap_or(true);
+    let pattern = pairs.text("dag_id_pattern").map(|pattern| pattern.replace(['%', '*'], "").to_lowercase());
+    let tags: Vec<&str> = pairs.all("tags").collect();
+    let owners: Vec<&str> = pairs.all("owners").collect();
+    let broken = broken_files(&state).await?;
+    let mut found = Vec::new();
+    for dag in state.handle.reader().dags().await? {
+        let definition = Definition::read(dag.definition.clone());
+        let fits = paused.is_none_or(|paused| dag.is_paused == paused)
+            && !(exclude_stale && dag.is_stale)
+            && pattern.as_ref().is_none_or(|pattern| dag.dag_id.as_str().to_lowercase().contains(pattern))
+            && (tags.is_empty() || definition.tags.iter().any(|tag| tags.contains(&tag.as_str())))
+            && (owners.is_empty() || definition.owners.iter().any(|owner| owners.contains(&owner.as_str())));
+        if fits {
+            found.push(shape(&state, &dag, &definition, &broken));
+        }
+    }
+    let total = found.len();
+    Ok(Json(json!({ "dags": window.cut(found).collect::<Vec<_>>(), "total_entries": total })))
+}
+
+/// `GET /dags/{dag_id}`.
+pub(super) async fn one(
+    State(state): State<AppState>,
+    Path(dag_id): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    answer(&state, &dag_id).await
+}
+
+async fn answer(state: &AppState, dag_id: &str) -> Result<Json<Value>, ApiError> {
+    let dag = find(state, dag_id).await?;
+    let definition = Definition::read(dag.definition.clone());
+    let broken = broken_files(state).await?;
+    Ok(Json(Value::Object(shape(state, &dag, &definition, &broken))))
+}
+
+/// `PATCH /dags/{dag_id}`: pauses and unpauses.
+pub(super) async fn patch(
+    State(state): State<AppState>,
+    Path(dag_id): Path<String>,
+    ApiActor(actor): ApiActor,
+    pairs: Pairs,
+    mut body: Body,
+) -> Result<Json<Value>, ApiError> {
+    let masked: Vec<&str> = pairs.all("update_mask").flat_map(|mask| mask.split(',')).collect();
+    if let Some(other) = masked.iter().find(|field| **field != "is_paused") {
+        return Err(ApiError::bad_request(format!("only is_paused can be updated, not {other}")));
+    }
+    let is_paused = body.boolean("is_paused");
+    if is_paused.is_none() {
+        body.fault("is_paused", "missing", "Field required", Value::Null);
+    }
+    body.end()?;
+    find(&state, &dag_id).await?;
+    state.handle.set_paused(dag_id.as_str().into(), is_paused.unwrap_or_default(), actor).await?;
+    answer(&state, &dag_id).await
+}
+
+/// `GET /dags/{dag_id}/details`.
+pub(super) async fn details(
+    State(state): State<AppState>,
+    Path(dag_id): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    let dag = find(&state, &dag_id).await?;
+    let definition = Definition::read(dag.definition.clone());
+    let filter = RunFilter {
+        dag_id: Some(dag_id.clone()),
+        states: vec![RunState::Queued, RunState::Running],
+        ..RunFilter::default()
+    };
+    let active = state.handle.reader().run_count(&filter).await?;
+    let version = state.handle.reader().version_by_id(dag.version_id).await?;
+    let mut shape = shape(&state, &dag, &definition, &broken_files(&state).await?);
+    let more = json!({
+        "catchup": definition.catchup,
+        "dag_run_timeout": null,
+        "asset_expression": null,
+        "doc_md": definition.doc_md,
+        "start_date": shapes::maybe(definition.start_date),
+        "end_date": shapes::maybe(definition.end_date),
+        "is_paused_upon_creation": null,
+        "params": params(&definition),
+        "render_template_as_native_obj": true,
+        "template_search_path": null,
+        "timezone": "UTC",
+        "last_parsed": shapes::instant(dag.loaded_at),
+        "default_args": null,
+        "owner_links": {},
+        "concurrency": 0,
+        "active_runs_count": active,
+        "latest_dag_version": shapes::version(&dag_id, dag.version_number, version.map(|version| version.created_at)),
+    });
+    if let Value::Object(more) = more {
+        shape.extend(more);
+    }
+    Ok(Json(Value::Object(shape)))
+}
+
+/// Params as Airflow tells them: a value and a schema each.
+fn params(definition: &Definition) -> Value {
+    let param = |(name, param): (&String, &Value)| {
+        let mut schema = json!({ "type": param["kind"], "title": param["title"] });
+        if param["choices"].as_array().is_some_and(|choices| !choices.is_empty()) {
+            schema["enum"] = param["choices"].clone();
+        }
+        let shape =
+            json!({ "value": param["default"], "description": param["description"], "schema": schema });
+        (name.clone(), shape)
+    };
+    Value::Object(definition.params.iter().map(param).collect())
+}
+
+/// The files that do not make a DAG at the moment.
+async fn broken_files(state: &AppState) -> Result<HashSet<String>, ApiError> {
+    Ok(state.handle.reader().import_errors().await?.into_iter().map(|error| error.file).collect())
+}
+
+fn shape(
+    state: &AppState,
+    dag: &DagRow,
+    definition: &Definition,
+    broken: &HashSet<String>,
+) -> Map<String, Value> {
+    let dag_id = dag.dag_id.as_str();
+    let loaded = state.handle.dag(dag_id);
+    let next = shapes::maybe(loaded.and_then(|loaded| loaded.next_run_at));
+    let tag = |tag: &String| json!({ "name": tag, "dag_id": dag_id, "dag_display_name": dag_id });
+    let schedule = definition.schedule.text();
+    let shape = json!({
+        "dag_id": dag_id,
+        "dag_display_name": dag_id,
+        "description": definition.description,
+        "is_paused": dag.is_paused,
+        "is_stale": dag.is_stale,
+        "fileloc": dag.file,
+        "relative_fileloc": dag.file,
+        "file_token": shapes::uuid(&["file", &dag.file]),
+        "bundle_name": "dags-folder",
+        "bundle_version": null,
+        "last_parsed_time": shapes::instant(dag.loaded_at),
+        "last_parse_duration": null,
+        "last_expired": null,
+        "timetable_summary": schedule,
+        "timetable_description": schedule.as_deref().unwrap_or("Never, external triggers only"),
+        "timetable_partitioned": false,
+        "timetable_periodic": schedule.is_some(),
+        "tags": definition.tags.iter().map(tag).collect::<Vec<_>>(),
+        "owners": definition.owners,
+        "max_active_tasks": 16,
+        "max_active_runs": 16,
+        "max_consecutive_failed_dag_runs": 0,
+        "has_task_concurrency_limits": false,
+        "has_import_errors": broken.contains(&dag.file),
+        "is_backfillable": false,
+        "next_dagrun_logical_date": next,
+        "next_dagrun_data_interval_start": next,
+        "next_dagrun_data_interval_end": next,
+        "next_dagrun_run_after": next,
+    });
+    match shape {
+        Value::Object(shape) => shape,
+        _ => Map::new(),
+    }
+}

@@ -1,0 +1,32 @@
+//! `/importErrors`: files that make no DAG at the moment.
+
+use super::error::ApiError;
+use super::query::Pairs;
+use super::shapes;
+use crate::AppState;
+use crate::diagnostics;
+use axum::Json;
+use axum::extract::State;
+use esteira_store::ImportErrorRow;
+use serde_json::{Value, json};
+
+pub(super) async fn list(State(state): State<AppState>, pairs: Pairs) -> Result<Json<Value>, ApiError> {
+    let window = pairs.window()?;
+    let errors = state.handle.reader().import_errors().await?;
+    let total = errors.len();
+    let shapes: Vec<Value> =
+        window.cut(errors).enumerate().map(|(place, error)| shape(place, error)).collect();
+    Ok(Json(json!({ "import_errors": shapes, "total_entries": total })))
+}
+
+fn shape(place: usize, error: ImportErrorRow) -> Value {
+    let texts: Vec<String> =
+        diagnostics::read(error.diagnostics).iter().map(diagnostics::Fault::text).collect();
+    json!({
+        "import_error_id": place + 1,
+        "timestamp": shapes::instant(error.at),
+        "filename": error.file,
+        "bundle_name": "dags-folder",
+        "stack_trace": texts.join("\n\n"),
+    })
+}

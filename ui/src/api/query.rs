@@ -1,0 +1,126 @@
+//! Queries of lists: repeated keys, limit and offset, wildcards.
+
+use super::error::{ApiError, Fault};
+use crate::AppState;
+use axum::extract::{FromRequestParts, Query};
+use axum::http::request::Parts;
+use serde_json::json;
+use std::str::FromStr;
+
+/// Airflow's default and largest length of a page.
+const LIMIT_DEFAULT: usize = 50;
+const LIMIT_MAX: usize = 100;
+
+/// How far a list can be read by offset.
+const OFFSET_MAX: usize = 100_000;
+
+/// The query of a request. Keys that nobody asks for are passed over, as Airflow does.
+#[derive(Debug, Default)]
+pub(super) struct Pairs(Vec<(String, String)>);
+
+impl FromRequestParts<AppState> for Pairs {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &AppState) -> Result<Self, ApiError> {
+        let Query(pairs) =
+            Query::try_from_uri(&parts.uri).map_err(|error| ApiError::bad_request(error.to_string()))?;
+        Ok(Self(pairs))
+    }
+}
+
+/// A part of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Window {
+    pub(super) offset: usize,
+    pub(super) limit: usize,
+}
+
+impl Window {
+    /// How many rows must be read from the start of the list.
+    pub(super) fn reach(self) -> u32 {
+        u32::try_from(self.offset + self.limit).unwrap_or(u32::MAX - 1)
+    }
+
+    /// The rows of the window.
+    pub(super) fn cut<T>(self, rows: impl IntoIterator<Item = T>) -> impl Iterator<Item = T> {
+        rows.into_iter().skip(self.offset).take(self.limit)
+    }
+}
+
+impl Pairs {
+    /// The value of a key that is not empty.
+    pub(super) fn text(&self, key: &str) -> Option<String> {
+        self.all(key).find(|value| !value.is_empty()).map(str::to_owned)
+    }
+
+    /// The values of a key that may be repeated.
+    pub(super) fn all<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(name, _)| name == key).map(|(_, value)| value.as_str())
+    }
+
+    /// The value of a key, parsed; what does not parse is a 422.
+    pub(super) fn parsed<T: FromStr>(
+        &self,
+        key: &str,
+        kind: &'static str,
+        message: &str,
+    ) -> Result<Option<T>, ApiError> {
+        let Some(text) = self.text(key) else { return Ok(None) };
+        let parsed = text.parse();
+        parsed
+            .map(Some)
+            .map_err(|_| ApiError::invalid(vec![Fault::of("query", key, kind, message, json!(text))]))
+    }
+
+    /// A whole number.
+    pub(super) fn integer<T: FromStr>(&self, key: &str) -> Result<Option<T>, ApiError> {
+        self.parsed(
+            key,
+            "int_parsing",
+            "Input should be a valid integer, unable to parse string as an integer",
+        )
+    }
+
+    /// `true` or `false`.
+    pub(super) fn boolean(&self, key: &str) -> Result<Option<bool>, ApiError> {
+        self.parsed(key, "bool_parsing", "Input should be a valid boolean, unable to interpret input")
+    }
+
+    /// Limit and offset, kept within bounds.
+    pub(super) fn window(&self) -> Result<Window, ApiError> {
+        let limit = self.integer::<usize>("limit")?.unwrap_or(LIMIT_DEFAULT).clamp(1, LIMIT_MAX);
+        let offset = self.integer::<usize>("offset")?.unwrap_or(0).min(OFFSET_MAX);
+        Ok(Window { offset, limit })
+    }
+}
+
+/// A name in an address; none for the wildcard `~`.
+pub(super) fn unless_wildcard(name: &str) -> Option<String> {
+    (name != "~").then(|| name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pairs(pairs: &[(&str, &str)]) -> Pairs {
+        Pairs(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+    }
+
+    #[test]
+    fn windows_stay_within_bounds() {
+        assert_eq!(pairs(&[]).window().unwrap(), Window { offset: 0, limit: 50 });
+        let window = pairs(&[("limit", "100000"), ("offset", "7")]).window().unwrap();
+        assert_eq!(window, Window { offset: 7, limit: 100 });
+        assert_eq!(pairs(&[("limit", "0")]).window().unwrap().limit, 1);
+        assert!(pairs(&[("limit", "-1")]).window().is_err());
+        assert_eq!(Window { offset: 2, limit: 2 }.cut(0..9).collect::<Vec<_>>(), [2, 3]);
+    }
+
+    #[test]
+    fn keys_may_be_repeated() {
+        let pairs = pairs(&[("state", "failed"), ("x", ""), ("state", "success")]);
+        assert_eq!(pairs.all("state").collect::<Vec<_>>(), ["failed", "success"]);
+        assert_eq!(pairs.text("x"), None);
+    }
+}

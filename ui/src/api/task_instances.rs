@@ -1,0 +1,185 @@
+//! `/dags/{dag_id}/dagRuns/{run_id}/taskInstances`: the task instances of runs, and their attempts.
+
+use super::error::ApiError;
+use super::query::{Pairs, unless_wildcard};
+use super::{dag_runs, shapes};
+use crate::AppState;
+use crate::definition::{Definition, Task};
+use axum::Json;
+use axum::extract::{Path, State};
+use esteira_store::{AttemptKey, AttemptRow, RunFilter, RunKey, RunRow, TaskInstanceRow, VersionId};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+
+/// How many of the newest runs the wildcard `~` looks at.
+const WILDCARD_RUNS_MAX: u32 = 100;
+
+/// An instance with its run.
+pub(super) struct Found {
+    pub(super) run: RunRow,
+    pub(super) instance: TaskInstanceRow,
+}
+
+/// The instance that the address and `?map_index=` name; 404 when there is none.
+pub(super) async fn find(
+    state: &AppState,
+    (dag_id, run_id, task_id): (&str, &str, &str),
+    pairs: &Pairs,
+) -> Result<Found, ApiError> {
+    let run = dag_runs::find(state, dag_id, run_id).await?;
+    let map_index = pairs.integer("map_index")?.unwrap_or(-1);
+    let instance = state.handle.reader().instance(run.run_key, task_id, map_index).await?;
+    let missing = || {
+        ApiError::not_found(format!("run \"{run_id}\" has no task \"{task_id}\" with map index {map_index}"))
+    };
+    Ok(Found { run, instance: instance.ok_or_else(missing)? })
+}
+
+/// `GET …/taskInstances`, in the order of the DAG's file; `~` stands for any DAG or any run.
+pub(super) async fn list(
+    State(state): State<AppState>,
+    Path((dag_id, run_id)): Path<(String, String)>,
+    pairs: Pairs,
+) -> Result<Json<Value>, ApiError> {
+    let window = pairs.window()?;
+    let runs = runs(&state, &dag_id, &run_id).await?;
+    let keys: Vec<RunKey> = runs.iter().map(|run| run.run_key).collect();
+    let by_key: HashMap<RunKey, &RunRow> = runs.iter().map(|run| (run.run_key, run)).collect();
+    let states: Vec<&str> = pairs.all("state").collect();
+    let task_ids: Vec<&str> = pairs.all("task_id").collect();
+    let mut instances = state.handle.reader().instances_of_runs(&keys).await?;
+    instances.retain(|instance| {
+        let label = instance.state.map_or("no_status", |state| state.as_str());
+        let is_wanted = |list: &[&str], value: &str| list.is_empty() || list.contains(&value);
+        is_wanted(&states, label) && is_wanted(&task_ids, instance.task_id.as_str())
+    });
+    let total = instances.len();
+    let mut definitions = Definitions::default();
+    let mut shapes = Vec::new();
+    for instance in window.cut(instances) {
+        let Some(run) = by_key.get(&instance.run_key) else { continue };
+        let definition = definitions.of(&state, run.version_id).await?;
+        shapes.push(shape(run, &instance, definition.tasks.get(instance.task_index as usize)));
+    }
+    Ok(Json(json!({ "task_instances": shapes, "total_entries": total })))
+}
+
+async fn runs(state: &AppState, dag_id: &str, run_id: &str) -> Result<Vec<RunRow>, ApiError> {
+    if let (Some(dag_id), Some(run_id)) = (unless_wildcard(dag_id), unless_wildcard(run_id)) {
+        return Ok(vec![dag_runs::find(state, &dag_id, &run_id).await?]);
+    }
+    let filter = RunFilter { dag_id: unless_wildcard(dag_id), ..RunFilter::default() };
+    let mut runs = state.handle.reader().runs(&filter, WILDCARD_RUNS_MAX).await?.rows;
+    if let Some(run_id) = unless_wildcard(run_id) {
+        runs.retain(|run| run.run_id.as_str() == run_id);
+    }
+    Ok(runs)
+}
+
+/// Definitions, read once for each version.
+#[derive(Default)]
+struct Definitions(HashMap<VersionId, Definition>);
+
+impl Definitions {
+    async fn of(&mut self, state: &AppState, version_id: VersionId) -> Result<&Definition, ApiError> {
+        if !self.0.contains_key(&version_id) {
+            let definition = state.handle.reader().definition(version_id).await?;
+            self.0.insert(version_id, Definition::read(definition.unwrap_or_default()));
+        }
+        Ok(&self.0[&version_id])
+    }
+}
+
+/// `GET …/taskInstances/{task_id}`.
+pub(super) async fn one(
+    State(state): State<AppState>,
+    Path((dag_id, run_id, task_id)): Path<(String, String, String)>,
+    pairs: Pairs,
+) -> Result<Json<Value>, ApiError> {
+    let Found { run, instance } = find(&state, (&dag_id, &run_id, &task_id), &pairs).await?;
+    let mut definitions = Definitions::default();
+    let definition = definitions.of(&state, run.version_id).await?;
+    let mut shape = shape(&run, &instance, definition.tasks.get(instance.task_index as usize));
+    let attempts = attempts(&state, &instance).await?;
+    let arguments = attempts.into_iter().rev().find_map(|attempt| attempt.arguments);
+    shape["rendered_fields"] = arguments.unwrap_or_else(|| json!({}));
+    Ok(Json(shape))
+}
+
+/// `GET …/taskInstances/{task_id}/tries`: the attempts that ended, and the one that runs.
+pub(super) async fn tries(
+    State(state): State<AppState>,
+    Path((dag_id, run_id, task_id)): Path<(String, String, String)>,
+    pairs: Pairs,
+) -> Result<Json<Value>, ApiError> {
+    let Found { run, instance } = find(&state, (&dag_id, &run_id, &task_id), &pairs).await?;
+    let mut definitions = Definitions::default();
+    let definition = definitions.of(&state, run.version_id).await?;
+    let whole = shape(&run, &instance, definition.tasks.get(instance.task_index as usize));
+    let attempts = attempts(&state, &instance).await?;
+    let mut tries: Vec<Value> = attempts.iter().map(|attempt| as_try(&whole, attempt)).collect();
+    if instance.try_number > attempts.last().map_or(0, |attempt| attempt.try_number) {
+        tries.push(whole);
+    }
+    let total = tries.len();
+    Ok(Json(json!({ "task_instances": tries, "total_entries": total })))
+}
+
+async fn attempts(state: &AppState, instance: &TaskInstanceRow) -> Result<Vec<AttemptRow>, ApiError> {
+    let TaskInstanceRow { run_key, task_index, map_index, .. } = *instance;
+    Ok(state.handle.reader().attempts(AttemptKey { run_key, task_index, map_index }).await?)
+}
+
+/// An attempt: the instance with the attempt's own numbers and times.
+fn as_try(whole: &Value, attempt: &AttemptRow) -> Value {
+    let mut shape = whole.clone();
+    let state = if attempt.outcome == "lost" { "failed" } else { attempt.outcome.as_str() };
+    shape["try_number"] = json!(attempt.try_number);
+    shape["state"] = json!(state);
+    shape["start_date"] = json!(shapes::instant(attempt.started_at));
+    shape["end_date"] = json!(shapes::instant(attempt.ended_at));
+    shape["duration"] = shapes::seconds(Some(attempt.started_at), Some(attempt.ended_at));
+    shape["error"] = json!(attempt.error);
+    shape
+}
+
+fn shape(run: &RunRow, instance: &TaskInstanceRow, task: Option<&Task>) -> Value {
+    let (dag_id, run_id, task_id) = (run.dag_id.as_str(), run.run_id.as_str(), instance.task_id.as_str());
+    let operator = task.map(|task| task.operator.as_str());
+    json!({
+        "id": shapes::uuid(&[dag_id, run_id, task_id, &instance.map_index.to_string()]),
+        "dag_id": dag_id,
+        "dag_display_name": dag_id,
+        "dag_run_id": run_id,
+        "task_id": task_id,
+        "task_display_name": task_id,
+        "map_index": instance.map_index,
+        "rendered_map_index": null,
+        "state": instance.state,
+        "try_number": instance.try_number,
+        "max_tries": task.map_or(0, |task| task.retries),
+        "logical_date": shapes::maybe(run.logical_date),
+        "run_after": shapes::instant(run.run_after),
+        "scheduled_when": shapes::maybe(instance.scheduled_at),
+        "queued_when": shapes::maybe(instance.scheduled_at),
+        "start_date": shapes::maybe(instance.started_at),
+        "end_date": shapes::maybe(instance.ended_at),
+        "duration": shapes::seconds(instance.started_at, instance.ended_at),
+        "operator": operator,
+        "operator_name": operator,
+        "pool": "default_pool",
+        "pool_slots": 1,
+        "queue": null,
+        "priority_weight": 1,
+        "hostname": null,
+        "unixname": null,
+        "pid": null,
+        "executor": null,
+        "executor_config": "{}",
+        "note": null,
+        "rendered_fields": {},
+        "trigger": null,
+        "triggerer_job": null,
+        "dag_version": shapes::version(dag_id, run.version_number, None),
+    })
+}

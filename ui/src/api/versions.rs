@@ -1,0 +1,68 @@
+//! `/dags/{dag_id}/dagVersions` and `/dagSources/{dag_id}`: what a DAG's file said, and when.
+
+use super::error::ApiError;
+use super::query::Pairs;
+use super::{dags, shapes};
+use crate::AppState;
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
+use esteira_store::VersionRow;
+use serde_json::{Value, json};
+
+pub(super) async fn list(
+    State(state): State<AppState>,
+    Path(dag_id): Path<String>,
+    pairs: Pairs,
+) -> Result<Json<Value>, ApiError> {
+    let window = pairs.window()?;
+    dags::find(&state, &dag_id).await?;
+    let versions = state.handle.reader().versions(&dag_id).await?;
+    let total = versions.len();
+    let shapes: Vec<Value> = window.cut(versions).map(|version| shape(&version)).collect();
+    Ok(Json(json!({ "dag_versions": shapes, "total_entries": total })))
+}
+
+pub(super) async fn one(
+    State(state): State<AppState>,
+    Path((dag_id, number)): Path<(String, i64)>,
+) -> Result<Json<Value>, ApiError> {
+    Ok(Json(shape(&find(&state, &dag_id, number).await?)))
+}
+
+/// `GET /dagSources/{dag_id}`: the YAML, of the newest version or `?version_number=`; as text when `Accept` asks.
+pub(super) async fn source(
+    State(state): State<AppState>,
+    Path(dag_id): Path<String>,
+    pairs: Pairs,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let dag = dags::find(&state, &dag_id).await?;
+    let number = pairs.integer("version_number")?.unwrap_or(dag.version_number);
+    let version = find(&state, &dag_id, number).await?;
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    if accept.starts_with("text/plain") {
+        return Ok(version.source.into_response());
+    }
+    let shape = json!({
+        "dag_id": dag_id,
+        "dag_display_name": dag_id,
+        "version_number": number,
+        "content": version.source,
+    });
+    Ok(Json(shape).into_response())
+}
+
+async fn find(state: &AppState, dag_id: &str, number: i64) -> Result<VersionRow, ApiError> {
+    let version = state.handle.reader().version(dag_id, number).await?;
+    version.ok_or_else(|| ApiError::not_found(format!("DAG \"{dag_id}\" has no version {number}")))
+}
+
+fn shape(version: &VersionRow) -> Value {
+    let mut shape =
+        shapes::version(version.dag_id.as_str(), version.version_number, Some(version.created_at));
+    shape["source_hash"] = json!(version.source_hash);
+    shape["file"] = json!(version.file);
+    shape
+}

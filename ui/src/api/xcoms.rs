@@ -1,0 +1,64 @@
+//! `…/taskInstances/{task_id}/xcomEntries`: what task instances pushed.
+
+use super::error::ApiError;
+use super::query::{Pairs, unless_wildcard};
+use super::{dag_runs, shapes};
+use crate::AppState;
+use axum::Json;
+use axum::extract::{Path, State};
+use esteira_store::{RunRow, XcomRow};
+use serde_json::{Value, json};
+
+/// The entries, without their values; `~` stands for any task.
+pub(super) async fn list(
+    State(state): State<AppState>,
+    Path((dag_id, run_id, task_id)): Path<(String, String, String)>,
+    pairs: Pairs,
+) -> Result<Json<Value>, ApiError> {
+    let window = pairs.window()?;
+    let run = dag_runs::find(&state, &dag_id, &run_id).await?;
+    let mut rows = state.handle.reader().xcoms(run.run_key, unless_wildcard(&task_id).as_deref()).await?;
+    let map_index: Option<i32> = pairs.integer("map_index")?;
+    rows.retain(|row| map_index.is_none_or(|map_index| row.map_index == map_index));
+    let total = rows.len();
+    let entries: Vec<Value> = window.cut(rows).map(|row| shape(&run, &row)).collect();
+    Ok(Json(json!({ "xcom_entries": entries, "total_entries": total })))
+}
+
+/// One entry with its value.
+pub(super) async fn one(
+    State(state): State<AppState>,
+    Path((dag_id, run_id, task_id, key)): Path<(String, String, String, String)>,
+    pairs: Pairs,
+) -> Result<Json<Value>, ApiError> {
+    let run = dag_runs::find(&state, &dag_id, &run_id).await?;
+    let map_index = pairs.integer("map_index")?.unwrap_or(-1);
+    let reader = state.handle.reader();
+    let rows = reader.xcoms(run.run_key, Some(&task_id)).await?;
+    let row = rows.iter().find(|row| row.key == key && row.map_index == map_index);
+    let missing =
+        || ApiError::not_found(format!("task \"{task_id}\" pushed no value \"{key}\" in run \"{run_id}\""));
+    let row = row.ok_or_else(missing)?;
+    let value = reader.xcom_value(run.run_key, &task_id, map_index, &key).await?;
+    let mut shape = shape(&run, row);
+    let as_text = pairs.boolean("stringify")?.unwrap_or(false);
+    shape["value"] =
+        if as_text { json!(value.unwrap_or_default().to_string()) } else { value.unwrap_or_default() };
+    Ok(Json(shape))
+}
+
+fn shape(run: &RunRow, row: &XcomRow) -> Value {
+    json!({
+        "key": row.key,
+        "timestamp": shapes::instant(row.at),
+        "logical_date": shapes::maybe(run.logical_date),
+        "run_after": shapes::instant(run.run_after),
+        "map_index": row.map_index,
+        "task_id": row.task_id,
+        "task_display_name": row.task_id,
+        "dag_id": run.dag_id,
+        "dag_display_name": run.dag_id,
+        "run_id": run.run_id,
+        "size": row.size,
+    })
+}
