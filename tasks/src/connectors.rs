@@ -255,6 +255,17 @@ mod tests {
         connectors.objects("minio_default").await.unwrap().ping().await.unwrap();
     }
 
+    #[cfg(feature = "redis")]
+    #[tokio::test]
+    async fn a_client_is_made_once_for_each_connection_and_patience() {
+        let (connectors, _, _home) = connectors(&[("ESTEIRA_CONN_REDIS_DEFAULT", "redis://localhost")]);
+        let cache = connectors.cache("redis_default").await.unwrap();
+        let again = connectors.clone().cache("redis_default").await.unwrap();
+        assert!(Arc::ptr_eq(&cache, &again));
+        let hurried = connectors.with_patience(Duration::from_secs(1)).cache("redis_default").await.unwrap();
+        assert!(!Arc::ptr_eq(&cache, &hurried));
+    }
+
     #[tokio::test]
     async fn a_wrong_scheme_and_an_unknown_id_are_named() {
         let (connectors, masker, _home) =

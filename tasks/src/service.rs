@@ -1,4 +1,8 @@
 //! How a service that does not answer is told of: which one, at which address, and what to do.
+#![cfg_attr(
+    not(all(feature = "kafka", feature = "redis", feature = "rabbitmq", feature = "s3")),
+    allow(dead_code, reason = "a build without some of the clients does not use all that they share")
+)]
 
 use esteira_operator::{Connection, TaskError};
 use std::fmt;

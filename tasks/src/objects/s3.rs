@@ -134,7 +134,9 @@ impl S3Objects {
                 self.endpoint.error(ServiceErrorKind::Denied, format!("refused the credentials: {code}"))
             }
             (403, _) => self.endpoint.error(ServiceErrorKind::Denied, format!("denied access: {said}")),
-            (429 | 500..=599, _) | (_, "RequestTimeout") => self.endpoint.unavailable(format!("is not ready: {said}")),
+            (429 | 500..=599, _) | (_, "RequestTimeout") => {
+                self.endpoint.unavailable(format!("is not ready: {said}"))
+            }
             (400..=499, _) => self.endpoint.rejected(format!("refused: {said}")),
             _ => self.endpoint.error(ServiceErrorKind::Faulty, format!("answered {status}: {said}")),
         }

@@ -15,6 +15,7 @@ on_twin_and_real!("rabbitmq_default":
     messages_and_names_are_any_text,
     five_thousand_messages_in_one_go,
     peeks_at_the_same_time_see_the_same,
+    senders_and_takers_at_the_same_time_lose_nothing,
     bad_names_are_rejected,
     it_answers,
 );
@@ -122,6 +123,30 @@ async fn peeks_at_the_same_time_see_the_same(target: Target) {
         assert_eq!(peek.await.unwrap(), numbered(0..10));
     }
     queue.take(&name, 20).await.unwrap();
+}
+
+async fn senders_and_takers_at_the_same_time_lose_nothing(target: Target) {
+    let name = target.name("crowd");
+    let queues: Vec<_> = futures::future::join_all((0..4).map(|_| open(&target))).await;
+    let work = queues.into_iter().enumerate().map(|(number, queue)| {
+        let name = name.clone();
+        tokio::spawn(async move {
+            let mut taken = Vec::new();
+            for round in 0..10 {
+                let first = (number * 10 + round) * 3;
+                queue.publish(&name, &numbered(first..first + 3)).await.unwrap();
+                taken.extend(queue.take(&name, 2).await.unwrap());
+            }
+            taken
+        })
+    });
+    let mut taken = Vec::new();
+    for part in work.collect::<Vec<_>>() {
+        taken.extend(part.await.unwrap());
+    }
+    taken.extend(open(&target).await.take(&name, 1_000).await.unwrap());
+    taken.sort_by_key(|message| message.message_id.trim_start_matches("alert-").parse::<usize>().unwrap());
+    assert_eq!(taken, numbered(0..120));
 }
 
 async fn bad_names_are_rejected(target: Target) {

@@ -17,6 +17,7 @@ on_twin_and_real!("kafka_default":
     a_commit_works_after_its_consumer_is_gone,
     groups_do_not_disturb_each_other,
     producers_append_to_each_other,
+    senders_at_the_same_time_lose_nothing,
     waiting_ends_when_a_message_comes,
     a_poll_takes_no_more_than_it_was_told,
     bad_names_are_rejected,
@@ -186,6 +187,28 @@ async fn producers_append_to_each_other(target: Target) {
     let payloads: Vec<Bytes> =
         read(&mut consumer, 5).await.into_iter().map(|record| record.payload).collect();
     assert_eq!(payloads, numbered(0..5).into_iter().map(|message| message.payload).collect::<Vec<_>>());
+}
+
+async fn senders_at_the_same_time_lose_nothing(target: Target) {
+    let topic = target.name("senders");
+    // Clients of their own, as several processes would have; also when the first of all things is made.
+    let streams: Vec<_> = futures::future::join_all((0..6).map(|_| open(&target))).await;
+    let sends = streams.into_iter().map(|stream| {
+        let topic = topic.clone();
+        tokio::spawn(async move {
+            let mut producer = stream.producer(&topic).await.unwrap();
+            for message in numbered(0..20) {
+                producer.send(message).await.unwrap();
+                producer.flush().await.unwrap();
+            }
+        })
+    });
+    for send in sends.collect::<Vec<_>>() {
+        send.await.unwrap();
+    }
+    let mut consumer = open(&target).await.consumer(&topic, "group").await.unwrap();
+    let offsets: Vec<i64> = read(&mut consumer, 120).await.iter().map(|record| record.offset).collect();
+    assert_eq!(offsets, (0..120).collect::<Vec<_>>());
 }
 
 async fn waiting_ends_when_a_message_comes(target: Target) {
