@@ -26,7 +26,7 @@ use serde_json::Value;
 use std::sync::Arc;
 
 /// Alerts beside the charts.
-const ALERTS_BESIDE: usize = 9;
+const ALERTS_BESIDE: usize = 20;
 
 /// Alerts on their own page, unless it is asked for more.
 const ALERTS_LISTED: usize = 200;

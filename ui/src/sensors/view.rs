@@ -208,7 +208,7 @@ fn gauge(snapshot: &Snapshot, index: usize, quantity: &Quantity, value: f64) -> 
     let values = snapshot.between(end - 28 * DAY, end).iter().filter_map(|reading| reading.values[index]);
     let (low, high) = values.fold((value, value), |(low, high), value| (low.min(value), high.max(value)));
     let position = if high > low { (value - low) / (high - low) * 100.0 } else { 50.0 };
-    let text = format!("28-day range {} – {} {}", quantity.text(low), quantity.text(high), quantity.unit);
+    let text = format!("28 days: {} – {} {}", quantity.text(low), quantity.text(high), quantity.unit);
     Some(Gauge { has_limit: false, position: format!("{position:.1}"), is_over: false, text })
 }
 
@@ -241,6 +241,14 @@ pub(crate) fn facts(snapshot: &Snapshot, stats: &Stats, run: Option<&LastRun>, n
         )
         .leading_to("/sensors/alerts"),
     ];
+    if let Some(run) = run {
+        let rejected = run.rejected.map_or_else(|| "–".to_owned(), grouped);
+        facts.push(Fact::new(
+            "rejected",
+            rejected,
+            "Rows and messages that the last run set aside".to_owned(),
+        ));
+    }
     if let Some(last) = snapshot.last() {
         facts.push(Fact::new(
             "last reading",
@@ -249,12 +257,6 @@ pub(crate) fn facts(snapshot: &Snapshot, stats: &Stats, run: Option<&LastRun>, n
         ));
     }
     if let Some(run) = run {
-        let rejected = run.rejected.map_or_else(|| "–".to_owned(), grouped);
-        facts.push(Fact::new(
-            "rejected",
-            rejected,
-            "Rows and messages that the last run set aside".to_owned(),
-        ));
         let title = format!("{} · {}", run.row.run_id, run.row.started_at.unwrap_or(run.row.queued_at));
         facts.push(Fact::new("last run", run_text(&run.row, now), title).leading_to(run.url()));
     }

@@ -1,0 +1,69 @@
+// What comes while the page is open: server-sent events wake it; it never asks by the clock. A hidden page lets go.
+
+import { countText } from "./format.js";
+
+/** Refreshing happens no more often than this, in milliseconds. */
+const REFRESH_PERIOD = 1000;
+/** The badge stays for so long after the last progress. */
+const BADGE_STAYS = 2500;
+/** What pipelines count, in words. */
+const WORDS = { sent: "sending", consumed: "reading", stored: "storing", alerts: "alerting" };
+
+export class Live {
+  /** `refresh` brings the page up to date. */
+  constructor(root, refresh) {
+    this.badge = root.querySelector("[data-streaming]");
+    this.refresh = refresh;
+    this.rates = new Map();
+    document.addEventListener("visibilitychange", () => (document.hidden ? this.close() : this.open()));
+    this.open();
+  }
+
+  open() {
+    if (this.source || document.hidden) return;
+    this.source = new EventSource("/api/sensors/stream");
+    this.source.addEventListener("counts", (event) => {
+      // The first tells how it is; what has come while the page was hidden, or while it loaded, differs from before.
+      const isNews = this.counts !== undefined && this.counts !== event.data;
+      this.counts = event.data;
+      if (isNews) this.schedule();
+    });
+    this.source.addEventListener("run", () => this.schedule());
+    this.source.addEventListener("progress", (event) => this.progress(JSON.parse(event.data)));
+  }
+
+  close() {
+    this.source?.close();
+    this.source = null;
+  }
+
+  /** Refreshes soon, once for all that comes until then. */
+  schedule() {
+    if (this.timer) return;
+    const wait = Math.max(0, (this.refreshedAt ?? -Infinity) + REFRESH_PERIOD - performance.now());
+    this.timer = setTimeout(async () => {
+      this.refreshedAt = performance.now();
+      await this.refresh().catch((error) => console.warn("the page could not be refreshed", error));
+      this.timer = null;
+    }, Math.max(wait, 50));
+  }
+
+  progress({ run_id, task_id, done, total, unit }) {
+    const word = WORDS[unit];
+    if (!word) return;
+    const key = `${run_id} ${task_id}`;
+    const now = performance.now();
+    const first = this.rates.get(key) ?? { at: now, done };
+    this.rates.set(key, first);
+    const rate = now - first.at > 150 ? (done - first.done) / ((now - first.at) / 1000) : 0;
+    const of = total ? ` of ${countText(total)}` : "";
+    const speed = rate > 0 ? ` · ${countText(Math.round(rate))}/s` : "";
+    this.badge.textContent = `${word} ${countText(done)}${of}${speed}`;
+    this.badge.hidden = false;
+    clearTimeout(this.badgeTimer);
+    this.badgeTimer = setTimeout(() => {
+      this.badge.hidden = true;
+      this.rates.clear();
+    }, BADGE_STAYS);
+  }
+}

@@ -1,0 +1,117 @@
+// The whole data set in a strip, with the period shown as a window that is dragged, stretched or moved by keys.
+
+import { dayText, spanText, timeText, timeTicks, HOUR } from "./format.js";
+import { areaPath, draw, linePath, onWidth, set } from "./svg.js";
+
+const HEIGHT = 66;
+const BASE = 48;
+const SIDE = 6;
+const GRIP = 7;
+/** What the strip draws. */
+const FIELD = "NO2";
+
+export class Overview {
+  constructor(section, board) {
+    this.board = board;
+    this.svg = section.querySelector("svg");
+    this.shown = section.querySelector("[data-shown]");
+    this.hint = section.querySelector(".hint");
+    this.undo = section.querySelector("[data-reset]");
+    this.svg.dataset.field = FIELD;
+    this.svg.setAttribute("height", HEIGHT);
+    this.back = draw(this.svg, "g");
+    this.track = draw(this.svg, "rect", { class: "plot-track", y: 0, height: BASE });
+    this.shades = [draw(this.svg, "rect", { class: "plot-shade" }), draw(this.svg, "rect", { class: "plot-shade" })];
+    for (const shade of this.shades) set(shade, { y: 0, height: BASE, "pointer-events": "none" });
+    this.window = draw(this.svg, "rect", { class: "plot-window", y: 0.6, height: BASE - 1.2, rx: 3 });
+    this.handles = ["from", "to"].map(() => draw(this.svg, "rect", { class: "plot-handle", y: 14, width: 4, height: 20, rx: 2, "pointer-events": "none" }));
+    this.grips = ["from", "to"].map(() => draw(this.svg, "rect", { class: "plot-grip", y: 0, width: GRIP * 2, height: BASE }));
+    onWidth(this.svg, (width) => {
+      this.width = width;
+      this.render();
+    });
+    this.undo.addEventListener("click", () => board.reset());
+    this.svg.addEventListener("keydown", (event) => board.key(event, null));
+    this.listen();
+  }
+
+  toX = (time) => {
+    const { first, last } = this.board.series;
+    return SIDE + ((time - first) / (last - first || 1)) * (this.width - 2 * SIDE);
+  };
+
+  toTime = (x) => {
+    const { first, last } = this.board.series;
+    return first + Math.min(1, Math.max(0, (x - SIDE) / (this.width - 2 * SIDE))) * (last - first);
+  };
+
+  /** Draws the data set; the window follows. */
+  render() {
+    const { series } = this.board;
+    if (!this.width || !series?.length) return;
+    set(this.svg, { viewBox: `0 0 ${this.width} ${HEIGHT}` });
+    this.back.replaceChildren();
+    const all = [series.first, series.last];
+    const { high } = series.summary(FIELD, all);
+    const toY = (value) => BASE - 3 - (value / (high || 1)) * (BASE - 8);
+    const stretches = series.stretches(FIELD, all, this.toX, toY);
+    draw(this.back, "path", { class: "plot-area", d: areaPath(stretches, BASE) });
+    draw(this.back, "path", { class: "plot-line", d: linePath(stretches) });
+    draw(this.back, "path", { class: "plot-grid", d: `M${SIDE} ${BASE}H${this.width - SIDE}` });
+    for (const { time, label } of timeTicks(...all, this.width / 90)) {
+      const x = this.toX(time);
+      if (x > 24 && x < this.width - 24)
+        draw(this.back, "text", { class: "plot-label", x, y: HEIGHT - 5, "text-anchor": "middle" }, label);
+    }
+    set(this.track, { x: 0, width: this.width });
+    this.renderWindow();
+  }
+
+  /** Draws the window. */
+  renderWindow() {
+    const { view, series, isZoomed } = this.board;
+    if (!this.width || !series?.length) return;
+    const [from, to] = view.map((time) => Math.min(Math.max(this.toX(time), SIDE), this.width - SIDE));
+    set(this.window, { x: from, width: Math.max(2, to - from) });
+    set(this.shades[0], { x: 0, width: from });
+    set(this.shades[1], { x: to, width: Math.max(0, this.width - to) });
+    [from, to].forEach((x, index) => {
+      set(this.handles[index], { x: x - 2 });
+      set(this.grips[index], { x: x - GRIP });
+    });
+    this.shown.textContent = `${timeText(view[0])} – ${timeText(view[1])} · ${spanText(view[1] - view[0])}`;
+    this.undo.hidden = !isZoomed;
+    this.hint.textContent = `${this.board.isDense ? "Bold: mean of each day · drag" : "Drag"} on a chart to zoom`;
+    const share = ((view[0] + view[1]) / 2 - series.first) / (series.last - series.first || 1);
+    set(this.svg, { "aria-valuenow": Math.round(share * 100), "aria-valuetext": `from ${dayText(view[0])} to ${dayText(view[1])}, ${spanText(view[1] - view[0])}` });
+  }
+
+  listen() {
+    const { svg, board } = this;
+    const at = (event) => event.clientX - svg.getBoundingClientRect().left;
+    let drag = null;
+    svg.addEventListener("pointerdown", (event) => {
+      if (event.button !== 0) return;
+      const part = this.grips.indexOf(event.target);
+      const kind = part >= 0 ? ["from", "to"][part] : event.target === this.window ? "move" : "new";
+      drag = { kind, at: this.toTime(at(event)), view: [...board.view] };
+      svg.setPointerCapture(event.pointerId);
+    });
+    svg.addEventListener("pointermove", (event) => drag && board.show(dragged(drag, this.toTime(at(event)), board)));
+    svg.addEventListener("pointerup", () => {
+      if (drag) board.remember();
+      drag = null;
+    });
+    svg.addEventListener("dblclick", () => board.reset());
+  }
+}
+
+/** The period that a drag makes of the one before. */
+function dragged({ kind, at, view: [from, to] }, now, board) {
+  const least = 6 * HOUR;
+  if (kind === "from") return [Math.min(now, to - least), to];
+  if (kind === "to") return [from, Math.max(now, from + least)];
+  if (kind === "move") return board.within([from + now - at, to + now - at]);
+  const [start, end] = [Math.min(at, now), Math.max(at, now)];
+  return end - start < least ? [from, to] : [start, end];
+}
