@@ -47,6 +47,7 @@ pub(crate) struct Visitor {
     /// `light` or `dark` when chosen, else empty: as the system has it.
     theme: &'static str,
     import_errors: usize,
+    newest_event: u64,
 }
 
 impl FromRequestParts<AppState> for Visitor {
@@ -54,8 +55,10 @@ impl FromRequestParts<AppState> for Visitor {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Infallible> {
         // A database that cannot be read is told of by the page itself, not by its frame.
+        // Read before the page reads anything: what happens from here on comes to the page as live events.
+        let newest_event = state.handle.reader().event_count().await.unwrap_or(0);
         let import_errors = state.handle.reader().import_errors().await.map_or(0, |errors| errors.len());
-        Ok(Self { theme: chosen_theme(parts), import_errors })
+        Ok(Self { theme: chosen_theme(parts), import_errors, newest_event })
     }
 }
 
@@ -68,6 +71,7 @@ impl Visitor {
             crumbs: Vec::new(),
             theme: self.theme,
             import_errors: self.import_errors,
+            newest_event: self.newest_event,
             scripts: Vec::new(),
             styles: Vec::new(),
             events: String::new(),
@@ -98,6 +102,7 @@ pub(crate) struct Frame {
     pub(crate) crumbs: Vec<Crumb>,
     pub(crate) theme: &'static str,
     pub(crate) import_errors: usize,
+    pub(crate) newest_event: u64,
     pub(crate) scripts: Vec<String>,
     pub(crate) styles: Vec<String>,
     /// The query of the live events that the page wants: `dag_id=x&run_id=y`.
