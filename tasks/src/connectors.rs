@@ -233,6 +233,7 @@ pub(crate) fn install_cryptography() {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
     use esteira_operator::EnvironmentConnections;

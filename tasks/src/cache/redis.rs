@@ -164,7 +164,7 @@ impl Cache for RedisCache {
                     pipeline.cmd("PEXPIRE").arg(key).arg(milliseconds.max(1)).ignore();
                 }
             }
-            if pipeline.len() > 0 {
+            if !pipeline.is_empty() {
                 self.run::<()>(&pipeline).await?;
             }
         }

@@ -63,6 +63,7 @@ pub(super) fn key_part(name: &str, is_folder: bool) -> Option<String> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
     use proptest::prelude::*;

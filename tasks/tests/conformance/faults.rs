@@ -8,6 +8,7 @@ use esteira_tasks::objects::NewObject;
 use esteira_tasks::queue::QueueMessage;
 use esteira_tasks::service::{ServiceError, ServiceErrorKind};
 use esteira_tasks::stream::Message;
+use std::io::Write;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use tokio::io::copy_bidirectional;
@@ -283,7 +284,9 @@ fn tls_url(service: &str) -> Option<(String, String)> {
 
 async fn assert_tls(id: &'static str, service: &str) {
     let Some((untrusting, trusting)) = tls_url(service) else {
-        eprintln!("SKIPPED: {service} over TLS (ESTEIRA_TEST_TLS_{service} is not set)");
+        let text = format!("SKIPPED: {service} over TLS (ESTEIRA_TEST_TLS_{service} is not set)");
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "{text}");
+        std::io::stderr().write_all(format!("{text}\n").as_bytes()).unwrap();
         return;
     };
     exercise(&connect(id, Some(&trusting), PathBuf::new()), id, &unique()).await.unwrap();
@@ -342,7 +345,7 @@ async fn a_queue_of_another_kind_is_used_if_it_is_durable_and_refused_if_not() {
     let message =
         QueueMessage { message_id: "1".into(), content_type: "text/plain".into(), body: Bytes::new() };
     queue.publish(&bounded, std::slice::from_ref(&message)).await.unwrap();
-    assert_eq!(queue.take(&bounded, 10).await.unwrap(), [message.clone()]);
+    assert_eq!(queue.take(&bounded, 10).await.unwrap(), std::slice::from_ref(&message));
     let error = queue.publish(&fleeting, &[message]).await.unwrap_err();
     assert_eq!(error.kind, ServiceErrorKind::Rejected, "{error}");
     assert!(error.message.contains("durable"), "{error}");
