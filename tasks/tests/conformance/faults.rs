@@ -1,7 +1,7 @@
 //! Services that are not there, refuse us, go away and come back: what the reader is told, and that nothing more is
 //! needed than the service being back.
 
-use crate::support::{Target, connect, real_url};
+use crate::support::{connect, real_url};
 use bytes::Bytes;
 use esteira_tasks::connectors::Connectors;
 use esteira_tasks::objects::NewObject;
@@ -331,7 +331,7 @@ async fn kafka_speaks_tls() {
 async fn a_queue_of_another_kind_is_used_if_it_is_durable_and_refused_if_not() {
     use lapin::options::QueueDeclareOptions;
     use lapin::types::{AMQPValue, FieldTable};
-    let Some(target) = Target::real("rabbitmq_default") else { return };
+    let Some(target) = crate::support::Target::real("rabbitmq_default") else { return };
     let url = real_url("rabbitmq_default").unwrap();
     let connection = lapin::Connection::connect(&url, lapin::ConnectionProperties::default()).await.unwrap();
     let channel = connection.create_channel().await.unwrap();
@@ -354,7 +354,7 @@ async fn a_queue_of_another_kind_is_used_if_it_is_durable_and_refused_if_not() {
 #[cfg(feature = "redis")]
 #[tokio::test]
 async fn a_key_that_holds_something_else_is_not_taken_for_a_hash() {
-    let Some(target) = Target::real("redis_default") else { return };
+    let Some(target) = crate::support::Target::real("redis_default") else { return };
     let client = redis::Client::open(real_url("redis_default").unwrap()).unwrap();
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();
     let key = target.name("text");

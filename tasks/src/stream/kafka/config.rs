@@ -12,7 +12,7 @@ const PORT: u16 = 9092;
 
 /// Bounds of one request, within the connection's patience.
 const REQUEST_TIMEOUT_MIN: Duration = Duration::from_secs(1);
-const REQUEST_TIMEOUT_MAX: Duration = Duration::from_secs(10);
+const REQUEST_TIMEOUT_MAX: Duration = Duration::from_secs(5);
 
 /// Messages that go out together: a short wait fills a batch, and a batch costs little more than a message.
 const LINGER_MILLISECONDS: &str = "5";

@@ -8,7 +8,7 @@
 
 use super::config::Config;
 use super::fault::{Watch, fault};
-use super::{blocking, drop_aside, partitions_of};
+use super::{EVENTS_HEARD_MAX, blocking, drop_aside, partitions_of};
 use crate::service::ServiceError;
 use crate::stream::{Committer, Consumer, Offsets, Record};
 use async_trait::async_trait;
@@ -112,20 +112,28 @@ async fn take_up(reader: &Arc<Reader>) -> Result<BTreeMap<i32, i64>, ServiceErro
     let work = Arc::clone(reader);
     blocking(&reader.config, move || {
         let Some(client) = &work.client else { return Ok(BTreeMap::new()) };
-        let partitions = partitions_of(&work.config, client, &work.topic)?;
-        if partitions.is_empty() {
-            return Ok(BTreeMap::new());
-        }
-        let starts = work.starts(client, &partitions).and_then(|starts| {
-            client.assign(&work.list(&starts)?)?;
-            Ok(starts)
-        });
-        starts.map_err(|error| fault(&work.config.endpoint, client.context(), &error))
+        work.take_up(client).map_err(|error| {
+            // What librdkafka had to say comes with the messages, of which there are none yet.
+            for _ in 0..EVENTS_HEARD_MAX {
+                let _ = client.recv().now_or_never();
+            }
+            fault(&work.config.endpoint, client.context(), &error)
+        })
     })
     .await
 }
 
 impl Reader {
+    fn take_up(&self, client: &Client) -> Result<BTreeMap<i32, i64>, KafkaError> {
+        let partitions = partitions_of(&self.config, client, &self.topic)?;
+        if partitions.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let starts = self.starts(client, &partitions)?;
+        client.assign(&self.list(&starts)?)?;
+        Ok(starts)
+    }
+
     /// Where the group goes on: at its committed offsets, unless Kafka no longer has (or does not have) that message.
     fn starts(&self, client: &Client, partitions: &[i32]) -> Result<BTreeMap<i32, i64>, KafkaError> {
         let committed = self.committed(client, partitions.iter().copied())?;

@@ -71,12 +71,8 @@ fn explained(endpoint: &Endpoint, fault: ServiceError, complaint: &str) -> Servi
     endpoint.unavailable(format!("{} ({complaint})", fault.message))
 }
 
-/// The fault of a topic or a message, by its code.
-pub(super) fn topic_fault(endpoint: &Endpoint, code: RDKafkaErrorCode) -> ServiceError {
-    code_fault(endpoint, code)
-}
-
-fn code_fault(endpoint: &Endpoint, code: RDKafkaErrorCode) -> ServiceError {
+/// The fault that a code stands for.
+pub(super) fn code_fault(endpoint: &Endpoint, code: RDKafkaErrorCode) -> ServiceError {
     use RDKafkaErrorCode as Code;
     match code {
         Code::BrokerTransportFailure | Code::AllBrokersDown | Code::Resolve | Code::NetworkException => {

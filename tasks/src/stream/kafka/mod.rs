@@ -11,7 +11,7 @@ mod producer;
 
 use self::config::Config;
 use self::consumer::KafkaConsumer;
-use self::fault::{Watch, fault, topic_fault};
+use self::fault::{Watch, code_fault, fault};
 use self::producer::KafkaProducer;
 use super::{Consumer as StreamConsumer, Offsets, Producer, Stream, check_topic};
 use crate::service::{ServiceError, ServiceErrorKind};
@@ -69,8 +69,9 @@ async fn look_up<T: Send + 'static>(
     let (config, topic) = (Arc::clone(config), topic.to_owned());
     blocking(&Arc::clone(&config), move || {
         let client: BaseConsumer<Watch> = config.create(&config.lookup(), &Watch::default())?;
-        let partitions = partitions_of(&config, &client, &topic)?;
-        ask(&client, &topic, &partitions).map_err(|error| fault_of(&config, &client, &error))
+        let answer =
+            partitions_of(&config, &client, &topic).and_then(|partitions| ask(&client, &topic, &partitions));
+        answer.map_err(|error| fault_of(&config, &client, &error))
     })
     .await
 }
@@ -80,20 +81,20 @@ fn partitions_of(
     config: &Config,
     client: &impl Consumer<Watch>,
     topic: &str,
-) -> Result<Vec<i32>, ServiceError> {
-    let metadata = client.fetch_metadata(Some(topic), config.timeout());
-    let metadata = metadata.map_err(|error| fault(&config.endpoint, client.context(), &error))?;
+) -> Result<Vec<i32>, KafkaError> {
+    let metadata = client.fetch_metadata(Some(topic), config.timeout())?;
     let Some(found) = metadata.topics().first() else { return Ok(Vec::new()) };
     match found.error().map(RDKafkaErrorCode::from) {
-        None => ready_partitions(config, found),
+        None => ready_partitions(found),
         Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => Ok(Vec::new()),
-        Some(code) => Err(topic_fault(&config.endpoint, code)),
+        Some(code) => Err(KafkaError::MetadataFetch(code)),
     }
 }
 
-fn ready_partitions(config: &Config, topic: &MetadataTopic) -> Result<Vec<i32>, ServiceError> {
+/// A topic that was made a moment ago may not have leaders yet.
+fn ready_partitions(topic: &MetadataTopic) -> Result<Vec<i32>, KafkaError> {
     if topic.partitions().iter().any(|partition| partition.leader() < 0) {
-        return Err(config.endpoint.unavailable("has no leader for a partition of the topic yet"));
+        return Err(KafkaError::MetadataFetch(RDKafkaErrorCode::LeaderNotAvailable));
     }
     Ok(topic.partitions().iter().map(|partition| partition.id()).collect())
 }
@@ -108,7 +109,7 @@ async fn create_topic(config: &Arc<Config>, topic: &str) -> Result<(), ServiceEr
     drop_aside(client);
     match results.map_err(|error| fault(&config.endpoint, &watch, &error))?.into_iter().next() {
         None | Some(Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => Ok(()),
-        Some(Err((_, code))) => Err(topic_fault(&config.endpoint, code)),
+        Some(Err((_, code))) => Err(code_fault(&config.endpoint, code)),
     }
 }
 
