@@ -2,7 +2,7 @@
 
 use super::period::{DAY, Period};
 use super::reading::{QUANTITIES, Quantity, parse_time, time_iso, time_text};
-use super::view::run_url;
+use crate::links;
 use serde_json::Value;
 
 /// An alert.
@@ -54,7 +54,7 @@ impl Alert {
             around: time
                 .map(|time| Period::Between(Some(time - 3 * DAY), Some(time + 3 * DAY)).query())
                 .unwrap_or_default(),
-            run_url: if run_id.is_empty() { String::new() } else { run_url(&text_of("dag_id"), &run_id) },
+            run_url: if run_id.is_empty() { String::new() } else { links::run(&text_of("dag_id"), &run_id) },
             run_id,
             text,
         }

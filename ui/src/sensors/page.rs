@@ -12,7 +12,7 @@ use crate::data_api::error::DataError;
 use crate::data_api::query::{LIMIT_MAX, Query};
 use crate::error_pages::PageError;
 use crate::frame::{self, Frame, Section, Visitor};
-use crate::{AppState, data_api};
+use crate::{AppState, data_api, show};
 use askama::Template;
 use axum::Extension;
 use axum::extract::{FromRef, OriginalUri, State};
@@ -100,7 +100,7 @@ pub(super) async fn alerts(
     let taken = query.get("taken").and_then(|taken| taken.parse().ok());
     let data = DataState::from_ref(&state);
     let waiting = data_api::stats::count_alerts(&data).await.map_err(service_error)?;
-    let waiting = view::grouped(waiting);
+    let waiting = show::count(waiting);
     let alerts = peek(&data, limit).await.map_err(service_error)?;
     let frame = visitor
         .frame(Section::Sensors, "Alerts")
@@ -137,7 +137,7 @@ async fn read(state: &AppState, dashboard: &Dashboard, uri: &Uri) -> Result<View
     let (start, end) = period.bounds(&snapshot);
     Ok(View {
         period,
-        facts: view::facts(&snapshot, &stats, run.as_ref(), Timestamp::now()),
+        facts: view::facts(&snapshot, &stats, run.as_ref()),
         cards: view::cards(&snapshot),
         alerts: beside.unwrap_or_default(),
         alerts_waiting: stats.alerts_waiting,
@@ -174,7 +174,7 @@ async fn last_run(state: &AppState) -> Result<Option<LastRun>, StoreError> {
     let newest = state.handle.reader().runs(&filter, 1).await?.rows.into_iter().next();
     let Some(row) = newest else { return Ok(None) };
     let rejected = rejected(state, &row).await?;
-    Ok(Some(LastRun { row, rejected }))
+    Ok(Some(LastRun::new(&row, rejected, Timestamp::now())))
 }
 
 /// What the tasks of a run say that they rejected, together.

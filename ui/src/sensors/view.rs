@@ -2,9 +2,11 @@
 
 use super::alerts::Alert;
 use super::period::{DAY, PRESETS, Period};
-use super::reading::{QUANTITIES, Quantity, Reading, time_iso, time_text};
+use super::reading::{QUANTITIES, Quantity, Reading, time_text};
 use super::snapshot::Snapshot;
 use crate::data_api::stats::{ServiceHealth, Stats};
+use crate::links;
+use crate::show::{Elapsed, Instant, Mark, count};
 use esteira_core::states::RunState;
 use esteira_store::RunRow;
 use jiff::Timestamp;
@@ -48,35 +50,29 @@ pub(crate) struct Fact {
 
 /// The last run of the pipeline.
 pub(crate) struct LastRun {
-    pub(crate) row: RunRow,
+    pub(crate) url: String,
+    pub(crate) mark: Mark,
+    pub(crate) is_active: bool,
+    pub(crate) elapsed: Elapsed,
+    pub(crate) ended: Option<Instant>,
+    pub(crate) run_id: String,
     /// Rows and messages that were rejected, where the run tells.
     pub(crate) rejected: Option<u64>,
 }
 
 impl LastRun {
-    pub(crate) fn is_active(&self) -> bool {
-        matches!(self.row.state, RunState::Queued | RunState::Running)
-    }
-
-    pub(crate) fn url(&self) -> String {
-        run_url(self.row.dag_id.as_str(), self.row.run_id.as_str())
-    }
-
-    pub(crate) fn glyph(&self) -> &'static str {
-        match self.row.state {
-            RunState::Queued => "◷",
-            RunState::Running => "▶",
-            RunState::Success => "✓",
-            RunState::Failed => "✕",
+    /// A run, and how many it rejected.
+    pub(crate) fn new(row: &RunRow, rejected: Option<u64>, now: Timestamp) -> Self {
+        Self {
+            url: links::run(row.dag_id.as_str(), row.run_id.as_str()),
+            mark: Mark::of_run(row.state),
+            is_active: matches!(row.state, RunState::Queued | RunState::Running),
+            elapsed: Elapsed::between(row.started_at, row.ended_at, now),
+            ended: row.ended_at.map(|ended_at| Instant::new(ended_at, now)),
+            run_id: row.run_id.to_string(),
+            rejected,
         }
     }
-}
-
-/// The address of a run's page.
-pub(crate) fn run_url(dag_id: &str, run_id: &str) -> String {
-    use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-    let part = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-    format!("/dags/{}/runs/{}", part(dag_id), part(run_id))
 }
 
 /// A page of the table, newest first.
@@ -90,14 +86,13 @@ pub(crate) struct Table {
 impl Table {
     /// How many readings there are on all pages.
     pub(crate) fn count_text(&self) -> String {
-        grouped(self.count as u64)
+        count(self.count as u64)
     }
 }
 
 /// A row of the table.
 pub(crate) struct Row {
     pub(crate) when: String,
-    pub(crate) when_iso: String,
     pub(crate) cells: Vec<Cell>,
 }
 
@@ -213,17 +208,17 @@ fn gauge(snapshot: &Snapshot, index: usize, quantity: &Quantity, value: f64) -> 
 }
 
 /// The facts at the top of the page.
-pub(crate) fn facts(snapshot: &Snapshot, stats: &Stats, run: Option<&LastRun>, now: Timestamp) -> Vec<Fact> {
+pub(crate) fn facts(snapshot: &Snapshot, stats: &Stats, run: Option<&LastRun>) -> Vec<Fact> {
     let name = |service: &str, twin: &'static str| {
         let is_embedded = stats.services.iter().any(|health| health.service == service && health.embedded);
         if is_embedded { format!("{service}'s embedded twin, {twin}") } else { service.to_owned() }
     };
     let unreadable = match snapshot.unreadable {
         0 => "Hashes with a date and a time that can be read".to_owned(),
-        count => format!("{} more hashes have no date and time that can be read", grouped(count as u64)),
+        more => format!("{} more hashes have no date and time that can be read", count(more as u64)),
     };
     let mut facts = vec![
-        Fact::new("readings", grouped(snapshot.readings.len() as u64), unreadable),
+        Fact::new("readings", count(snapshot.readings.len() as u64), unreadable),
         Fact::new(
             "in Redis",
             counted(stats.readings_cached),
@@ -242,7 +237,7 @@ pub(crate) fn facts(snapshot: &Snapshot, stats: &Stats, run: Option<&LastRun>, n
         .leading_to("/sensors/alerts"),
     ];
     if let Some(run) = run {
-        let rejected = run.rejected.map_or_else(|| "–".to_owned(), grouped);
+        let rejected = run.rejected.map_or_else(|| "–".to_owned(), count);
         facts.push(Fact::new(
             "rejected",
             rejected,
@@ -255,10 +250,6 @@ pub(crate) fn facts(snapshot: &Snapshot, stats: &Stats, run: Option<&LastRun>, n
             time_text(last.time),
             "As the data set tells it, without a zone".to_owned(),
         ));
-    }
-    if let Some(run) = run {
-        let title = format!("{} · {}", run.row.run_id, run.row.started_at.unwrap_or(run.row.queued_at));
-        facts.push(Fact::new("last run", run_text(&run.row, now), title).leading_to(run.url()));
     }
     facts
 }
@@ -274,8 +265,8 @@ impl Fact {
     }
 }
 
-fn counted(count: Option<u64>) -> String {
-    count.map_or_else(|| "no answer".to_owned(), grouped)
+fn counted(number: Option<u64>) -> String {
+    number.map_or_else(|| "no answer".to_owned(), count)
 }
 
 fn objects(stats: &Stats) -> String {
@@ -283,54 +274,8 @@ fn objects(stats: &Stats) -> String {
     match stats.objects_raw {
         None | Some(0) => processed,
         Some(1) => format!("{processed} + 1 batch"),
-        Some(raw) => format!("{processed} + {} batches", grouped(raw)),
+        Some(raw) => format!("{processed} + {} batches", count(raw)),
     }
-}
-
-fn run_text(run: &RunRow, now: Timestamp) -> String {
-    match (run.started_at, run.ended_at) {
-        (Some(started_at), Some(ended_at)) => {
-            format!("{} · {}", duration_text(milliseconds(started_at, ended_at)), ago_text(ended_at, now))
-        }
-        (Some(started_at), None) => format!("running for {}", duration_text(milliseconds(started_at, now))),
-        _ => run.state.as_str().to_owned(),
-    }
-}
-
-fn milliseconds(from: Timestamp, to: Timestamp) -> i64 {
-    (to.as_millisecond() - from.as_millisecond()).max(0)
-}
-
-fn duration_text(milliseconds: i64) -> String {
-    match milliseconds {
-        ..1_000 => format!("{milliseconds} ms"),
-        ..60_000 => format!("{}.{} s", milliseconds / 1_000, milliseconds % 1_000 / 100),
-        ..3_600_000 => format!("{} min {} s", milliseconds / 60_000, milliseconds % 60_000 / 1_000),
-        _ => format!("{} h {} min", milliseconds / 3_600_000, milliseconds % 3_600_000 / 60_000),
-    }
-}
-
-fn ago_text(then: Timestamp, now: Timestamp) -> String {
-    match milliseconds(then, now) / 1_000 {
-        ..10 => "just now".to_owned(),
-        seconds @ ..60 => format!("{seconds} s ago"),
-        seconds @ ..3_600 => format!("{} min ago", seconds / 60),
-        seconds @ ..172_800 => format!("{} h ago", seconds / 3_600),
-        seconds => format!("{} days ago", seconds / 86_400),
-    }
-}
-
-/// A count with commas: 6,941.
-pub(crate) fn grouped(count: u64) -> String {
-    let digits = count.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// A page of the readings, newest first; the last page where there is no such page.
@@ -348,7 +293,6 @@ fn row(reading: &Reading) -> Row {
     };
     Row {
         when: time_text(reading.time),
-        when_iso: time_iso(reading.time),
         cells: QUANTITIES.iter().enumerate().map(cell).collect(),
     }
 }
@@ -394,17 +338,5 @@ mod tests {
         assert_eq!((last.page, last.page_count, last.rows.len()), (3, 3, 2));
         assert_eq!(table(&snapshot.readings, 0).rows[0].when, "03/01/1970 01:00");
         assert_eq!(table(&[], 1).page_count, 1);
-    }
-
-    #[test]
-    fn counts_and_times_read_well() {
-        assert_eq!(
-            (grouped(0), grouped(999), grouped(6_941), grouped(1_234_567)),
-            ("0".into(), "999".into(), "6,941".into(), "1,234,567".into())
-        );
-        assert_eq!(duration_text(2_450), "2.4 s");
-        assert_eq!(duration_text(61_000), "1 min 1 s");
-        let then = Timestamp::from_second(0).unwrap();
-        assert_eq!(ago_text(then, Timestamp::from_second(250).unwrap()), "4 min ago");
     }
 }

@@ -10,8 +10,9 @@ const BADGE_STAYS = 2500;
 const WORDS = { sent: "sending", consumed: "reading", stored: "storing", alerts: "alerting" };
 
 export class Live {
-  /** `refresh` brings the page up to date. */
+  /** `refresh` brings the page up to date, and is told the counts. */
   constructor(root, refresh) {
+    this.root = root;
     this.badge = root.querySelector("[data-streaming]");
     this.refresh = refresh;
     this.rates = new Map();
@@ -23,9 +24,13 @@ export class Live {
     if (this.source || document.hidden) return;
     this.source = new EventSource("/api/sensors/stream");
     this.source.addEventListener("counts", (event) => {
-      // The first tells how it is; what has come while the page was hidden, or while it loaded, differs from before.
-      const isNews = this.counts !== undefined && this.counts !== event.data;
-      this.counts = event.data;
+      const counts = JSON.parse(event.data);
+      // The first tells how it is, which the page shows already, unless it is empty and should not be. What has come
+      // while the page was hidden differs from before.
+      const isNews = this.counts
+        ? counts.readings !== this.counts.readings || counts.alerts !== this.counts.alerts
+        : this.root.dataset.empty === "true" && counts.readings > 0;
+      this.counts = counts;
       if (isNews) this.schedule();
     });
     this.source.addEventListener("run", () => this.schedule());
@@ -43,7 +48,11 @@ export class Live {
     const wait = Math.max(0, (this.refreshedAt ?? -Infinity) + REFRESH_PERIOD - performance.now());
     this.timer = setTimeout(async () => {
       this.refreshedAt = performance.now();
-      await this.refresh().catch((error) => console.warn("the page could not be refreshed", error));
+      try {
+        await this.refresh(this.counts ?? {});
+      } catch (error) {
+        console.warn("the page could not be refreshed", error);
+      }
       this.timer = null;
     }, Math.max(wait, 50));
   }

@@ -12,6 +12,8 @@ import { Table } from "./table.js";
 
 const PERIODS = { "24h": DAY, "7d": 7 * DAY, "28d": 28 * DAY, all: Infinity };
 const SPAN_LEAST = 6 * HOUR;
+/** Bounds of one's own choice are whole ten minutes, so that addresses read well. */
+const MINUTES = 600;
 
 /** What all charts share: the readings, the period shown, the cursor. */
 class Board {
@@ -91,7 +93,7 @@ class Board {
   /** Shows a period of one's own choice. */
   show([from, to]) {
     if (from === this.view[0] && to === this.view[1]) return;
-    this.view = [Math.round(from), Math.round(to)];
+    this.view = [from, to].map((time) => Math.round(time / MINUTES) * MINUTES);
     this.asked = null;
     this.preset = null;
     this.queue(() => {
@@ -262,13 +264,12 @@ class Source {
 
 async function start(root) {
   if (root.dataset.empty === "true") {
-    new Live(root, async () => location.reload());
+    new Live(root, ({ readings }) => (readings > 0 ? location.reload() : refreshParts()));
     return;
   }
   defineGap();
   const source = new Source();
   const board = new Board(root);
-  const plots = root.querySelector("[data-plots]");
   const refresh = async () => {
     const [series] = await Promise.all([source.read(), refreshParts()]);
     if (series?.length) board.take(series);
@@ -276,7 +277,6 @@ async function start(root) {
   try {
     const series = await source.read();
     if (!series?.length) return;
-    plots.hidden = false;
     board.take(series);
   } catch (error) {
     console.warn("the readings could not be read", error);

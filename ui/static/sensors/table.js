@@ -1,6 +1,6 @@
 // The table of readings, from the same columns as the charts: it follows the period without asking the server.
 
-import { countText, timeIso, timeText } from "./format.js";
+import { countText, timeText } from "./format.js";
 
 export class Table {
   constructor(section, board) {
@@ -47,10 +47,7 @@ export class Table {
     const row = document.createElement("tr");
     const head = document.createElement("th");
     head.scope = "row";
-    const time = document.createElement("time");
-    time.dateTime = timeIso(series.time[place]);
-    time.textContent = timeText(series.time[place]);
-    head.append(time);
+    head.textContent = timeText(series.time[place]);
     row.append(head);
     for (const chart of charts) {
       const value = series.values[chart.field][place];
