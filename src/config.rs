@@ -9,18 +9,19 @@ use std::path::{Path, PathBuf};
 
 /// The settings that every subcommand takes.
 #[derive(Args, Debug, Clone)]
+#[command(next_help_heading = "Settings")]
 pub(crate) struct GlobalArguments {
     /// The folder that holds all state [default: ./.esteira]
-    #[arg(long, global = true, env = "ESTEIRA_HOME", value_name = "DIR")]
+    #[arg(long, global = true, env = "ESTEIRA_HOME", hide_env_values = true, value_name = "DIR")]
     pub(crate) home: Option<PathBuf>,
     /// The folder of DAG files [default: ./dags]
-    #[arg(long, global = true, env = "ESTEIRA_DAGS", value_name = "DIR")]
+    #[arg(long, global = true, env = "ESTEIRA_DAGS", hide_env_values = true, value_name = "DIR")]
     pub(crate) dags: Option<PathBuf>,
     /// The config file [default: ./esteira.toml, if it is there]
-    #[arg(long, global = true, env = "ESTEIRA_CONFIG", value_name = "FILE")]
+    #[arg(long, global = true, env = "ESTEIRA_CONFIG", hide_env_values = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// How many task instances run at the same time [default: 32]
-    #[arg(long, global = true, env = "ESTEIRA_PARALLELISM", value_name = "N")]
+    #[arg(long, global = true, env = "ESTEIRA_PARALLELISM", hide_env_values = true, value_name = "N")]
     pub(crate) parallelism: Option<usize>,
 }
 
@@ -64,13 +65,17 @@ impl Settings {
         let dags = flags.dags.clone().or(file.dags);
         let parallelism = flags.parallelism.or(file.parallelism).unwrap_or(esteira_runtime::PARALLELISM);
         if parallelism == 0 {
-            return Err(Failure::usage("parallelism is 0: nothing could ever run").hint("set it to 1 or more"));
+            return Err(
+                Failure::usage("parallelism is 0: nothing could ever run").hint("set it to 1 or more")
+            );
         }
         Ok(Self {
             home: flags.home.clone().or(file.home).unwrap_or_else(|| PathBuf::from(".esteira")),
             dags_were_chosen: dags.is_some(),
             dags: dags.unwrap_or_else(|| PathBuf::from("dags")),
-            listen: from_environment("ESTEIRA_LISTEN").or(file.listen).unwrap_or_else(|| "127.0.0.1:8080".to_owned()),
+            listen: from_environment("ESTEIRA_LISTEN")
+                .or(file.listen)
+                .unwrap_or_else(|| "127.0.0.1:8080".to_owned()),
             parallelism,
             xcom_size_max: xcom_size_max(file.xcom_size_max)?,
             connections: connections(file.connections)?,
@@ -85,7 +90,8 @@ fn from_environment(name: &str) -> Option<String> {
 fn xcom_size_max(from_file: Option<usize>) -> Result<usize, Failure> {
     match from_environment("ESTEIRA_XCOM_SIZE_MAX") {
         Some(text) => text.parse().map_err(|_| {
-            Failure::usage(format!("ESTEIRA_XCOM_SIZE_MAX is \"{text}\"")).hint("set it to a number of bytes: 67108864")
+            Failure::usage(format!("ESTEIRA_XCOM_SIZE_MAX is \"{text}\""))
+                .hint("set it to a number of bytes: 67108864")
         }),
         None => Ok(from_file.unwrap_or(esteira_store::XCOM_SIZE_MAX)),
     }
@@ -93,14 +99,16 @@ fn xcom_size_max(from_file: Option<usize>) -> Result<usize, Failure> {
 
 /// The environment's connections over the file's.
 fn connections(from_file: BTreeMap<String, String>) -> Result<EnvironmentConnections, Failure> {
-    let from_file = from_file.into_iter().map(|(id, url)| (format!("ESTEIRA_CONN_{}", id.to_ascii_uppercase()), url));
+    let from_file =
+        from_file.into_iter().map(|(id, url)| (format!("ESTEIRA_CONN_{}", id.to_ascii_uppercase()), url));
     EnvironmentConnections::from_variables(from_file.chain(std::env::vars()))
         .map_err(|error| Failure::usage(error.message).hint(error.hint))
 }
 
 fn read_file(path: &Path) -> Result<ConfigFile, Failure> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Failure::usage(format!("the config file {} cannot be read: {error}", path.display())))?;
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Failure::usage(format!("the config file {} cannot be read: {error}", path.display()))
+    })?;
     toml::from_str(&text).map_err(|error| {
         // The error's own text may show a line of the file, which may hold a password: only its message and place.
         let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1));

@@ -6,7 +6,6 @@ mod cli;
 mod config;
 mod wiring;
 
-use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -15,7 +14,7 @@ fn main() -> ExitCode {
         esteira_tasks::process::watchdog_main(&mark);
         return ExitCode::SUCCESS;
     }
-    cli::run(cli::Arguments::parse())
+    cli::run(cli::Arguments::read())
 }
 
 /// The mark after the hidden word by which the engine starts its watchdog.

@@ -54,10 +54,11 @@ fn open_home(settings: &Settings) -> Result<Home, Failure> {
             Failure::usage(error.to_string())
                 .hint("ask that engine instead: esteira trigger DAG; or choose another home with --home")
         }
-        HomeError::InUse { .. } => {
-            Failure::usage(error.to_string()).hint("wait until it has ended, or choose another home with --home")
+        HomeError::InUse { .. } => Failure::usage(error.to_string())
+            .hint("wait until it has ended, or choose another home with --home"),
+        HomeError::Unusable { .. } => {
+            Failure::usage(error.to_string()).hint("choose another home with --home")
         }
-        HomeError::Unusable { .. } => Failure::usage(error.to_string()).hint("choose another home with --home"),
     })
 }
 
@@ -65,8 +66,14 @@ fn open_home(settings: &Settings) -> Result<Home, Failure> {
 pub(crate) fn engine_failure(error: EngineError) -> Failure {
     let failure = Failure::usage(error.to_string());
     match error {
-        EngineError::DagFolder { .. } => failure.hint("name the folder with --dags DIR, or make it: mkdir dags"),
-        EngineError::Store(_) => failure.hint("is there room on the disk, and may this user write to the home?"),
-        EngineError::Bug(_) => failure.hint("nothing that was accepted is lost; please report this with the log"),
+        EngineError::DagFolder { .. } => {
+            failure.hint("name the folder with --dags DIR, or make it: mkdir dags")
+        }
+        EngineError::Store(_) => {
+            failure.hint("is there room on the disk, and may this user write to the home?")
+        }
+        EngineError::Bug(_) => {
+            failure.hint("nothing that was accepted is lost; please report this with the log")
+        }
     }
 }

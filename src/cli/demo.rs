@@ -1,7 +1,8 @@
 //! `esteira demo`: the product at work, with nothing else installed. Puts a data set into the object store, runs the
 //! air-quality pipeline in the foreground, and says what came of it.
 
-use super::run::run_to_end;
+use super::output::{offer, say};
+use super::run::{ConfArguments, run_to_end};
 use super::serve::{listen, serve_engine};
 use super::{Failure, grouped};
 use crate::config::Settings;
@@ -11,7 +12,7 @@ use esteira_core::states::RunState;
 use esteira_runtime::Handle;
 use esteira_store::RunRow;
 use esteira_tasks::objects::NewObject;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -47,7 +48,7 @@ pub(crate) async fn demo(settings: &Settings, arguments: DemoArguments) -> Resul
     upload(&parts, data).await?;
     let handle = engine.handle().clone();
     let work = async {
-        let run = run_to_end(&engine, DAG_ID, Map::new()).await?;
+        let run = run_to_end(&engine, DAG_ID, &ConfArguments::default()).await?;
         print_summary(&handle, &run).await?;
         Ok::<_, Failure>(run)
     };
@@ -55,7 +56,7 @@ pub(crate) async fn demo(settings: &Settings, arguments: DemoArguments) -> Resul
     match listener {
         Some(listener) => {
             if let Err(failure) = &run {
-                eprintln!("{failure}");
+                say!("{failure}");
             }
             serve_engine(engine, &parts, listener).await?;
         }
@@ -82,12 +83,15 @@ fn dag_folder(settings: &Settings) -> Result<PathBuf, Failure> {
     let folder = settings.home.join("demo-dags");
     std::fs::create_dir_all(&folder)
         .and_then(|()| std::fs::write(folder.join(file_name), SHIPPED_DAG))
-        .map_err(|error| Failure::usage(format!("the folder {} cannot be written: {error}", folder.display())))?;
+        .map_err(|error| {
+            Failure::usage(format!("the folder {} cannot be written: {error}", folder.display()))
+        })?;
     Ok(folder)
 }
 
 async fn upload(parts: &Parts, data: Vec<u8>) -> Result<(), Failure> {
-    let failure = |error: esteira_tasks::service::ServiceError| Failure::failed(error.to_string()).hint(error.hint());
+    let failure =
+        |error: esteira_tasks::service::ServiceError| Failure::failed(error.to_string()).hint(error.hint());
     let objects = parts.connectors.objects("minio_default").await.map_err(failure)?;
     objects.ensure_bucket(BUCKET).await.map_err(failure)?;
     let object = NewObject { key: OBJECT.to_owned(), content_type: "text/csv", body: data.into() };
@@ -102,16 +106,18 @@ async fn print_summary(handle: &Handle, run: &RunRow) -> Result<(), Failure> {
     let alert = result(handle, run, "send_alert_to_rabbitmq", "return_value").await?;
     let count = |value: &Value, key: &str| value[key].as_u64().map_or_else(|| "-".to_owned(), grouped);
     let rejected = [&load, &consume, &store].iter().filter_map(|value| value["rejected"].as_u64()).sum();
-    let seconds = run.started_at.zip(run.ended_at).map(|(start, end)| end.duration_since(start).as_secs_f64());
-    println!();
-    println!("{:>10}  sent to the stream", count(&load, "sent"));
-    println!("{:>10}  consumed from it", count(&consume, "consumed"));
-    println!("{:>10}  cached as hashes", count(&store, "cached"));
-    println!("{:>10}  stored as objects", count(&store, "stored"));
-    println!("{:>10}  alerts in the queue", count(&alert, "alerts"));
-    println!("{:>10}  rejected", grouped(rejected));
-    println!("{:>10.2}  seconds, {}", seconds.unwrap_or_default(), super::follow::verdict(run));
-    println!("{:>10}  run {}", "", run.run_id);
+    let seconds =
+        run.started_at.zip(run.ended_at).map(|(start, end)| end.duration_since(start).as_secs_f64());
+    offer("");
+    offer(format_args!("{:>10}  sent to the stream", count(&load, "sent")));
+    offer(format_args!("{:>10}  consumed from it", count(&consume, "consumed")));
+    offer(format_args!("{:>10}  cached as hashes", count(&store, "cached")));
+    offer(format_args!("{:>10}  stored as objects", count(&store, "stored")));
+    offer(format_args!("{:>10}  alerts in the queue", count(&alert, "alerts")));
+    offer(format_args!("{:>10}  rejected", grouped(rejected)));
+    offer(format_args!("{:>10.2}  seconds, {}", seconds.unwrap_or_default(), super::follow::verdict(run)));
+    offer(format_args!("{:>10}  run {}", "", run.run_id));
+    say!("look closer with esteira runs show {DAG_ID} latest, or in a browser with esteira serve");
     Ok(())
 }
 

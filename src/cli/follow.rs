@@ -1,11 +1,13 @@
 //! Follows a run to its end: progress bars on a terminal, plain lines in a pipe.
 
-use super::{Failure, grouped};
+use super::output::say;
+use super::{Failure, grouped, times};
 use esteira_core::dag::Dag;
 use esteira_core::states::RunState;
 use esteira_runtime::{Handle, Notice, ProgressNotice};
 use esteira_store::{EventRow, RunKey, RunRow};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use jiff::Timestamp;
 use std::collections::HashMap;
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -13,7 +15,12 @@ use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 /// Follows a run to its end and gives its row as it ended. `notices` must have been subscribed to before the run was
 /// asked for.
-pub(crate) async fn follow(handle: &Handle, mut notices: Receiver<Notice>, run: &RunRow, dag: &Dag) -> Result<RunRow, Failure> {
+pub(crate) async fn follow(
+    handle: &Handle,
+    mut notices: Receiver<Notice>,
+    run: &RunRow,
+    dag: &Dag,
+) -> Result<RunRow, Failure> {
     let mut view: Box<dyn View> =
         if std::io::stderr().is_terminal() { Box::new(Bars::new(dag)) } else { Box::new(Lines::default()) };
     loop {
@@ -37,7 +44,8 @@ pub(crate) async fn follow(handle: &Handle, mut notices: Receiver<Notice>, run: 
 }
 
 async fn run_row(handle: &Handle, run_key: RunKey) -> Result<RunRow, Failure> {
-    let row = handle.reader().run_by_key(run_key).await.map_err(|error| Failure::failed(error.to_string()))?;
+    let row =
+        handle.reader().run_by_key(run_key).await.map_err(|error| Failure::failed(error.to_string()))?;
     row.ok_or_else(|| Failure::failed("the run is not in the database any more"))
 }
 
@@ -65,9 +73,14 @@ fn line(event: &EventRow) -> Option<String> {
         "task.started" => format!("▶ {}{again}", event.task_id),
         "task.succeeded" => format!("✓ {}{again}", event.task_id),
         "task.failed" => {
-            let hint = body["error"]["hint"].as_str().map(|hint| format!("\n  hint: {hint}")).unwrap_or_default();
+            let hint =
+                body["error"]["hint"].as_str().map(|hint| format!("\n  hint: {hint}")).unwrap_or_default();
             let next = if body["retry_at"].is_null() { "" } else { "; it will be tried again" };
-            format!("✕ {}{again}: {}{next}{hint}", event.task_id, body["error"]["message"].as_str().unwrap_or(""))
+            format!(
+                "✕ {}{again}: {}{next}{hint}",
+                event.task_id,
+                body["error"]["message"].as_str().unwrap_or("")
+            )
         }
         "task.lost" => format!("⌁ {}{again}: lost with its engine", event.task_id),
         "task.skipped" => format!("⤼ {}: {}", event.task_id, body["reason"].as_str().unwrap_or("skipped")),
@@ -85,7 +98,7 @@ struct Lines {
 impl View for Lines {
     fn event(&mut self, event: &EventRow) {
         if let Some(line) = line(event) {
-            eprintln!("{line}");
+            say!("{line}");
         }
     }
 
@@ -94,89 +107,125 @@ impl View for Lines {
         let Some(total) = progress.total.filter(|total| *total > 0) else { return };
         let fifth = progress.done * 5 / total;
         if self.last_said.insert(progress.task_id.clone(), fifth) != Some(fifth) && fifth > 0 {
-            eprintln!("  {}: {} of {} {}", progress.task_id, grouped(progress.done), grouped(total), progress.unit);
+            say!(
+                "  {}: {} of {} {}",
+                progress.task_id,
+                grouped(progress.done),
+                grouped(total),
+                progress.unit
+            );
         }
     }
 
     fn end(&mut self) {}
 }
 
-/// A bar for each task.
+/// A line for each task, with a bar while it counts something.
 struct Bars {
     bars: MultiProgress,
-    by_task: HashMap<String, ProgressBar>,
+    by_task: HashMap<String, TaskBar>,
 }
 
-impl Bars {
-    fn new(dag: &Dag) -> Self {
-        let bars = MultiProgress::new();
-        let width = dag.tasks.iter().map(|task| task.task_id.as_str().chars().count()).max().unwrap_or(0);
-        let waiting = style(&format!("  ◌ {{prefix:{width}}} {{msg}}"));
-        let order = dag.graph.order().iter().take(TASKS_SHOWN).map(|index| dag.task(*index).task_id.to_string());
-        let by_task = order
-            .map(|task_id| {
-                let bar = bars.add(ProgressBar::no_length().with_style(waiting.clone()).with_prefix(task_id.clone()));
-                bar.tick();
-                (task_id, bar)
-            })
-            .collect();
-        Self { bars, by_task }
-    }
+struct TaskBar {
+    bar: ProgressBar,
+    /// The name, as wide as the widest.
+    name: String,
+    started_at: Option<Timestamp>,
 }
 
 /// More bars than this do not fit a terminal; the other tasks are told of by lines.
 const TASKS_SHOWN: usize = 24;
 
-fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+const WAITING: &str = "  {prefix:.dim}";
+const RUNNING: &str = "  {prefix:.blue}  {elapsed:.dim}";
+const COUNTING: &str = "  {prefix:.blue}  {bar:24.blue/238} {human_pos} of {human_len} {msg:.dim}";
+const GOOD: &str = "  {prefix:.green}  {msg:.dim}";
+const BAD: &str = "  {prefix:.red}  {msg:.dim}";
+
+impl Bars {
+    fn new(dag: &Dag) -> Self {
+        let bars = MultiProgress::new();
+        let shown =
+            || dag.graph.order().iter().take(TASKS_SHOWN).map(|index| dag.task(*index).task_id.as_str());
+        let width = shown().map(|task_id| task_id.chars().count()).max().unwrap_or(0);
+        let by_task = shown().map(|task_id| {
+            let bar = bars.add(ProgressBar::no_length());
+            let task = TaskBar { bar, name: format!("{task_id:width$}"), started_at: None };
+            task.show(WAITING, "◌", "");
+            task.bar.tick();
+            (task_id.to_owned(), task)
+        });
+        let by_task = by_task.collect();
+        Self { bars, by_task }
+    }
+}
+
+impl TaskBar {
+    fn show(&self, template: &str, glyph: &str, message: &str) {
+        // The templates are ours and fixed: one that cannot be read would only look plain.
+        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        self.bar.set_style(style);
+        self.bar.set_prefix(format!("{glyph} {}", self.name));
+        self.bar.set_message(message.to_owned());
+    }
+
+    fn start(&mut self, at: Timestamp) {
+        self.started_at = Some(at);
+        self.bar.reset();
+        self.show(RUNNING, "▶", "");
+        self.bar.enable_steady_tick(Duration::from_millis(100));
+    }
+
+    /// What was counted, if anything, and how long it took.
+    fn end(&self, template: &str, glyph: &str, at: Timestamp) {
+        let took = times::elapsed(self.started_at, Some(at), at);
+        let message = match (self.bar.length(), self.bar.message()) {
+            (Some(_), unit) => format!("{} {unit}, {took}", grouped(self.bar.position())),
+            (None, _) => took,
+        };
+        self.show(template, glyph, &message);
+        self.bar.abandon();
+    }
 }
 
 impl View for Bars {
     fn event(&mut self, event: &EventRow) {
-        let Some(bar) = self.by_task.get(&event.task_id) else {
+        let Some(task) = self.by_task.get_mut(&event.task_id) else {
             if let Some(line) = line(event) {
                 // A terminal that is gone is no reason to stop.
                 let _ = self.bars.println(line);
             }
             return;
         };
-        let width = bar.prefix().chars().count().max(1);
-        match event.name.as_str() {
-            "task.started" => {
-                bar.set_style(style("  {spinner:.blue} {prefix} {bar:24.blue/238} {human_pos} {msg} {elapsed:.dim}"));
-                bar.reset();
-                bar.enable_steady_tick(Duration::from_millis(100));
-            }
-            "task.succeeded" => {
-                bar.set_style(style("  {prefix.green} {msg} {elapsed:.dim}"));
-                bar.set_prefix(format!("✓ {}", event.task_id));
-                bar.finish();
-            }
-            "task.failed" | "task.lost" | "task.skipped" | "task.upstream_failed" => {
-                if let Some(line) = line(event) {
-                    let _ = self.bars.println(line);
-                }
-                bar.set_style(style(&format!("  {{prefix:{width}.red}}")));
-                bar.set_prefix(format!("✕ {}", event.task_id));
-                bar.abandon();
-            }
-            _ => {}
+        let glyph = match event.name.as_str() {
+            "task.started" => return task.start(event.at),
+            "task.succeeded" => return task.end(GOOD, "✓", event.at),
+            "task.failed" => "✕",
+            "task.lost" => "⌁",
+            "task.skipped" => "⤼",
+            "task.upstream_failed" => "⇡",
+            _ => return,
+        };
+        if let Some(line) = line(event) {
+            let _ = self.bars.println(line);
         }
+        task.end(BAD, glyph, event.at);
     }
 
     fn progress(&mut self, progress: &ProgressNotice) {
-        if let Some(bar) = self.by_task.get(&progress.task_id) {
-            if let Some(total) = progress.total {
-                bar.set_length(total);
+        let Some(task) = self.by_task.get(&progress.task_id) else { return };
+        if let Some(total) = progress.total {
+            if task.bar.length().is_none() {
+                task.show(COUNTING, "▶", progress.unit);
             }
-            bar.set_position(progress.done);
-            bar.set_message(progress.unit);
+            task.bar.set_length(total);
         }
+        task.bar.set_position(progress.done);
     }
 
     fn end(&mut self) {
-        for bar in self.by_task.values().filter(|bar| !bar.is_finished()) {
-            bar.abandon();
+        for task in self.by_task.values().filter(|task| !task.bar.is_finished()) {
+            task.bar.abandon();
         }
     }
 }

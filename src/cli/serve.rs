@@ -1,10 +1,12 @@
 //! `esteira serve`: web pages, API, schedules, until told to stop.
 
 use super::Failure;
+use super::output::say;
 use crate::config::Settings;
 use crate::wiring::{Parts, engine_failure, start_engine};
 use clap::Args;
 use esteira_runtime::Engine;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -31,17 +33,23 @@ pub(crate) async fn listen(address: &str) -> Result<TcpListener, Failure> {
     TcpListener::bind(address).await.map_err(|error| match error.kind() {
         std::io::ErrorKind::AddrInUse => Failure::usage(format!("the address {address} is in use"))
             .hint("another program listens there; choose another with --listen 127.0.0.1:8081"),
-        std::io::ErrorKind::PermissionDenied => Failure::usage(format!("this user may not listen on {address}"))
-            .hint("ports below 1024 are the system's; choose another with --listen 127.0.0.1:8080"),
+        std::io::ErrorKind::PermissionDenied => {
+            Failure::usage(format!("this user may not listen on {address}"))
+                .hint("ports below 1024 are the system's; choose another with --listen 127.0.0.1:8080")
+        }
         _ => Failure::usage(format!("cannot listen on \"{address}\": {error}"))
             .hint("an address is HOST:PORT, for example --listen 127.0.0.1:8080"),
     })
 }
 
 /// Serves an engine until a signal comes or the engine fails.
-pub(crate) async fn serve_engine(mut engine: Engine, parts: &Parts, listener: TcpListener) -> Result<(), Failure> {
+pub(crate) async fn serve_engine(
+    mut engine: Engine,
+    parts: &Parts,
+    listener: TcpListener,
+) -> Result<(), Failure> {
     let address = listener.local_addr().map_err(|error| Failure::usage(error.to_string()))?;
-    let url = format!("http://{address}");
+    let url = format!("http://{}", reachable(address));
     engine.home().announce(Some(url.clone())).map_err(|error| Failure::usage(error.to_string()))?;
     let state = esteira_ui::AppState {
         handle: engine.handle().clone(),
@@ -51,7 +59,7 @@ pub(crate) async fn serve_engine(mut engine: Engine, parts: &Parts, listener: Tc
     };
     let shutdown = CancellationToken::new();
     let mut server = tokio::spawn(esteira_ui::serve(listener, state, shutdown.clone()));
-    eprintln!("Esteira serves {url} (home {}); Ctrl-C stops it", engine.home().root().display());
+    say!("Esteira serves {url} (home {}); Ctrl-C stops it", engine.home().root().display());
     let failure = tokio::select! {
         () = told_to_stop() => None,
         error = engine.failed() => Some(engine_failure(error)),
@@ -61,10 +69,20 @@ pub(crate) async fn serve_engine(mut engine: Engine, parts: &Parts, listener: Tc
     match failure {
         Some(failure) => Err(failure),
         None => {
-            eprintln!("stopping: tasks that run are told to end and will be tried again at the next start");
+            say!("stopping: tasks that run are told to end and will be tried again at the next start");
             engine.stop().await.map_err(engine_failure)
         }
     }
+}
+
+/// Where this machine reaches a server that listens on `address`: one that listens everywhere also does on loopback.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
 }
 
 /// Waits for Ctrl-C or a polite end from the system.
