@@ -83,10 +83,14 @@ pub(super) async fn live(
     Ok(frame::html(&LivePart { view }))
 }
 
-/// Starts a run of the pipeline.
-pub(super) async fn run(State(state): State<AppState>) -> Result<Redirect, PageError> {
+/// Starts a run of the pipeline, and goes back to the page as it was.
+pub(super) async fn run(
+    State(state): State<AppState>,
+    OriginalUri(uri): OriginalUri,
+) -> Result<Redirect, PageError> {
+    let period = Period::from_query(&Query::parse(uri.query(), &PARAMETERS)?, Period::Last(28))?;
     state.handle.trigger(TriggerRequest::manual(PIPELINE, actor::at_page())).await?;
-    Ok(Redirect::to("/sensors"))
+    Ok(Redirect::to(&format!("/sensors?{}", period.query())))
 }
 
 /// All alerts that wait.
@@ -143,7 +147,7 @@ async fn read(state: &AppState, dashboard: &Dashboard, uri: &Uri) -> Result<View
         alerts_waiting: stats.alerts_waiting,
         run,
         pipeline: state.handle.dag(PIPELINE).map(|_| PIPELINE.to_owned()),
-        is_empty: snapshot.readings.is_empty() && problem.is_none(),
+        is_empty: snapshot.readings.is_empty(),
         problem,
         table: view::table(snapshot.between(start, end), page),
         services: stats.services,

@@ -143,6 +143,7 @@ class Board {
     }
     for (const link of this.root.querySelectorAll("[data-export]"))
       link.href = `/api/sensors/export?format=${link.dataset.export}&${this.query()}`;
+    this.root.querySelector("[data-run]")?.setAttribute("action", `/sensors/run?${this.query()}`);
   }
 
   click(event) {
