@@ -1,5 +1,6 @@
 //! `kill -9` at random moments of a run loses nothing: the engine is killed again and again, and in the end every
 //! task has succeeded once, every reading is where it belongs, and the audit check agrees.
+#![allow(clippy::unwrap_used)]
 
 mod support;
 

@@ -1,5 +1,6 @@
 //! The mission's pipeline, end to end, by the real binary: on the embedded twins and on the real services, over the
 //! real data set where it is present.
+#![allow(clippy::unwrap_used)]
 
 mod support;
 
@@ -26,7 +27,8 @@ async fn the_real_data_goes_through_the_real_services() {
             "the four ESTEIRA_CONN_*_DEFAULT are not set; scripts/services up, then scripts/services env",
         );
     };
-    let world = World { connections, ..World::new() };
+    let mut world = World::new();
+    world.connections = connections;
     empty_services(&world.connectors()).await;
     run_and_check(&world, test).await;
 }

@@ -6,6 +6,7 @@
 //! Each figure is printed with what it is compared with; docs/performance.md says what was reached.
 
 mod engine;
+mod pipeline;
 mod world;
 
 use anyhow::{Result, bail};
@@ -14,6 +15,7 @@ use anyhow::{Result, bail};
 async fn main() -> Result<()> {
     match std::env::args().nth(1).as_deref() {
         Some("engine") => engine::measure().await,
-        other => bail!("what shall be measured? engine (not {other:?})"),
+        Some("pipeline") => pipeline::measure().await,
+        other => bail!("what shall be measured? engine or pipeline (not {other:?})"),
     }
 }

@@ -7,28 +7,37 @@ use esteira_runtime::home::{self, Home};
 use esteira_runtime::{Actor, Engine, Notice, Options, TriggerRequest};
 use esteira_store::RunRow;
 use esteira_tasks::connectors::Connectors;
-use std::path::Path;
 use std::sync::Arc;
 use tempfile::TempDir;
 
 /// An engine on a home of its own.
 pub(crate) struct World {
     pub(crate) engine: Engine,
+    pub(crate) connectors: Connectors,
     _folder: TempDir,
 }
 
 impl World {
-    /// An engine with one DAG.
+    /// An engine with one DAG, on the embedded twins.
     pub(crate) async fn with(yaml: &str) -> Result<Self> {
+        Self::connected(yaml, EnvironmentConnections::default()).await
+    }
+
+    /// An engine with one DAG and these services.
+    pub(crate) async fn connected(yaml: &str, connections: EnvironmentConnections) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("esteira-bench").tempdir_in(".")?;
         let dags = folder.path().join("dags");
         std::fs::create_dir(&dags)?;
         std::fs::write(dags.join("dag.yaml"), yaml)?;
         let home = Home::open(&folder.path().join("home"))?;
-        let registry = registry(&home::embedded(home.root()))?;
-        let mut options = Options::new(home, dags, Arc::new(registry), Arc::new(Masker::default()));
+        let masker = Arc::new(Masker::default());
+        let connectors =
+            Connectors::new(Arc::new(connections), Arc::clone(&masker), home::embedded(home.root()));
+        let mut registry = Registry::new();
+        esteira_tasks::operators::register_all(&mut registry, &connectors);
+        let mut options = Options::new(home, dags, Arc::new(registry), masker);
         options.is_serving = false;
-        Ok(Self { engine: Engine::start(options).await?, _folder: folder })
+        Ok(Self { engine: Engine::start(options).await?, connectors, _folder: folder })
     }
 
     /// Triggers a DAG and waits for its end.
@@ -57,12 +66,4 @@ impl World {
         let row = handle.reader().run_by_key(run.run_key).await?;
         row.ok_or_else(|| anyhow::anyhow!("the run is gone"))
     }
-}
-
-fn registry(embedded: &Path) -> Result<Registry> {
-    let source = Arc::new(EnvironmentConnections::from_variables(std::env::vars())?);
-    let connectors = Connectors::new(source, Arc::new(Masker::default()), embedded.to_owned());
-    let mut registry = Registry::new();
-    esteira_tasks::operators::register_all(&mut registry, &connectors);
-    Ok(registry)
 }

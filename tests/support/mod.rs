@@ -47,8 +47,9 @@ impl World {
     /// The program on this home, with no setting of whoever runs the test.
     pub(crate) fn esteira(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_esteira"));
-        let inherited = std::env::vars().map(|(name, _)| name).filter(|name| name.starts_with("ESTEIRA_"));
-        inherited.for_each(|name| drop(command.env_remove(name)));
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("ESTEIRA_")) {
+            command.env_remove(name);
+        }
         command
             .env("ESTEIRA_HOME", self.home())
             .env("ESTEIRA_DAGS", self.dags())

@@ -1,4 +1,5 @@
 //! The engine over a real database: runs, retries, losses, cancels, DAG files, schedules, the audit check.
+#![allow(clippy::unwrap_used)]
 
 mod world;
 

@@ -1,11 +1,12 @@
 //! The store over a real database: what is committed is read back, what is not leaves no trace.
+#![allow(clippy::unwrap_used)]
 
 use esteira_core::dag::TaskIndex;
 use esteira_core::run::{Instance, InstanceKey};
 use esteira_core::states::{RunState, RunType, TaskInstanceState, TriggeredBy};
 use esteira_store::{
-    AttemptKey, Batch, EncodedXcom, EventFilter, InstanceUpdate, NewAttempt, NewEvent, NewRun, NewVersion, Reader,
-    RunFilter, RunUpdate, StoreError, Subject, Writer, XCOM_SIZE_MAX, open_reader, open_writer,
+    AttemptKey, Batch, EncodedXcom, EventFilter, InstanceUpdate, NewAttempt, NewEvent, NewRun, NewVersion,
+    Reader, RunFilter, RunUpdate, StoreError, Subject, Writer, XCOM_SIZE_MAX, open_reader, open_writer,
 };
 use jiff::Timestamp;
 use serde_json::json;
@@ -83,7 +84,12 @@ async fn a_batch_is_read_back_as_it_was_written() {
     let batch = Batch {
         versions: vec![version(version_id)],
         new_runs: vec![run(run_key)],
-        runs: vec![RunUpdate { run_key, state: RunState::Success, started_at: Some(at(5)), ended_at: Some(at(8)) }],
+        runs: vec![RunUpdate {
+            run_key,
+            state: RunState::Success,
+            started_at: Some(at(5)),
+            ended_at: Some(at(8)),
+        }],
         instances: vec![InstanceUpdate { run_key, instance, task_id: "t".into(), live }],
         attempts: vec![NewAttempt {
             run_key,
@@ -101,13 +107,25 @@ async fn a_batch_is_read_back_as_it_was_written() {
     };
     let told = writer.commit(&batch).await.unwrap();
     let stored = reader.events(&EventFilter::default(), 10).await.unwrap().rows;
-    assert_eq!(stored.iter().rev().map(|row| (row.seq, &row.hash)).collect::<Vec<_>>(), told.iter().map(|row| (row.seq, &row.hash)).collect::<Vec<_>>());
+    assert_eq!(
+        stored.iter().rev().map(|row| (row.seq, &row.hash)).collect::<Vec<_>>(),
+        told.iter().map(|row| (row.seq, &row.hash)).collect::<Vec<_>>()
+    );
 
     let row = reader.run("d", "run_1").await.unwrap().unwrap();
-    assert_eq!((row.state, row.logical_date, row.data_interval_end, row.ended_at), (RunState::Success, Some(at(1)), Some(at(2)), Some(at(8))));
-    assert_eq!((row.conf, row.note.as_deref(), row.triggering_user.as_str()), (json!({"ç": 1}), Some("a note"), "ana"));
+    assert_eq!(
+        (row.state, row.logical_date, row.data_interval_end, row.ended_at),
+        (RunState::Success, Some(at(1)), Some(at(2)), Some(at(8)))
+    );
+    assert_eq!(
+        (row.conf, row.note.as_deref(), row.triggering_user.as_str()),
+        (json!({"ç": 1}), Some("a note"), "ana")
+    );
     let instances = reader.instances(run_key).await.unwrap();
-    assert_eq!((instances[0].state, instances[0].try_number, instances[0].ended_at), (Some(TaskInstanceState::Success), 2, Some(at(7))));
+    assert_eq!(
+        (instances[0].state, instances[0].try_number, instances[0].ended_at),
+        (Some(TaskInstanceState::Success), 2, Some(at(7)))
+    );
     let attempts = reader.attempts(AttemptKey { run_key, task_index: 0, map_index: -1 }).await.unwrap();
     assert_eq!(attempts[0].arguments, Some(json!({"a": 1})));
     assert_eq!(reader.xcom_value(run_key, "t", -1, "k").await.unwrap(), Some(value));
@@ -149,7 +167,8 @@ async fn a_full_disk_is_told_of_keeps_nothing_of_the_batch_and_the_same_batch_go
     writer.commit(&Batch { events: vec![event("dag.paused", "")], ..Batch::default() }).await.unwrap();
     writer.limit_pages(Some(64)).await.unwrap();
     let large = "x".repeat(2_000_000);
-    let batch = Batch { events: vec![event("dag.paused", "small"), event("dag.paused", &large)], ..Batch::default() };
+    let batch =
+        Batch { events: vec![event("dag.paused", "small"), event("dag.paused", &large)], ..Batch::default() };
     assert!(matches!(writer.commit(&batch).await, Err(StoreError::DiskFull)));
     assert_eq!(reader.event_count().await.unwrap(), 1);
     writer.limit_pages(None).await.unwrap();
@@ -160,9 +179,15 @@ async fn a_full_disk_is_told_of_keeps_nothing_of_the_batch_and_the_same_batch_go
 #[tokio::test]
 async fn a_batch_with_a_fault_in_it_leaves_no_trace() {
     let (_folder, mut writer, reader) = world().await;
-    let first = Batch { versions: vec![version(1)], new_runs: vec![run(1)], events: vec![event("run.created", "")], ..Batch::default() };
+    let first = Batch {
+        versions: vec![version(1)],
+        new_runs: vec![run(1)],
+        events: vec![event("run.created", "")],
+        ..Batch::default()
+    };
     writer.commit(&first).await.unwrap();
-    let twice = Batch { new_runs: vec![run(2), run(1)], events: vec![event("run.created", "")], ..Batch::default() };
+    let twice =
+        Batch { new_runs: vec![run(2), run(1)], events: vec![event("run.created", "")], ..Batch::default() };
     assert!(writer.commit(&twice).await.is_err());
     assert_eq!(reader.run_count(&RunFilter::default()).await.unwrap(), 1);
     assert_eq!(reader.check_chain().await.unwrap(), Ok(1));
