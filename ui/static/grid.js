@@ -5,6 +5,9 @@ const split = document.querySelector("[data-split]");
 const panel = document.querySelector("[data-panel]");
 let chosen = null;
 
+// The newest runs are at the right: that is where a narrow screen begins.
+for (const box of document.querySelectorAll(".gridbox")) box.scrollLeft = box.scrollWidth;
+
 if (split && panel) {
   split.addEventListener("click", (event) => {
     const cell = event.target.closest("tbody a.c");

@@ -14,7 +14,7 @@ const ROW_HEIGHT: f64 = 62.0;
 const GAP_ACROSS: f64 = 64.0;
 const MARGIN: f64 = 12.0;
 /// The width of a letter of a task's name, about.
-const LETTER_WIDTH: f64 = 7.3;
+const LETTER_WIDTH: f64 = 8.1;
 /// The room around the name in its node.
 const NAME_MARGIN: f64 = 54.0;
 const NODE_WIDTH_MIN: f64 = 150.0;

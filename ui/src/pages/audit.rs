@@ -8,8 +8,10 @@ use crate::show::count;
 use askama::Template;
 use axum::extract::{Query, State};
 use axum::response::Response;
+use esteira_runtime::audit::Verification;
 use esteira_store::EventFilter;
 use serde::Deserialize;
+use std::sync::Arc;
 
 /// Which events are wanted. Empty fields, as forms send them, say nothing.
 #[derive(Debug, Default, Deserialize)]
@@ -43,6 +45,7 @@ struct AuditPage {
     total: String,
     older: Option<String>,
     wanted: Wanted,
+    verdict: Option<Verification>,
 }
 
 pub(crate) async fn page(
@@ -50,12 +53,31 @@ pub(crate) async fn page(
     Query(wanted): Query<Wanted>,
     visitor: Visitor,
 ) -> Result<Response, PageError> {
+    show(&state, wanted, &visitor, None).await
+}
+
+/// Recomputes the chain and replays every run, then shows the page with what was found.
+pub(crate) async fn verify(State(state): State<AppState>, visitor: Visitor) -> Result<Response, PageError> {
+    // Replaying all runs is work for a processor: it gets a thread of its own, so that other pages do not wait.
+    let (reader, registry) = (state.handle.reader().clone(), Arc::clone(&state.registry));
+    let runtime = tokio::runtime::Handle::current();
+    let check = move || runtime.block_on(esteira_runtime::audit::verify(&reader, &*registry));
+    let verdict = tokio::task::spawn_blocking(check).await.map_err(PageError::internal)??;
+    show(&state, Wanted::default(), &visitor, Some(verdict)).await
+}
+
+async fn show(
+    state: &AppState,
+    wanted: Wanted,
+    visitor: &Visitor,
+    verdict: Option<Verification>,
+) -> Result<Response, PageError> {
     let reader = state.handle.reader();
     let given = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
     let run_key = match (given(&wanted.dag), given(&wanted.run)) {
         (_, None) => None,
         (None, Some(_)) => return Err(PageError::bad_request("a run is only found together with its DAG")),
-        (Some(dag_id), Some(run_id)) => Some(super::run::find(&state, &dag_id, &run_id).await?.run_key),
+        (Some(dag_id), Some(run_id)) => Some(super::run::find(state, &dag_id, &run_id).await?.run_key),
     };
     let filter = EventFilter {
         dag_id: given(&wanted.dag),
@@ -73,6 +95,7 @@ pub(crate) async fn page(
         older: events_table::older(&page, "/audit", &wanted.filters()),
         rows: EventLine::all(&page),
         wanted,
+        verdict,
     };
     Ok(frame::html(&page))
 }

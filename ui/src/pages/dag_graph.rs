@@ -38,7 +38,6 @@ struct GraphPage {
 }
 
 struct ShownRun {
-    run_id: String,
     url: String,
     key: String,
     mark: Mark,
@@ -76,7 +75,6 @@ pub(crate) async fn page(
             mark: Mark::of_run(run.state),
             at: Instant::new(run.queued_at, Timestamp::now()),
             version: run.version_number,
-            run_id: run.run_id.to_string(),
         }),
         drawing,
         head,

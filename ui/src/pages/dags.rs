@@ -6,7 +6,7 @@ use crate::definition::Definition;
 use crate::error_pages::PageError;
 use crate::frame::{self, Frame, Section, Visitor};
 use crate::links;
-use crate::show::{Instant, Mark, plural};
+use crate::show::{Instant, Mark, count};
 use askama::Template;
 use axum::extract::{Query, State};
 use axum::response::Response;
@@ -116,7 +116,7 @@ fn matches(wanted: &Wanted, dag_id: &str, definition: &Definition) -> bool {
 
 fn summary(rows: &[Row], total: usize, wanted: &Wanted) -> String {
     if wanted.search.is_empty() && wanted.tag.is_empty() {
-        return plural(total, "DAG");
+        return count(total as u64);
     }
     format!("{} of {total}", rows.len())
 }

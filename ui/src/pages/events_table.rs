@@ -21,6 +21,8 @@ pub(crate) struct EventLine {
     pub(crate) try_number: u32,
     pub(crate) actor: String,
     pub(crate) via: String,
+    /// What the body says, in a line.
+    pub(crate) brief: String,
     pub(crate) body: String,
     pub(crate) hash: String,
 }
@@ -42,6 +44,7 @@ impl EventLine {
             try_number: event.try_number,
             actor: event.actor.clone(),
             via: event.via.clone(),
+            brief: brief(&event.body),
             body: pretty(&event.body),
             hash: event.hash.clone(),
         }
@@ -52,6 +55,14 @@ impl EventLine {
         let now = Timestamp::now();
         page.rows.iter().map(|event| Self::new(event, now)).collect()
     }
+}
+
+/// The sentence in a body that is for people, else the body itself.
+fn brief(body: &str) -> String {
+    let value: Value = serde_json::from_str(body).unwrap_or_default();
+    let sentence =
+        value["error"]["message"].as_str().or(value["reason"].as_str()).or(value["message"].as_str());
+    sentence.unwrap_or(body).to_owned()
 }
 
 /// JSON with line breaks; text that is no JSON as it is.

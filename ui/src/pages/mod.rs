@@ -50,5 +50,6 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/dags/{dag_id}/runs/{run_id}/tasks/{task_id}/xcom/{key}", get(instance_xcom::raw))
         .route("/runs", get(runs::page))
         .route("/audit", get(audit::page))
+        .route("/audit/verify", get(|| async { Redirect::to("/audit") }).post(audit::verify))
         .route("/import-errors", get(import_errors::page))
 }

@@ -45,13 +45,13 @@ impl RunLine {
     }
 }
 
-/// Who asked for a run and by what way: `admin by cli`.
+/// Who asked for a run and by what way: `admin, CLI`.
 pub(super) fn who(run: &RunRow) -> String {
     use esteira_core::states::TriggeredBy as By;
     let way = match run.triggered_by {
-        By::Cli => "command line",
-        By::RestApi => "REST API",
-        By::Ui => "web page",
+        By::Cli => "CLI",
+        By::RestApi => "API",
+        By::Ui => "web",
         By::Timetable | By::Engine => return run.triggering_user.clone(),
     };
     format!("{}, {way}", run.triggering_user)
