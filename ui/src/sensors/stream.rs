@@ -89,13 +89,15 @@ pub(super) async fn stream(
 ) -> impl IntoResponse {
     let data = DataState::from_ref(&state);
     let (receiver, sender) = dashboard.listeners.listen();
+    let notices = state.handle.subscribe();
+    let first = count(&data).await;
     if let Some(sender) = sender {
-        let notices = state.handle.subscribe();
-        tokio::spawn(watch(data.clone(), Arc::clone(&dashboard), notices, sender));
+        let watch = Watch { data, dashboard, told: sender, known: first };
+        tokio::spawn(watch.run(notices));
     }
-    let first = Told::Counts(count(&data).await);
     let end = shutdown.map_or_else(CancellationToken::new, |Extension(Shutdown(token))| token);
-    Sse::new(events(first, receiver).take_until(end.cancelled_owned())).keep_alive(KeepAlive::default())
+    Sse::new(events(Told::Counts(first), receiver).take_until(end.cancelled_owned()))
+        .keep_alive(KeepAlive::default())
 }
 
 fn events(first: Told, receiver: broadcast::Receiver<Told>) -> impl Stream<Item = Result<Event, Infallible>> {
@@ -152,35 +154,45 @@ impl Heard {
     }
 }
 
-async fn watch(
+/// Watches on behalf of all pages that listen.
+struct Watch {
     data: DataState,
     dashboard: Arc<Dashboard>,
-    mut notices: broadcast::Receiver<Notice>,
     told: broadcast::Sender<Told>,
-) {
-    let (mut heard, mut known, mut next_count) = (Heard::default(), None, Instant::now() + COUNT_PERIOD);
-    let mut is_engine_there = true;
-    loop {
-        let tell_at = heard.due_at();
-        tokio::select! {
-            notice = notices.recv(), if is_engine_there => match notice {
-                Ok(notice) => heard.note(notice),
-                Err(broadcast::error::RecvError::Lagged(_)) => heard.run = true,
-                Err(broadcast::error::RecvError::Closed) => is_engine_there = false,
-            },
-            () = sleep_until(tell_at.unwrap_or(next_count)), if tell_at.is_some() => heard.tell(&told),
-            () = sleep_until(next_count) => {
-                if dashboard.listeners.leave(&told) {
-                    return;
-                }
-                let begun_at = Instant::now();
-                let counts = count(&data).await;
-                next_count = Instant::now() + COUNT_PERIOD.max(begun_at.elapsed() * COUNT_SHARE);
-                if known.replace(counts) != Some(counts) {
-                    let _ = told.send(Told::Counts(counts));
+    known: Counts,
+}
+
+impl Watch {
+    async fn run(mut self, mut notices: broadcast::Receiver<Notice>) {
+        let (mut heard, mut next_count) = (Heard::default(), Instant::now() + COUNT_PERIOD);
+        let mut is_engine_there = true;
+        loop {
+            let tell_at = heard.due_at();
+            tokio::select! {
+                notice = notices.recv(), if is_engine_there => match notice {
+                    Ok(notice) => heard.note(notice),
+                    Err(broadcast::error::RecvError::Lagged(_)) => heard.run = true,
+                    Err(broadcast::error::RecvError::Closed) => is_engine_there = false,
+                },
+                () = sleep_until(tell_at.unwrap_or(next_count)), if tell_at.is_some() => heard.tell(&self.told),
+                () = sleep_until(next_count) => {
+                    if self.dashboard.listeners.leave(&self.told) {
+                        return;
+                    }
+                    next_count = self.count().await;
                 }
             }
         }
+    }
+
+    /// Counts, tells what has changed, and gives when to count again.
+    async fn count(&mut self) -> Instant {
+        let begun_at = Instant::now();
+        let counts = count(&self.data).await;
+        if std::mem::replace(&mut self.known, counts) != counts {
+            let _ = self.told.send(Told::Counts(counts));
+        }
+        Instant::now() + COUNT_PERIOD.max(begun_at.elapsed() * COUNT_SHARE)
     }
 }
 
