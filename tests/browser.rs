@@ -8,6 +8,7 @@ use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::json;
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use support::{World, skip};
@@ -30,7 +31,7 @@ impl Browser {
                 return Err(format!("{program} is not there; apt-get install chromium chromium-driver"));
             }
         }
-        let mut driver = Command::new(driver).arg("--port=0").stdout(Stdio::piped()).spawn().unwrap();
+        let mut driver = Command::new(driver).arg("--port=0").process_group(0).stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(driver.stdout.take().unwrap()).lines().map_while(Result::ok);
         let port = port_of(lines).expect("chromedriver says its port");
         let profile = tempfile::tempdir().unwrap();
@@ -92,9 +93,16 @@ impl Browser {
         }
     }
 
-    async fn end(mut self) {
+    async fn end(self) {
         let _ = self.client.clone().close().await;
-        let _ = self.driver.kill();
+    }
+}
+
+impl Drop for Browser {
+    /// The driver and the browser are one process group: none of them outlives the test, however it ends.
+    fn drop(&mut self) {
+        let group = nix::unistd::Pid::from_raw(self.driver.id().cast_signed());
+        let _ = nix::sys::signal::killpg(group, nix::sys::signal::Signal::SIGKILL);
         let _ = self.driver.wait();
     }
 }
@@ -132,7 +140,7 @@ async fn a_run_is_triggered_from_its_page_and_watched_to_its_end() {
     browser.client.goto(&format!("{}/dags", server.url)).await.unwrap();
     assert!(browser.text("main").await.contains("A DAG for the browser"));
     browser.client.goto(&format!("{}/dags/demo_dag/trigger", server.url)).await.unwrap();
-    let name = browser.client.find(Locator::Css("input[name=name]")).await.unwrap();
+    let name = browser.client.find(Locator::Css("main input[name$=name]")).await.unwrap();
     name.clear().await.unwrap();
     name.send_keys("Ana").await.unwrap();
     browser.click("form button.main[type=submit]").await;

@@ -13,7 +13,7 @@ use support::{Dice, World, until};
 /// How often the engine is killed at the least.
 const KILLS: usize = 24;
 
-const ROWS: usize = 400;
+const ROWS: usize = 1_000;
 
 /// Losses of one instance after which it is let run to its end: the fourth would fail it, which is the rule.
 const LOSSES_SPARED: usize = 2;
@@ -36,7 +36,8 @@ async fn a_killed_engine_loses_nothing() {
             all_ended(&reader).await;
             continue;
         }
-        tokio::time::sleep(Duration::from_millis(dice.below(700))).await;
+        // About as long as a run takes on its own, so that most kills meet one.
+        tokio::time::sleep(Duration::from_millis(dice.below(400))).await;
         server.kill();
         kills += 1;
     }
@@ -108,6 +109,6 @@ async fn check_services(world: &World) {
     let cache = connectors.cache("redis_default").await.unwrap();
     assert_eq!(cache.count("sensor:").await.unwrap(), ROWS as u64);
     let objects = connectors.objects("minio_default").await.unwrap();
-    let page = objects.list("air-quality", "processed/", None, 1_000).await.unwrap();
+    let page = objects.list("air-quality", "processed/", None, ROWS).await.unwrap();
     assert_eq!(page.objects.len(), ROWS);
 }

@@ -1,0 +1,14 @@
+//! The command line from outside: the real binary in homes of its own, its words held by snapshots.
+
+#![allow(clippy::unwrap_used)]
+
+mod audit;
+mod bad_input;
+mod demo;
+mod help;
+mod history;
+mod running;
+mod sample;
+mod serving;
+mod validate;
+mod world;

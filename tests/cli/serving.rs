@@ -1,0 +1,83 @@
+//! What goes through the engine that serves the home.
+
+use crate::world::{World, until};
+
+const SLOW: &str = r#"dag_id: slow
+params:
+  seconds: {type: number, default: 30}
+tasks:
+  wait:
+    operator: bash
+    with: {bash_command: 'echo began; sleep "$SECONDS_TO_WAIT"; echo done', env: {SECONDS_TO_WAIT: "{{ params.seconds }}"}}
+  after: {operator: empty, depends_on: [wait]}
+"#;
+
+fn state(world: &World, run_id: &str) -> String {
+    world.json(&format!("runs show slow {run_id} --json"))["state"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_run_is_triggered_followed_and_cancelled() {
+    let world = World::with(&[("slow.yaml", SLOW)]);
+    let server = world.serve();
+    let plain = |line: &str| world.run(line).plain().replace(&server.url, "[server]");
+
+    insta::assert_snapshot!("triggered", plain("trigger slow --run-id one --param seconds=0.5 --wait"));
+    let run = world.json("runs show slow one --json");
+    assert_eq!((run["triggered_by"].as_str(), run["triggering_user"].as_str()), (Some("cli"), Some("ana")));
+
+    assert_eq!(world.run("trigger slow --run-id two").code, 0);
+    until("the task begins", || world.run("logs slow two wait").data.contains("began"));
+    insta::assert_snapshot!("cancelled", plain("runs cancel slow two"));
+    until("the run ends", || state(&world, "two") == "failed");
+    insta::assert_snapshot!("cancelled_run", plain("runs show slow two"));
+
+    assert_eq!(world.run("trigger slow --run-id three --param seconds=1").code, 0);
+    let followed = world.run("logs slow three wait --follow");
+    assert_eq!((followed.code, followed.data.lines().count()), (0, 2), "{}", followed.data);
+
+    insta::assert_snapshot!("paused", plain("dags pause slow"));
+    assert_eq!(world.json("dags show slow --json")["is_paused"], true);
+    assert_eq!(world.run("dags unpause slow").code, 0);
+    assert_eq!(world.json("dags show slow --json")["is_paused"], false);
+
+    let lines = [
+        "trigger slow --run-id one",
+        "trigger slow --run-id a/b",
+        "trigger slow --param seconds=x",
+        "trigger nope",
+        "dags pause nope",
+        "runs cancel slow nope",
+    ];
+    let all: Vec<String> = lines.iter().map(|line| format!("$ esteira {line}\n{}", plain(line))).collect();
+    insta::assert_snapshot!("refused", all.join("\n\n"));
+}
+
+#[test]
+fn a_home_in_use_and_a_port_in_use_are_named() {
+    let world = World::with(&[("slow.yaml", SLOW)]);
+    let server = world.serve();
+    let plain = |said: crate::world::Said| {
+        said.plain()
+            .replace(&server.url, "[server]")
+            .replace(server.address(), "[address]")
+            .replace(&format!("process {}", server.pid()), "process [pid]")
+    };
+    insta::assert_snapshot!("home_in_use", plain(world.run("run slow")));
+    let listen = format!("--home other serve --listen {}", server.address());
+    insta::assert_snapshot!("port_in_use", plain(world.run(&listen)));
+    assert!(!world.path("other").exists(), "a port in use costs no home");
+}
+
+#[test]
+fn a_server_that_is_not_there() {
+    let world = World::with(&[("slow.yaml", SLOW)]);
+    let lines = [
+        "trigger slow --server http://127.0.0.1:1",
+        "trigger slow --server here",
+        "trigger slow --server ftp://host",
+    ];
+    let all: Vec<String> =
+        lines.iter().map(|line| format!("$ esteira {line}\n{}", world.run(line).plain())).collect();
+    insta::assert_snapshot!(all.join("\n\n"));
+}
