@@ -7,6 +7,8 @@
 
 mod alerts;
 mod page;
+#[cfg(test)]
+mod page_tests;
 mod period;
 mod reading;
 mod readings;
@@ -29,7 +31,7 @@ use tokio::sync::Mutex;
 /// The DAG whose readings these are.
 const PIPELINE: &str = "air_quality_pipeline";
 
-/// Counts are this old at most: counting objects means listing them.
+/// Counts of objects are this old at most: counting means listing them.
 const STATS_AGE_MAX: Duration = Duration::from_secs(2);
 
 /// What the pages share.
@@ -41,8 +43,15 @@ struct Dashboard {
 }
 
 impl Dashboard {
-    /// The counts, not older than a moment. Who asks while somebody counts waits for the same answer.
+    /// The counts. Readings and alerts are counted each time; the rest may be a moment old, and who asks for it while
+    /// somebody else does waits for the same answer.
     async fn stats(&self, data: &DataState) -> Stats {
+        let (readings, alerts, stats) =
+            tokio::join!(stats::count_readings(data), stats::count_alerts(data), self.recent_stats(data));
+        Stats { readings_cached: readings.ok(), alerts_waiting: alerts.ok(), ..stats }
+    }
+
+    async fn recent_stats(&self, data: &DataState) -> Stats {
         let mut newest = self.stats.lock().await;
         if let Some((read_at, stats)) = &*newest
             && read_at.elapsed() < STATS_AGE_MAX

@@ -127,8 +127,9 @@ async fn read(state: &AppState, dashboard: &Dashboard, uri: &Uri) -> Result<View
     let [period, from, to] = PARAMETERS;
     let query = Query::parse(uri.query(), &[period, from, to, "page", "theme"])?;
     let period = Period::from_query(&query, Period::Last(28))?;
-    let page =
-        query.get("page").unwrap_or("1").parse().map_err(|_| PageError::bad_request("page is a number"))?;
+    let page = query.get("page").unwrap_or("1").parse().map_err(|_| {
+        PageError::bad_request("This is no page of the table").hint("page is a number, from 1")
+    })?;
     let data = DataState::from_ref(state);
     let (snapshot, stats, beside, run) = tokio::join!(
         dashboard.snapshots.get(&data),

@@ -291,10 +291,7 @@ fn row(reading: &Reading) -> Row {
         text: reading.values[index].map_or_else(|| "–".to_owned(), |value| quantity.text(value)),
         is_over: reading.is_over(index),
     };
-    Row {
-        when: time_text(reading.time),
-        cells: QUANTITIES.iter().enumerate().map(cell).collect(),
-    }
+    Row { when: time_text(reading.time), cells: QUANTITIES.iter().enumerate().map(cell).collect() }
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@ import { countText } from "./format.js";
 
 /** Refreshing happens no more often than this, in milliseconds. */
 const REFRESH_PERIOD = 1000;
+/** The server may answer with what it counted a moment before; so one refresh more comes so long after the last. */
+const SETTLES = 2500;
 /** The badge stays for so long after the last progress. */
 const BADGE_STAYS = 2500;
 /** What pipelines count, in words. */
@@ -42,19 +44,25 @@ export class Live {
     this.source = null;
   }
 
-  /** Refreshes soon, once for all that comes until then. */
+  /** Refreshes soon, once for all that comes until then, and once more when it has become quiet. */
   schedule() {
+    clearTimeout(this.settling);
+    this.settling = setTimeout(() => this.refreshNow(), SETTLES);
     if (this.timer) return;
     const wait = Math.max(0, (this.refreshedAt ?? -Infinity) + REFRESH_PERIOD - performance.now());
     this.timer = setTimeout(async () => {
-      this.refreshedAt = performance.now();
-      try {
-        await this.refresh(this.counts ?? {});
-      } catch (error) {
-        console.warn("the page could not be refreshed", error);
-      }
+      await this.refreshNow();
       this.timer = null;
     }, Math.max(wait, 50));
+  }
+
+  async refreshNow() {
+    this.refreshedAt = performance.now();
+    try {
+      await this.refresh(this.counts ?? {});
+    } catch (error) {
+      console.warn("the page could not be refreshed", error);
+    }
   }
 
   progress({ run_id, task_id, done, total, unit }) {
