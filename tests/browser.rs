@@ -31,7 +31,8 @@ impl Browser {
                 return Err(format!("{program} is not there; apt-get install chromium chromium-driver"));
             }
         }
-        let mut driver = Command::new(driver).arg("--port=0").process_group(0).stdout(Stdio::piped()).spawn().unwrap();
+        let mut driver =
+            Command::new(driver).arg("--port=0").process_group(0).stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(driver.stdout.take().unwrap()).lines().map_while(Result::ok);
         let port = port_of(lines).expect("chromedriver says its port");
         let profile = tempfile::tempdir().unwrap();

@@ -151,7 +151,7 @@ impl Said {
     }
 }
 
-/// Replaces times and durations, and the spaces that line up with them.
+/// Replaces times and durations.
 fn without_chance(text: &str) -> String {
     let mut text = text.to_owned();
     for pattern in [
@@ -189,12 +189,13 @@ fn replace_pattern(text: &str, pattern: &str) -> String {
     result
 }
 
-/// Durations become `[long]`, what stands behind an indentation is parted by two spaces at most.
+/// Durations become `[long]`. Columns of such a line are parted by two spaces: their widths are chance, too.
 fn line_without_durations(line: &str) -> String {
     let indentation = line.len() - line.trim_start().len();
-    let cells: Vec<String> =
-        line[indentation..].split("  ").map(str::trim).filter(|cell| !cell.is_empty()).map(cell).collect();
-    format!("{}{}", &line[..indentation], cells.join("  "))
+    let cells = line[indentation..].split("  ").map(str::trim).filter(|cell| !cell.is_empty());
+    let plain = format!("{}{}", &line[..indentation], cells.map(cell).collect::<Vec<_>>().join("  "));
+    let is_chance = ["[time]", "[long]", "  WHEN"].iter().any(|mark| plain.contains(mark));
+    if is_chance { plain } else { line.trim_end().to_owned() }
 }
 
 fn cell(text: &str) -> String {

@@ -154,7 +154,7 @@ fn losses_do_not_use_up_retries_and_run_out_after_three() {
     world.start(0);
     world.end(0, failed(AttemptErrorKind::Failed));
     assert_eq!(world.states(), ["up_for_retry"]);
-    world.now = world.now + SignedDuration::from_secs(60);
+    world.now += SignedDuration::from_secs(60);
     world.input(Input::RetryDue { instance: key(0) });
     world.start(0);
     world.end(0, Outcome::Lost);
@@ -188,7 +188,7 @@ fn cancel_skips_what_has_not_begun_ends_what_runs_and_fails_the_run() {
     assert!(world.input(Input::Cancel).is_empty(), "a second cancel changes nothing");
     world.end(0, failed(AttemptErrorKind::Cancelled));
     assert_eq!((world.states()[0], world.run.state()), ("failed", RunState::Failed));
-    world.now = world.now + SignedDuration::from_secs(60);
+    world.now += SignedDuration::from_secs(60);
     assert!(world.input(Input::RetryDue { instance: key(3) }).is_empty(), "its retry is disarmed");
 }
 
