@@ -68,8 +68,10 @@ pub(crate) async fn demo(settings: &Settings, arguments: DemoArguments) -> Resul
 /// The bytes of the data set, and what it is called.
 fn data_set(file: Option<&Path>) -> Result<Vec<u8>, Failure> {
     match file {
-        Some(path) => std::fs::read(path)
-            .map_err(|error| Failure::usage(format!("the file {} cannot be read: {error}", path.display()))),
+        Some(path) => std::fs::read(path).map_err(|error| {
+            Failure::usage(format!("the file {} cannot be read: {error}", path.display()))
+                .hint("name a file with --csv FILE, or leave it out for a synthetic one")
+        }),
         None => Ok(super::sample::generate(super::sample::ROWS, super::sample::SEED).into_bytes()),
     }
 }
@@ -85,6 +87,7 @@ fn dag_folder(settings: &Settings) -> Result<PathBuf, Failure> {
         .and_then(|()| std::fs::write(folder.join(file_name), SHIPPED_DAG))
         .map_err(|error| {
             Failure::usage(format!("the folder {} cannot be written: {error}", folder.display()))
+                .hint("choose another home with --home")
         })?;
     Ok(folder)
 }
@@ -117,7 +120,7 @@ async fn print_summary(handle: &Handle, run: &RunRow) -> Result<(), Failure> {
     offer(format_args!("{:>10}  rejected", grouped(rejected)));
     offer(format_args!("{:>10.2}  seconds, {}", seconds.unwrap_or_default(), super::follow::verdict(run)));
     offer(format_args!("{:>10}  run {}", "", run.run_id));
-    say!("look closer with esteira runs show {DAG_ID} latest, or in a browser with esteira serve");
+    say!("look closer with esteira runs show {DAG_ID} latest, or in a browser with esteira demo --serve");
     Ok(())
 }
 

@@ -75,7 +75,9 @@ fn line(event: &EventRow) -> Option<String> {
         "task.failed" => {
             let hint =
                 body["error"]["hint"].as_str().map(|hint| format!("\n  hint: {hint}")).unwrap_or_default();
-            let next = if body["retry_at"].is_null() { "" } else { "; it will be tried again" };
+            let next = retry(&body, event.at)
+                .map(|wait| format!("; it will be tried again in {wait}"))
+                .unwrap_or_default();
             format!(
                 "✕ {}{again}: {}{next}{hint}",
                 event.task_id,
@@ -87,6 +89,12 @@ fn line(event: &EventRow) -> Option<String> {
         "task.upstream_failed" => format!("⇡ {}: an upstream task failed", event.task_id),
         _ => return None,
     })
+}
+
+/// How long after a failed attempt the next one starts, if there is one.
+fn retry(body: &serde_json::Value, failed_at: Timestamp) -> Option<String> {
+    let at = Timestamp::from_microsecond(body["retry_at"].as_i64()?).ok()?;
+    Some(times::duration(at.duration_since(failed_at)))
 }
 
 /// Plain lines, for pipes and logs.

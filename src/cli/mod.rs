@@ -41,9 +41,10 @@ enum Command {
     /// Run the air-quality pipeline over sample data, with live progress and a summary
     Demo(demo::DemoArguments),
     /// Run a DAG in the foreground
-    ///
-    /// The exit code is 0 when the run succeeds, 1 when it fails, and 2 for wrong usage or an invalid DAG. Ctrl-C
-    /// cancels the run.
+    #[command(
+        after_help = "The exit code is 0 when the run succeeds, 1 when it fails, and 2 for wrong usage or an \
+                            invalid DAG. Ctrl-C cancels the run."
+    )]
     Run(run::RunArguments),
     /// Serve the web pages, the API and the schedules
     Serve(serve::ServeArguments),
@@ -53,8 +54,7 @@ enum Command {
     #[command(subcommand)]
     Dags(dags::DagsCommand),
     /// Check DAG files: every fault with its place and a hint
-    ///
-    /// The exit code is 0 when no file has an error, and 2 otherwise.
+    #[command(after_help = "The exit code is 0 when no file has an error, and 2 otherwise.")]
     Validate(validate::ValidateArguments),
     /// List, show and cancel runs
     #[command(subcommand)]
@@ -173,7 +173,8 @@ async fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
 
 /// The process's own log goes to standard error; `ESTEIRA_LOG` chooses what of it (`debug`, `esteira_tasks=trace`).
 fn start_log(is_server: bool) {
-    let default = if is_server { "info,sqlx=warn" } else { "error" };
+    // In the foreground, files with faults that have nothing to do with what was asked are no news.
+    let default = if is_server { "info,sqlx=warn" } else { "error,esteira_runtime::dag_folder=off" };
     let filter =
         tracing_subscriber::EnvFilter::try_from_env("ESTEIRA_LOG").unwrap_or_else(|_| default.into());
     let json = std::env::var("ESTEIRA_LOG_FORMAT").is_ok_and(|format| format == "json");

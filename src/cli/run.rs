@@ -2,7 +2,7 @@
 
 use super::follow::{follow, verdict};
 use super::output::{offer, say};
-use super::{Failure, person};
+use super::{Failure, person, suggestion};
 use crate::config::Settings;
 use crate::wiring::{Parts, engine_failure, start_engine};
 use clap::Args;
@@ -129,9 +129,9 @@ async fn unknown_dag(engine: &Engine, dag_id: &str) -> Failure {
         let files: Vec<&str> = broken.iter().map(|row| row.file.as_str()).collect();
         return failure.hint(format!("some files have faults: esteira validate {}", files.join(" ")));
     }
-    match dags.as_slice() {
-        [] => failure.hint("the DAG folder holds no DAG; name another with --dags DIR"),
-        some => failure.hint(format!("there is {}", some.join(", "))),
+    match dags.is_empty() {
+        true => failure.hint("the DAG folder holds no DAG; name another with --dags DIR"),
+        false => failure.some_hint(suggestion(dag_id, dags.iter().map(String::as_str))),
     }
 }
 

@@ -7,7 +7,7 @@ use esteira_runtime::home::{self, Announcement};
 use reqwest::{Method, Response, StatusCode};
 use serde_json::Value;
 use std::time::Duration;
-use url::Url;
+use url::{Host, Url};
 
 /// Which server to ask.
 #[derive(Args, Debug, Clone)]
@@ -52,8 +52,12 @@ impl Server {
         }
         // Another part of the process may have chosen already: then that choice stands.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder().timeout(ANSWER_TIME).build();
-        let client = client.map_err(|error| Failure::failed(format!("no HTTP client: {error}")))?;
+        let mut client = reqwest::Client::builder().timeout(ANSWER_TIME);
+        if is_loopback(&base) {
+            // What a proxy calls loopback is another machine.
+            client = client.no_proxy();
+        }
+        let client = client.build().map_err(|error| Failure::failed(format!("no HTTP client: {error}")))?;
         Ok(Self { client, base, address: address.trim_end_matches('/').to_owned() })
     }
 
@@ -139,6 +143,15 @@ impl Server {
         };
         Failure::failed(format!("the server {} cannot be reached: {reason}", self.address))
             .hint("does it run? esteira serve starts one; --server URL names another")
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
     }
 }
 
