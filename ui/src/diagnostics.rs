@@ -61,10 +61,12 @@ impl Fault {
         let mut text =
             format!("{}: {}\n --> {}:{}:{}", self.severity, self.message, self.file, self.line, self.column);
         for line in self.snippet.iter().flat_map(|snippet| &snippet.lines) {
-            let mark = "^".repeat(line.mark_length.max(1));
+            let (indent, mark) = (line.mark_start, "^".repeat(line.mark_length.max(1)));
             // Writing to a String does not fail.
-            let _ = write!(text, "\n{:>4} | {}\n     | {:2$}{mark}", line.number, line.text, line.mark_start);
-            let _ = write!(text, " {}", line.label.as_deref().unwrap_or_default());
+            let _ = write!(text, "\n{:>4} | {}\n     | {:indent$}{mark}", line.number, line.text, "");
+            if let Some(label) = &line.label {
+                let _ = write!(text, " {label}");
+            }
         }
         if let Some(hint) = &self.hint {
             let _ = write!(text, "\n = hint: {hint}");

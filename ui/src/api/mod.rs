@@ -21,7 +21,7 @@ pub(crate) use error::ApiError;
 use crate::AppState;
 use axum::Router;
 use axum::extract::Request;
-use axum::routing::get;
+use axum::routing::{any, get};
 
 /// The part of an address that all of a run's resources share.
 const RUN: &str = "/api/v2/dags/{dag_id}/dagRuns/{run_id}";
@@ -50,7 +50,7 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/api/v2/eventLogs", get(event_logs::list))
         .route("/api/v2/eventLogs/{seq}", get(event_logs::one))
         .route("/api/v2/importErrors", get(import_errors::list))
-        .route("/api/v2/{*rest}", axum::routing::any(not_found))
+        .route("/api/{*rest}", any(not_found))
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
 }
 

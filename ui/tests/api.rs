@@ -1,0 +1,126 @@
+//! The REST API, against an engine: the shapes as snapshots, the refusals by their status.
+
+mod world;
+
+use axum::http::StatusCode;
+use insta::{assert_json_snapshot, with_settings};
+use serde_json::{Value, json};
+use world::World;
+
+/// Compares an answer with its stored shape; times, durations and texts that differ from place to place are left out.
+async fn check(world: &World, name: &str, address: &str) {
+    let answer = redacted(world.json(address).await);
+    with_settings!({ sort_maps => true }, { assert_json_snapshot!(name, answer) });
+}
+
+fn redacted(mut value: Value) -> Value {
+    redact(&mut value);
+    value
+}
+
+fn redact(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(redact),
+        Value::Object(map) => map.iter_mut().for_each(|(key, value)| match (key.as_str(), &value) {
+            (
+                "hash" | "extra" | "message" | "fileloc" | "relative_fileloc" | "file_token" | "filename"
+                | "file",
+                Value::String(_),
+            ) => {
+                *value = json!(format!("[{key}]"));
+            }
+            ("stack_trace", Value::String(_)) => *value = json!("[text]"),
+            ("event_log_id", Value::Number(_)) => *value = json!("[number]"),
+            ("duration", Value::Number(_)) => *value = json!("[seconds]"),
+            (_, Value::String(text)) if is_instant(text) => *value = json!("[instant]"),
+            _ => redact(value),
+        }),
+        _ => {}
+    }
+}
+
+fn is_instant(text: &str) -> bool {
+    text.len() == 27 && text.ends_with('Z') && text.as_bytes()[10] == b'T'
+}
+
+#[tokio::test]
+async fn what_there_is_has_airflows_shapes() {
+    let world = World::new().await;
+    world.run("r1").await;
+    let run = "/api/v2/dags/pipeline/dagRuns/r1";
+    check(&world, "dags", "/api/v2/dags?dag_id_pattern=pipe").await;
+    check(&world, "dag_details", "/api/v2/dags/pipeline/details").await;
+    check(&world, "tasks", "/api/v2/dags/pipeline/tasks").await;
+    check(&world, "versions", "/api/v2/dags/pipeline/dagVersions").await;
+    check(&world, "source", "/api/v2/dagSources/pipeline").await;
+    check(&world, "runs", "/api/v2/dags/~/dagRuns").await;
+    check(&world, "task_instances", &format!("{run}/taskInstances")).await;
+    check(&world, "tries", &format!("{run}/taskInstances/second/tries")).await;
+    check(&world, "log", &format!("{run}/taskInstances/first/logs/1")).await;
+    check(&world, "xcoms", &format!("{run}/taskInstances/~/xcomEntries")).await;
+    check(&world, "xcom", &format!("{run}/taskInstances/first/xcomEntries/return_value")).await;
+    check(&world, "event_logs", "/api/v2/eventLogs?dag_id=pipeline&event=run.").await;
+    check(&world, "import_errors", "/api/v2/importErrors").await;
+    check(&world, "health", "/api/v2/monitor/health").await;
+}
+
+#[tokio::test]
+async fn a_run_is_asked_for_strictly() {
+    let world = World::new().await;
+    let runs = "/api/v2/dags/pipeline/dagRuns";
+    let (status, answer) =
+        world.send_json("POST", runs, json!({ "dag_run_id": "a b", "colour": 1, "conf": [] })).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    let kinds: Vec<&str> =
+        answer["detail"].as_array().unwrap().iter().filter_map(|fault| fault["type"].as_str()).collect();
+    assert_eq!(kinds, ["string_pattern_mismatch", "dict_type", "extra_forbidden"]);
+    let (status, _) = world.send_json("POST", runs, json!({ "conf": { "limit": "many" } })).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    let (status, answer) = world.send_json("POST", "/api/v2/dags/none/dagRuns", json!({})).await;
+    assert_eq!((status, &answer["detail"]), (StatusCode::NOT_FOUND, &json!("there is no DAG \"none\"")));
+    world.run("once").await;
+    let (status, _) = world.send_json("POST", runs, json!({ "dag_run_id": "once" })).await;
+    assert_eq!(status, StatusCode::CONFLICT);
+    let plain = axum::http::Request::post(runs).body("{}".into()).unwrap();
+    assert_eq!(world.send(plain).await.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
+}
+
+#[tokio::test]
+async fn pausing_and_cancelling_are_done_and_told() {
+    let world = World::new().await;
+    let (status, answer) =
+        world.send_json("PATCH", "/api/v2/dags/pipeline", json!({ "is_paused": true })).await;
+    assert_eq!((status, &answer["is_paused"]), (StatusCode::OK, &json!(true)));
+    let (status, _) = world.send_json("PATCH", "/api/v2/dags/pipeline", json!({ "is_paused": 1 })).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    let body = json!({ "dag_run_id": "w", "conf": { "reason": "x" } });
+    let (status, _) = world.send_json("POST", "/api/v2/dags/waiting/dagRuns", body).await;
+    assert_eq!(status, StatusCode::OK);
+    let run = "/api/v2/dags/waiting/dagRuns/w";
+    let (status, _) = world.send_json("PATCH", run, json!({ "state": "success" })).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    let (status, _) = world.send_json("PATCH", run, json!({ "state": "failed" })).await;
+    assert_eq!(status, StatusCode::OK);
+    let events = world.json("/api/v2/eventLogs?dag_id=waiting&event=run.cancel").await;
+    assert_eq!(events["event_logs"][0]["via"], "rest_api");
+}
+
+#[tokio::test]
+async fn other_sites_and_unknown_addresses_are_refused() {
+    let world = World::new().await;
+    let request = axum::http::Request::post("/api/v2/dags/pipeline/dagRuns")
+        .header("content-type", "application/json")
+        .header("sec-fetch-site", "cross-site");
+    assert_eq!(world.send(request.body("{}".into()).unwrap()).await.status(), StatusCode::FORBIDDEN);
+    for address in ["/api/v2/nothing", "/api/nothing", "/api/v2"] {
+        let (status, text) = world.get(address).await;
+        assert!(
+            status == StatusCode::NOT_FOUND && text.starts_with("{\"detail\""),
+            "{address}: {status} {text}"
+        );
+    }
+    let (status, _) = world.get("/api/v2/dags?limit=x").await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    let (status, _) = world.send_json("DELETE", "/api/v2/dags", json!({})).await;
+    assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED);
+}

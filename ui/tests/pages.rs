@@ -1,0 +1,125 @@
+//! The pages, against an engine: each answers, says what it should, and escapes what others wrote.
+
+mod world;
+
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use world::World;
+
+#[tokio::test]
+async fn every_page_answers_and_says_what_it_is_about() {
+    let world = World::new().await;
+    world.run("r1").await;
+    let task = "/dags/pipeline/runs/r1/tasks";
+    let pages = [
+        ("/dags".to_owned(), "pipeline"),
+        ("/dags?search=MARIA".to_owned(), "href=\"/dags/pipeline\""),
+        ("/dags?search=nothing".to_owned(), "No DAG fits"),
+        ("/dags/pipeline".to_owned(), "data-key=\"pipeline/r1/second/-1\" data-s=\"failed\""),
+        ("/dags/pipeline/graph".to_owned(), "<svg class=\"graph\""),
+        ("/dags/pipeline/graph?run=r1".to_owned(), "data-s=\"upstream_failed\""),
+        ("/dags/pipeline/runs".to_owned(), "href=\"/dags/pipeline/runs/r1\""),
+        ("/dags/pipeline/source".to_owned(), "dag_id: pipeline"),
+        ("/dags/pipeline/audit".to_owned(), "run.created"),
+        ("/dags/waiting".to_owned(), "No runs yet"),
+        ("/dags/pipeline/runs/r1".to_owned(), "anonymous, API"),
+        ("/dags/pipeline/runs/r1/graph".to_owned(), "<svg class=\"graph\""),
+        ("/dags/pipeline/runs/r1/audit".to_owned(), "task.upstream_failed"),
+        (format!("{task}/second"), "exit code 3"),
+        (format!("{task}/second?panel=true"), "exit code 3"),
+        (format!("{task}/third"), "No attempt has begun"),
+        (format!("{task}/first?view=xcom"), "return_value"),
+        (format!("{task}/first?view=arguments"), "echo 3"),
+        (format!("{task}/first?view=events"), "task.succeeded"),
+        ("/runs?state=failed&dag=pipeline".to_owned(), "href=\"/dags/pipeline/runs/r1\""),
+        ("/runs?state=success".to_owned(), "No runs here"),
+        ("/audit?dag=pipeline&run=r1&name=task.failed".to_owned(), "exit code 3"),
+        ("/import-errors".to_owned(), "<mark>bahs</mark>"),
+        ("/dags/pipeline/trigger?like=r1".to_owned(), "value=\"3\""),
+    ];
+    for (address, text) in pages {
+        let (status, page) = world.get(&address).await;
+        assert_eq!(status, StatusCode::OK, "{address}");
+        assert!(page.contains(text), "{address} does not say {text:?}:\n{page}");
+        assert!(
+            !page.contains(" style=\"") && !page.contains("<b>hello") && !page.contains("why <not>"),
+            "{address}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_said_on_a_page() {
+    let world = World::new().await;
+    for address in ["/nothing", "/dags/none", "/dags/pipeline/runs/none", "/dags/pipeline/source?version=9"] {
+        let (status, page) = world.get(address).await;
+        assert_eq!(status, StatusCode::NOT_FOUND, "{address}");
+        assert!(page.contains("<nav class=\"rail\"") && page.contains("Not found"), "{address}");
+    }
+}
+
+#[tokio::test]
+async fn the_form_starts_a_run_or_says_what_does_not_fit() {
+    let world = World::new().await;
+    let (status, _, page) =
+        world.submit("/dags/pipeline/trigger", "param.limit=many&param.mode=%22fast%22&conf=%5B").await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(
+        page.contains("is no number") && page.contains("value=\"many\"") && page.contains("this is no JSON"),
+        "{page}"
+    );
+    let form = "param.limit=10&param.mode=%22thorough%22&run_id=by-hand&note=why";
+    let (status, place, _) = world.submit("/dags/pipeline/trigger", form).await;
+    assert_eq!((status, place.as_str()), (StatusCode::SEE_OTHER, "/dags/pipeline/runs/by-hand"));
+    let run = world.json("/api/v2/dags/pipeline/dagRuns/by-hand").await;
+    assert_eq!(run["conf"], serde_json::json!({ "mode": "thorough" }), "a default is no conf");
+    assert_eq!((run["triggered_by"].as_str(), run["note"].as_str()), (Some("ui"), Some("why")));
+}
+
+#[tokio::test]
+async fn buttons_do_what_they_say() {
+    let world = World::new().await;
+    let (status, place, _) = world.submit("/dags/pipeline/pause", "is_paused=true&back=//evil.example").await;
+    assert_eq!((status, place.as_str()), (StatusCode::SEE_OTHER, "/dags/pipeline"));
+    assert!(world.get("/dags/pipeline").await.1.contains("Unpause"));
+    world.submit("/dags/waiting/trigger", "param.reason=x&run_id=w").await;
+    let page = world.get("/dags/waiting/runs/w").await.1;
+    assert!(page.contains("Cancel this run"), "{page}");
+    let (status, _, _) = world.submit("/dags/waiting/runs/w/cancel", "").await;
+    assert_eq!(status, StatusCode::SEE_OTHER);
+    let (status, _, page) = world.submit("/audit/verify", "").await;
+    assert!(status == StatusCode::OK && page.contains("one unbroken chain"), "{page}");
+}
+
+#[tokio::test]
+async fn a_log_is_read_on_and_downloaded() {
+    let world = World::new().await;
+    world.run("r1").await;
+    let task = "/dags/pipeline/runs/r1/tasks/first";
+    let page = world.json(&format!("{task}/log?try=1&offset=0")).await;
+    assert_eq!(page["lines"][0]["text"], "<b>hello</b>");
+    assert_eq!((&page["is_at_end"], &page["is_open"]), (&true.into(), &false.into()));
+    let rest = world.json(&format!("{task}/log?try=1&offset={}", page["next_offset"])).await;
+    assert_eq!(rest["lines"], serde_json::json!([]));
+    let (status, text) = world.get(&format!("{task}/log.txt?try=1")).await;
+    assert!(status == StatusCode::OK && text.contains("INFO    <b>hello</b>\n"), "{text}");
+    let (status, _) = world.get("/dags/pipeline/runs/r1/tasks/..%2F..%2Ffirst/log?try=1").await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn static_files_and_headers_keep_browsers_safe() {
+    let world = World::new().await;
+    let response = world.send(Request::get("/dags").body(Body::empty()).unwrap()).await;
+    let policy = response.headers()["content-security-policy"].to_str().unwrap();
+    assert!(policy.starts_with("default-src 'self'") && !policy.contains("unsafe"), "{policy}");
+    let page = world.get("/dags").await.1;
+    let sheet = page.split('"').find(|text| text.ends_with("/app.css")).unwrap().to_owned();
+    let response = world.send(Request::get(&sheet).body(Body::empty()).unwrap()).await;
+    assert_eq!(response.headers()["content-type"], "text/css; charset=utf-8");
+    let tag = response.headers()["etag"].clone();
+    let again = Request::get(&sheet).header("if-none-match", tag).body(Body::empty()).unwrap();
+    assert_eq!(world.send(again).await.status(), StatusCode::NOT_MODIFIED);
+    let (status, _) = world.get("/static/x/../../Cargo.toml").await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+}
