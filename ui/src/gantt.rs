@@ -57,7 +57,7 @@ impl Window {
     }
 
     /// The bars of all instances from the run's events: every attempt and every wait.
-    pub(crate) fn from_events(&self, events: &[EventRow]) -> HashMap<Place, Vec<Piece>> {
+    pub(crate) fn bars(&self, events: &[EventRow]) -> HashMap<Place, Vec<Piece>> {
         let mut bars: HashMap<Place, Vec<Piece>> = HashMap::new();
         let mut since: HashMap<Place, (Timestamp, bool)> = HashMap::new();
         for event in events {
@@ -83,7 +83,7 @@ impl Window {
     }
 
     /// The bar of an instance's newest attempt only, for runs that are too large for all their events.
-    pub(crate) fn from_row(&self, instance: &TaskInstanceRow) -> Vec<Piece> {
+    pub(crate) fn newest_bar(&self, instance: &TaskInstanceRow) -> Vec<Piece> {
         let mark = Mark::of_instance(instance.state);
         let until = |at: Option<Timestamp>| at.unwrap_or(self.end);
         let waited =
@@ -128,7 +128,7 @@ mod tests {
             event(50, "task.scheduled", ""),
             event(50, "task.started", ""),
         ];
-        let bars = window.from_events(&events);
+        let bars = window.bars(&events);
         let pieces: Vec<(&str, f64, f64)> =
             bars[&(0, -1)].iter().map(|piece| (piece.kind, piece.x, piece.width)).collect();
         assert_eq!(

@@ -1,5 +1,7 @@
 //! The REST API, against an engine: the shapes as snapshots, the refusals by their status.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
 mod world;
 
 use axum::http::StatusCode;

@@ -1,5 +1,7 @@
 //! The live events: none is missed, whether it happened before the stream was opened or after.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
 mod world;
 
 use axum::body::Body;

@@ -1,5 +1,7 @@
 //! The pages, against an engine: each answers, says what it should, and escapes what others wrote.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
 mod world;
 
 use axum::body::Body;

@@ -10,6 +10,7 @@ use axum::extract::{Path, State};
 use esteira_store::{AttemptKey, AttemptRow, RunFilter, RunKey, RunRow, TaskInstanceRow, VersionId};
 use serde_json::{Value, json};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 /// How many of the newest runs the wildcard `~` looks at.
 const WILDCARD_RUNS_MAX: u32 = 100;
@@ -82,11 +83,13 @@ struct Definitions(HashMap<VersionId, Definition>);
 
 impl Definitions {
     async fn of(&mut self, state: &AppState, version_id: VersionId) -> Result<&Definition, ApiError> {
-        if !self.0.contains_key(&version_id) {
-            let definition = state.handle.reader().definition(version_id).await?;
-            self.0.insert(version_id, Definition::read(definition.unwrap_or_default()));
+        match self.0.entry(version_id) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(place) => {
+                let definition = state.handle.reader().definition(version_id).await?;
+                Ok(place.insert(Definition::read(definition.unwrap_or_default())))
+            }
         }
-        Ok(&self.0[&version_id])
     }
 }
 

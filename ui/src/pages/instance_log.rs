@@ -108,14 +108,12 @@ fn key((dag_id, run_id, task_id): Address, wanted: &Wanted) -> LogKey {
     LogKey { dag_id, run_id, task_id, map_index: wanted.map_index, try_number: wanted.try_number }
 }
 
-/// Makes sure that the address names a run before it is used as a path of files.
-async fn check(state: &AppState, address: &Address) -> Result<(), PageError> {
+/// Makes sure that the address names an instance before it is used as a path of files.
+async fn check(state: &AppState, address: &Address, wanted: &Wanted) -> Result<(), PageError> {
     let run = super::run::find(state, &address.0, &address.1).await?;
-    let instances = state.handle.reader().instances(run.run_key).await?;
-    if instances.iter().any(|instance| instance.task_id.as_str() == address.2) {
-        return Ok(());
-    }
-    Err(PageError::not_found(format!("run \"{}\" has no task \"{}\"", address.1, address.2)))
+    let instance = state.handle.reader().instance(run.run_key, &address.2, wanted.map_index).await?;
+    let missing = || PageError::not_found(format!("run \"{}\" has no task \"{}\"", address.1, address.2));
+    instance.map(|_| ()).ok_or_else(missing)
 }
 
 /// The lines after an offset; when there are none yet and the attempt runs, waits a while for them.
@@ -125,7 +123,7 @@ pub(crate) async fn lines(
     Query(wanted): Query<Wanted>,
     shutdown: Option<Extension<Shutdown>>,
 ) -> Result<Response, PageError> {
-    check(&state, &address).await?;
+    check(&state, &address, &wanted).await?;
     let key = key(address, &wanted);
     let logs = state.handle.logs();
     let watcher = logs.watch(&key);
@@ -154,7 +152,7 @@ pub(crate) async fn text(
     Path(address): Path<Address>,
     Query(wanted): Query<Wanted>,
 ) -> Result<Response, PageError> {
-    check(&state, &address).await?;
+    check(&state, &address, &wanted).await?;
     let key = key(address, &wanted);
     let name = format!("attachment; filename=\"{}-attempt-{}.txt\"", ascii(&key.task_id), key.try_number);
     let logs = state.handle.logs().clone();

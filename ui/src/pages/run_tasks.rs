@@ -69,7 +69,7 @@ pub(crate) async fn page(
     let window = Window::of_run(&run, Timestamp::now());
     let mut bars = HashMap::new();
     if instances.len() <= INSTANCES_WITH_EVENTS {
-        bars = window.from_events(&reader.events_of_run(run.run_key).await?);
+        bars = window.bars(&reader.events_of_run(run.run_key).await?);
     }
     let filter = filter_mark(&wanted.state);
     let chosen: Vec<&TaskInstanceRow> = instances
@@ -78,7 +78,7 @@ pub(crate) async fn page(
         .collect();
     let row = |instance: &&TaskInstanceRow| {
         let pieces = bars.get(&(instance.task_index, instance.map_index)).cloned();
-        row(instance, &run, &definition, pieces.unwrap_or_else(|| window.from_row(instance)))
+        row(instance, &run, &definition, pieces.unwrap_or_else(|| window.newest_bar(instance)))
     };
     let page_from =
         |from: usize| links::with_query(&head.url, &[("state", &wanted.state), ("from", &from.to_string())]);

@@ -191,7 +191,9 @@ fn field(name: &str, param: &Param, typed: &Typed, faults: &Faults) -> Field {
     };
     let choice = |value: &Value| {
         let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        (value.to_string(), shown, value.to_string() == text)
+        let written = value.to_string();
+        let is_chosen = written == text;
+        (written, shown, is_chosen)
     };
     let control = match param.kind {
         _ if !values.is_empty() => "choice",
