@@ -67,7 +67,7 @@ pub(crate) async fn page(
         (choice.run_id.to_string(), is_chosen)
     });
     let page = GraphPage {
-        frame: head.frame(&visitor, "Graph"),
+        frame: head.frame(&visitor, "Graph").script("graph.js"),
         choices: choices.collect(),
         run: run.map(|run| ShownRun {
             url: links::run(&dag_id, run.run_id.as_str()),

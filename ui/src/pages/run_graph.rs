@@ -24,5 +24,5 @@ pub(crate) async fn page(
 ) -> Result<Response, PageError> {
     let (head, run, _) = RunHead::read(&state, &dag_id, &run_id, "graph").await?;
     let drawing = super::dag_graph::of_run(&state, &run).await?;
-    Ok(frame::html(&RunGraphPage { frame: head.frame(&visitor, "Graph"), head, drawing }))
+    Ok(frame::html(&RunGraphPage { frame: head.frame(&visitor, "Graph").script("graph.js"), head, drawing }))
 }
