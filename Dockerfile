@@ -5,8 +5,8 @@
 
 # ---- MinIO ----------------------------------------------------------------------------------------------------
 FROM golang:1.26-bookworm AS minio-build
-RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
-    CGO_ENABLED=0 go install -trimpath -ldflags '-s -w' github.com/minio/minio@latest
+RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/go/build-cache \
+    GOCACHE=/go/build-cache CGO_ENABLED=0 go install -trimpath -ldflags '-s -w' github.com/minio/minio@latest
 
 FROM debian:bookworm-slim AS minio
 RUN apt-get update \

@@ -3,13 +3,13 @@
 
 use super::output::{offer, say};
 use super::run::{ConfArguments, run_to_end};
-use super::serve::{listen, serve_engine};
+use super::serve::{WebServer, listen};
 use super::{Failure, grouped};
 use crate::config::Settings;
 use crate::wiring::{Parts, engine_failure, start_engine};
 use clap::Args;
 use esteira_core::states::RunState;
-use esteira_runtime::Handle;
+use esteira_runtime::{Engine, Handle};
 use esteira_store::RunRow;
 use esteira_tasks::objects::NewObject;
 use serde_json::Value;
@@ -43,26 +43,31 @@ pub(crate) async fn demo(settings: &Settings, arguments: DemoArguments) -> Resul
         true => Some(listen(arguments.listen.as_deref().unwrap_or(&settings.listen)).await?),
         false => None,
     };
-    let dags = dag_folder(settings)?;
-    let engine = start_engine(settings, &parts, dags, arguments.serve).await?;
-    upload(&parts, data).await?;
-    let handle = engine.handle().clone();
-    let work = async {
-        let run = run_to_end(&engine, DAG_ID, &ConfArguments::default()).await?;
-        print_summary(&handle, &run).await?;
-        Ok::<_, Failure>(run)
-    };
-    let run = work.await;
-    match listener {
-        Some(listener) => {
+    let engine = start_engine(settings, &parts, dag_folder(settings)?, arguments.serve).await?;
+    let web = listener.map(|listener| WebServer::start(&engine, &parts, listener)).transpose()?;
+    let run = run_pipeline(&engine, &parts, data, arguments.csv.is_some()).await;
+    match web {
+        Some(web) => {
             if let Err(failure) = &run {
                 say!("{failure}");
             }
-            serve_engine(engine, &parts, listener).await?;
+            web.until_stopped(engine).await?;
         }
         None => engine.stop().await.map_err(engine_failure)?,
     }
     Ok(if run?.state == RunState::Success { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+async fn run_pipeline(
+    engine: &Engine,
+    parts: &Parts,
+    data: Vec<u8>,
+    is_named: bool,
+) -> Result<RunRow, Failure> {
+    upload(parts, data, is_named).await?;
+    let run = run_to_end(engine, DAG_ID, &ConfArguments::default()).await?;
+    print_summary(engine.handle(), &run).await?;
+    Ok(run)
 }
 
 /// The bytes of the data set, and what it is called.
@@ -92,11 +97,18 @@ fn dag_folder(settings: &Settings) -> Result<PathBuf, Failure> {
     Ok(folder)
 }
 
-async fn upload(parts: &Parts, data: Vec<u8>) -> Result<(), Failure> {
+/// Puts the data set where the pipeline looks for it. A synthetic one never takes the place of a file that is there.
+async fn upload(parts: &Parts, data: Vec<u8>, is_named: bool) -> Result<(), Failure> {
     let failure =
         |error: esteira_tasks::service::ServiceError| Failure::failed(error.to_string()).hint(error.hint());
     let objects = parts.connectors.objects("minio_default").await.map_err(failure)?;
     objects.ensure_bucket(BUCKET).await.map_err(failure)?;
+    if !is_named && objects.get(BUCKET, OBJECT).await.map_err(failure)?.is_some_and(|there| there != data) {
+        say!(
+            "s3://{BUCKET}/{OBJECT} is there already and is used as it is; --csv FILE puts another in its place"
+        );
+        return Ok(());
+    }
     let object = NewObject { key: OBJECT.to_owned(), content_type: "text/csv", body: data.into() };
     objects.put_all(BUCKET, vec![object], 1, &|_| {}).await.map_err(failure)
 }

@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 #[derive(Args, Debug)]
@@ -24,7 +25,7 @@ pub(crate) async fn serve(settings: &Settings, arguments: ServeArguments) -> Res
     let parts = Parts::new(settings);
     let listener = listen(arguments.listen.as_deref().unwrap_or(&settings.listen)).await?;
     let engine = start_engine(settings, &parts, settings.dags.clone(), true).await?;
-    serve_engine(engine, &parts, listener).await?;
+    WebServer::start(&engine, &parts, listener)?.until_stopped(engine).await?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -42,35 +43,44 @@ pub(crate) async fn listen(address: &str) -> Result<TcpListener, Failure> {
     })
 }
 
-/// Serves an engine until a signal comes or the engine fails.
-pub(crate) async fn serve_engine(
-    mut engine: Engine,
-    parts: &Parts,
-    listener: TcpListener,
-) -> Result<(), Failure> {
-    let address = listener.local_addr().map_err(|error| Failure::usage(error.to_string()))?;
-    let url = format!("http://{}", reachable(address));
-    engine.home().announce(Some(url.clone())).map_err(|error| Failure::usage(error.to_string()))?;
-    let state = esteira_ui::AppState {
-        handle: engine.handle().clone(),
-        connectors: parts.connectors.clone(),
-        registry: Arc::clone(&parts.registry),
-        settings: esteira_ui::Settings::default(),
-    };
-    let shutdown = CancellationToken::new();
-    let mut server = tokio::spawn(esteira_ui::serve(listener, state, shutdown.clone()));
-    say!("Esteira serves {url} (home {}); Ctrl-C stops it", engine.home().root().display());
-    let failure = tokio::select! {
-        () = told_to_stop() => None,
-        error = engine.failed() => Some(engine_failure(error)),
-        ended = &mut server => Some(Failure::usage(format!("the web server stopped: {ended:?}"))),
-    };
-    shutdown.cancel();
-    match failure {
-        Some(failure) => Err(failure),
-        None => {
-            say!("stopping: tasks that run are told to end and will be tried again at the next start");
-            engine.stop().await.map_err(engine_failure)
+/// A web server over a running engine.
+pub(crate) struct WebServer {
+    task: JoinHandle<std::io::Result<()>>,
+    shutdown: CancellationToken,
+}
+
+impl WebServer {
+    /// Serves an engine from now on, and tells other processes where.
+    pub(crate) fn start(engine: &Engine, parts: &Parts, listener: TcpListener) -> Result<Self, Failure> {
+        let address = listener.local_addr().map_err(|error| Failure::usage(error.to_string()))?;
+        let url = format!("http://{}", reachable(address));
+        engine.home().announce(Some(url.clone())).map_err(|error| Failure::usage(error.to_string()))?;
+        let state = esteira_ui::AppState {
+            handle: engine.handle().clone(),
+            connectors: parts.connectors.clone(),
+            registry: Arc::clone(&parts.registry),
+            settings: esteira_ui::Settings::default(),
+        };
+        let shutdown = CancellationToken::new();
+        let task = tokio::spawn(esteira_ui::serve(listener, state, shutdown.clone()));
+        say!("Esteira serves {url} (home {}); Ctrl-C stops it", engine.home().root().display());
+        Ok(Self { task, shutdown })
+    }
+
+    /// Goes on until a signal comes or the engine fails, then stops both.
+    pub(crate) async fn until_stopped(mut self, mut engine: Engine) -> Result<(), Failure> {
+        let failure = tokio::select! {
+            () = told_to_stop() => None,
+            error = engine.failed() => Some(engine_failure(error)),
+            ended = &mut self.task => Some(Failure::usage(format!("the web server stopped: {ended:?}"))),
+        };
+        self.shutdown.cancel();
+        match failure {
+            Some(failure) => Err(failure),
+            None => {
+                say!("stopping: tasks that run are told to end and will be tried again at the next start");
+                engine.stop().await.map_err(engine_failure)
+            }
         }
     }
 }

@@ -4,13 +4,12 @@
 //! and the rows that pages read, which must be that state.
 
 use crate::engine_body;
+use crate::versions::Versions;
 use esteira_core::catalog::Catalog;
 use esteira_core::dag::{Dag, TaskIndex};
 use esteira_core::run::{Change, InstanceKey, Run};
-use esteira_core::spec::{self, Source};
-use esteira_store::{EventRow, Reader, RunSnapshot, StoreError, TaskInstanceRow, VersionId};
+use esteira_store::{EventRow, Reader, RunSnapshot, StoreError, TaskInstanceRow};
 use serde::Serialize;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 /// What a check found.
@@ -43,7 +42,7 @@ impl Problem {
 const RUNS_AT_ONCE: u32 = 1_000;
 
 /// Checks the whole history of a home. It may be in use: what happens meanwhile is left for the next check.
-pub async fn verify(reader: &Reader, catalog: &dyn Catalog) -> Result<Verification, StoreError> {
+pub async fn verify(reader: &Reader, catalog: &(dyn Catalog + Sync)) -> Result<Verification, StoreError> {
     let mut verification = Verification { events: 0, runs: 0, problem: None };
     match reader.check_chain().await? {
         Ok(events) => verification.events = events,
@@ -52,7 +51,7 @@ pub async fn verify(reader: &Reader, catalog: &dyn Catalog) -> Result<Verificati
             return Ok(verification);
         }
     }
-    let mut versions = HashMap::new();
+    let mut versions = Versions::default();
     let mut after = 0;
     loop {
         let keys = reader.run_keys_after(after, RUNS_AT_ONCE).await?;
@@ -60,7 +59,7 @@ pub async fn verify(reader: &Reader, catalog: &dyn Catalog) -> Result<Verificati
         after = *last;
         for key in keys {
             let Some(snapshot) = reader.run_snapshot(key).await? else { continue };
-            let dag = dag_of_version(reader, catalog, snapshot.run.version_id, &mut versions).await?;
+            let dag = versions.dag(reader, catalog, snapshot.run.version_id).await?;
             verification.problem = check_run(&snapshot, dag);
             if verification.problem.is_some() {
                 return Ok(verification);
@@ -84,23 +83,6 @@ pub(crate) fn replay(dag: Arc<Dag>, events: &[EventRow]) -> Result<Run, (i64, St
         run.apply(&change, event.at).map_err(|error| (event.seq, error.to_string()))?;
     }
     Ok(run)
-}
-
-async fn dag_of_version(
-    reader: &Reader,
-    catalog: &dyn Catalog,
-    version_id: VersionId,
-    cache: &mut HashMap<VersionId, Option<Arc<Dag>>>,
-) -> Result<Option<Arc<Dag>>, StoreError> {
-    if let Some(found) = cache.get(&version_id) {
-        return Ok(found.clone());
-    }
-    let version = reader.version_by_id(version_id).await?;
-    let dag = version.and_then(|version| {
-        spec::parse(Source { name: &version.file, text: &version.source }, catalog).dag.map(Arc::new)
-    });
-    cache.insert(version_id, dag.clone());
-    Ok(dag)
 }
 
 fn check_run(snapshot: &RunSnapshot, dag: Option<Arc<Dag>>) -> Option<Problem> {

@@ -21,6 +21,7 @@ mod handle;
 pub mod home;
 pub mod logs;
 mod notice;
+mod versions;
 
 pub use command::{Actor, CommandError, TriggerRequest};
 pub use dag_folder::{LoadedDag, check_dag_file, dag_files};

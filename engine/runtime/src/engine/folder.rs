@@ -6,9 +6,10 @@ use super::schedules::next_tick;
 use super::turn::Turn;
 use crate::command::Actor;
 use crate::dag_folder::{FileContent, FolderChange, LoadedDag};
+use crate::versions::Versions;
 use esteira_core::dag::Dag;
 use esteira_core::ids::DagId;
-use esteira_core::spec::{self, Diagnostic, Severity, Source};
+use esteira_core::spec::{Diagnostic, Severity};
 use esteira_store::{DagChange, DagRow, ImportErrorChange, NewVersion};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -150,14 +151,10 @@ impl MainLoop {
 
     /// The last good version of a DAG whose file was broken when the engine started.
     async fn load_last_good(&mut self, turn: &mut Turn, row: &DagRow) -> Result<(), EngineError> {
-        let Some(version) = self.reader.version_by_id(row.version_id).await? else { return Ok(()) };
-        let Some(dag) =
-            spec::parse(Source { name: &version.file, text: &version.source }, self.catalog.as_ref()).dag
-        else {
-            return Ok(());
-        };
+        let version = Versions::default().dag(&self.reader, self.catalog.as_ref(), row.version_id).await?;
+        let Some(dag) = version else { return Ok(()) };
         let loaded = LoadedDag {
-            dag: Arc::new(dag),
+            dag,
             version_id: row.version_id,
             version_number: row.version_number,
             file: row.file.clone(),

@@ -7,13 +7,12 @@ use super::turn::{self, Turn};
 use crate::audit;
 use crate::command::Actor;
 use crate::dag_folder::FolderChange;
+use crate::versions::Versions;
 use esteira_core::dag::Dag;
 use esteira_core::run::Run;
-use esteira_core::spec::{self, Source};
 use esteira_core::states::TaskInstanceState;
-use esteira_store::{RunRow, VersionId};
+use esteira_store::RunRow;
 use serde_json::{Map, Value};
-use std::collections::HashMap;
 use std::sync::Arc;
 
 impl MainLoop {
@@ -23,9 +22,9 @@ impl MainLoop {
         turn.event("engine.started", None, &Actor::engine(), String::new());
         self.forget_vanished_files(&mut turn, &first_look).await?;
         self.folder_changed(&mut turn, first_look).await?;
-        let mut dags = HashMap::new();
+        let mut versions = Versions::default();
         for row in self.reader.unfinished_runs().await? {
-            let Some(dag) = self.dag_of_version(row.version_id, &mut dags).await? else {
+            let Some(dag) = versions.dag(&self.reader, self.catalog.as_ref(), row.version_id).await? else {
                 tracing::error!(dag = %row.dag_id, run = %row.run_id, "the run cannot go on: this Esteira cannot read its DAG version");
                 continue;
             };
@@ -54,24 +53,6 @@ impl MainLoop {
             self.report(turn, lost_report((row.run_key, instance), try_number))?;
         }
         Ok(())
-    }
-
-    async fn dag_of_version(
-        &self,
-        version_id: VersionId,
-        cache: &mut HashMap<VersionId, Option<Arc<Dag>>>,
-    ) -> Result<Option<Arc<Dag>>, EngineError> {
-        if let Some(found) = cache.get(&version_id) {
-            return Ok(found.clone());
-        }
-        let version = self.reader.version_by_id(version_id).await?;
-        let dag = version.and_then(|version| {
-            spec::parse(Source { name: &version.file, text: &version.source }, self.catalog.as_ref())
-                .dag
-                .map(Arc::new)
-        });
-        cache.insert(version_id, dag.clone());
-        Ok(dag)
     }
 
     /// DAGs whose file went away while no engine was looking.
