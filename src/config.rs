@@ -35,6 +35,8 @@ struct ConfigFile {
     parallelism: Option<usize>,
     xcom_size_max: Option<usize>,
     #[serde(default)]
+    allowed_hosts: Vec<String>,
+    #[serde(default)]
     connections: BTreeMap<String, String>,
 }
 
@@ -48,6 +50,8 @@ pub(crate) struct Settings {
     pub(crate) listen: String,
     pub(crate) parallelism: usize,
     pub(crate) xcom_size_max: usize,
+    /// Host names besides the loopback ones by which browsers may call: that of a proxy in front.
+    pub(crate) allowed_hosts: Vec<String>,
     pub(crate) connections: EnvironmentConnections,
 }
 
@@ -78,6 +82,7 @@ impl Settings {
                 .unwrap_or_else(|| "127.0.0.1:8080".to_owned()),
             parallelism,
             xcom_size_max: xcom_size_max(file.xcom_size_max)?,
+            allowed_hosts: allowed_hosts(file.allowed_hosts),
             connections: connections(file.connections)?,
         })
     }
@@ -97,6 +102,16 @@ fn xcom_size_max(from_file: Option<usize>) -> Result<usize, Failure> {
     }
 }
 
+/// `ESTEIRA_ALLOWED_HOSTS` holds names with commas between them.
+fn allowed_hosts(from_file: Vec<String>) -> Vec<String> {
+    match from_environment("ESTEIRA_ALLOWED_HOSTS") {
+        Some(text) => {
+            text.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
+        }
+        None => from_file,
+    }
+}
+
 /// The environment's connections over the file's.
 fn connections(from_file: BTreeMap<String, String>) -> Result<EnvironmentConnections, Failure> {
     let from_file =
@@ -113,6 +128,6 @@ fn read_file(path: &Path) -> Result<ConfigFile, Failure> {
         // The error's own text may show a line of the file, which may hold a password: only its message and place.
         let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1));
         Failure::usage(format!("the config file {}, line {line}: {}", path.display(), error.message()))
-            .hint("its keys are home, dags, listen, parallelism, xcom_size_max and the table [connections]")
+            .hint("its keys are home, dags, listen, parallelism, xcom_size_max, allowed_hosts and the table [connections]")
     })
 }

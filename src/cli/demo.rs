@@ -44,7 +44,7 @@ pub(crate) async fn demo(settings: &Settings, arguments: DemoArguments) -> Resul
         false => None,
     };
     let engine = start_engine(settings, &parts, dag_folder(settings)?, arguments.serve).await?;
-    let web = listener.map(|listener| WebServer::start(&engine, &parts, listener)).transpose()?;
+    let web = listener.map(|listener| WebServer::start(settings, &engine, &parts, listener)).transpose()?;
     let run = run_pipeline(&engine, &parts, data, arguments.csv.is_some()).await;
     match web {
         Some(web) => {

@@ -25,7 +25,7 @@ pub(crate) async fn serve(settings: &Settings, arguments: ServeArguments) -> Res
     let parts = Parts::new(settings);
     let listener = listen(arguments.listen.as_deref().unwrap_or(&settings.listen)).await?;
     let engine = start_engine(settings, &parts, settings.dags.clone(), true).await?;
-    WebServer::start(&engine, &parts, listener)?.until_stopped(engine).await?;
+    WebServer::start(settings, &engine, &parts, listener)?.until_stopped(engine).await?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -51,7 +51,12 @@ pub(crate) struct WebServer {
 
 impl WebServer {
     /// Serves an engine from now on, and tells other processes where.
-    pub(crate) fn start(engine: &Engine, parts: &Parts, listener: TcpListener) -> Result<Self, Failure> {
+    pub(crate) fn start(
+        settings: &Settings,
+        engine: &Engine,
+        parts: &Parts,
+        listener: TcpListener,
+    ) -> Result<Self, Failure> {
         let address = listener.local_addr().map_err(|error| Failure::usage(error.to_string()))?;
         let url = format!("http://{}", reachable(address));
         engine.home().announce(Some(url.clone())).map_err(|error| Failure::usage(error.to_string()))?;
@@ -59,7 +64,10 @@ impl WebServer {
             handle: engine.handle().clone(),
             connectors: parts.connectors.clone(),
             registry: Arc::clone(&parts.registry),
-            settings: esteira_ui::Settings::default(),
+            settings: esteira_ui::Settings {
+                allowed_hosts: settings.allowed_hosts.clone(),
+                ..esteira_ui::Settings::default()
+            },
         };
         let shutdown = CancellationToken::new();
         let task = tokio::spawn(esteira_ui::serve(listener, state, shutdown.clone()));

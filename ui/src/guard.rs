@@ -48,8 +48,8 @@ pub(crate) async fn known_host(State(hosts): State<Hosts>, request: Request, nex
     if hosts.knows(host) {
         return next.run(request).await;
     }
-    let message = "this server listens on loopback and does not answer to this host name; use localhost, or add the \
-                   name to the allowed hosts\n";
+    let message = "this server listens on loopback and does not answer to this host name; use localhost, or put the \
+                   name into ESTEIRA_ALLOWED_HOSTS\n";
     (StatusCode::MISDIRECTED_REQUEST, message).into_response()
 }
 

@@ -1,15 +1,19 @@
 //! The check that the history was not altered, and that the summaries are what it says.
 //!
-//! Three things are recomputed: the hash chain over all events; for every run, the state that its events lead to;
-//! and the rows that pages read, which must be that state.
+//! Recomputed are: the hash chain over all events; the hash of every DAG version's source, which the event of its
+//! addition tells; for every run, the state that its events lead to; and the rows that pages read, which must be that
+//! state. XCom values and logs are data, and not covered.
 
 use crate::engine_body;
+use crate::source_hash;
 use crate::versions::Versions;
 use esteira_core::catalog::Catalog;
 use esteira_core::dag::{Dag, TaskIndex};
-use esteira_core::run::{Change, InstanceKey, Run};
-use esteira_store::{EventRow, Reader, RunSnapshot, StoreError, TaskInstanceRow};
+use esteira_core::run::{AttemptError, Change, InstanceKey, Run};
+use esteira_store::{EventFilter, EventRow, Reader, RunSnapshot, StoreError, TaskInstanceRow};
+use jiff::Timestamp;
 use serde::Serialize;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// What a check found.
@@ -38,6 +42,9 @@ impl Problem {
     }
 }
 
+/// More versions than anybody has: each is a distinct content that a DAG file had.
+const VERSIONS_MAX: u32 = 10_000_000;
+
 /// How many runs are named at once.
 const RUNS_AT_ONCE: u32 = 1_000;
 
@@ -50,6 +57,10 @@ pub async fn verify(reader: &Reader, catalog: &(dyn Catalog + Sync)) -> Result<V
             verification.problem = Some(Problem::new(format!("event {seq}"), message));
             return Ok(verification);
         }
+    }
+    verification.problem = check_versions(reader).await?;
+    if verification.problem.is_some() {
+        return Ok(verification);
     }
     let mut versions = Versions::default();
     let mut after = 0;
@@ -85,6 +96,33 @@ pub(crate) fn replay(dag: Arc<Dag>, events: &[EventRow]) -> Result<Run, (i64, St
     Ok(run)
 }
 
+/// Every version's source against its hash, and the hash against the event of its addition.
+async fn check_versions(reader: &Reader) -> Result<Option<Problem>, StoreError> {
+    let filter = EventFilter { name: Some("dag.version_added".to_owned()), ..EventFilter::default() };
+    let told: HashMap<(String, i64), String> = reader
+        .events(&filter, VERSIONS_MAX)
+        .await?
+        .rows
+        .into_iter()
+        .filter_map(|event| {
+            let body: serde_json::Value = serde_json::from_str(&event.body).ok()?;
+            let hash = body["source_hash"].as_str()?.to_owned();
+            Some(((event.dag_id, body["version_number"].as_i64()?), hash))
+        })
+        .collect();
+    for (version_id, dag_id, version_number, hash) in reader.version_index().await? {
+        let Some(version) = reader.version_by_id(version_id).await? else { continue };
+        let row = || format!("version {version_number} of DAG {dag_id}");
+        if told.get(&(dag_id.clone(), version_number)) != Some(&hash) {
+            return Ok(Some(Problem::new(row(), "its hash is not the one that the history tells")));
+        }
+        if source_hash(&version.source) != hash {
+            return Ok(Some(Problem::new(row(), "its source does not fit its hash")));
+        }
+    }
+    Ok(None)
+}
+
 fn check_run(snapshot: &RunSnapshot, dag: Option<Arc<Dag>>) -> Option<Problem> {
     let run = &snapshot.run;
     let name = format!("run {}/{}", run.dag_id, run.run_id);
@@ -109,7 +147,62 @@ fn check_run(snapshot: &RunSnapshot, dag: Option<Arc<Dag>>) -> Option<Problem> {
             format!("its row says {}, its events lead to {}", run.state, replayed.state()),
         ));
     }
-    check_instances(&replayed, &snapshot.instances, &name)
+    check_instances(&replayed, &snapshot.instances, &name).or_else(|| check_attempts(snapshot))
+}
+
+/// What an attempt's row must say: instance, number, outcome, begin, end, and why it failed.
+type AttemptFacts = (u32, i32, u32, &'static str, Timestamp, Timestamp, Option<AttemptError>);
+
+/// The attempts as the events tell them, in the order of the rows.
+fn told_attempts(events: &[EventRow]) -> Vec<AttemptFacts> {
+    let mut running: HashMap<(u32, i32), (u32, Timestamp)> = HashMap::new();
+    let mut told = Vec::new();
+    for event in events {
+        let Some(task) = event.task_index else { continue };
+        let instance = (task, event.map_index);
+        let outcome = match event.name.as_str() {
+            "task.started" => {
+                running.insert(instance, (event.try_number, event.at));
+                continue;
+            }
+            "task.succeeded" => "success",
+            "task.failed" => "failed",
+            "task.lost" => "lost",
+            "task.interrupted" => "interrupted",
+            "task.skipped" => "skipped",
+            _ => continue,
+        };
+        // An instance that was skipped before it began has no attempt.
+        let Some((try_number, started_at)) = running.remove(&instance) else { continue };
+        let body: serde_json::Value = serde_json::from_str(&event.body).unwrap_or_default();
+        let error = serde_json::from_value(body["error"].clone()).ok();
+        told.push((task, event.map_index, try_number, outcome, started_at, event.at, error));
+    }
+    told.sort_by_key(|facts| (facts.0, facts.1, facts.2));
+    told
+}
+
+fn check_attempts(snapshot: &RunSnapshot) -> Option<Problem> {
+    let told = told_attempts(&snapshot.events);
+    let run = &snapshot.run;
+    if told.len() != snapshot.attempts.len() {
+        let message =
+            format!("it has {} attempts, its events tell of {}", snapshot.attempts.len(), told.len());
+        return Some(Problem::new(format!("run {}/{}", run.dag_id, run.run_id), message));
+    }
+    let mut pairs = told.iter().zip(&snapshot.attempts);
+    let (facts, (key, row)) = pairs.find(|(facts, (key, row))| {
+        let (task, map_index, try_number, outcome, started_at, ended_at, error) = facts;
+        (key.task_index, key.map_index, row.try_number) != (*task, *map_index, *try_number)
+            || (row.outcome.as_str(), row.started_at, row.ended_at) != (*outcome, *started_at, *ended_at)
+            || row.error != *error
+    })?;
+    let name =
+        format!("attempt {} of task {} in {}/{}", row.try_number, key.task_index, run.dag_id, run.run_id);
+    Some(Problem::new(
+        name,
+        format!("its row says {}, its events tell of {} in attempt {}", row.outcome, facts.3, facts.2),
+    ))
 }
 
 fn check_instances(replayed: &Run, rows: &[TaskInstanceRow], run: &str) -> Option<Problem> {

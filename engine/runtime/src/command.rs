@@ -122,5 +122,6 @@ pub(crate) type Reply<T> = oneshot::Sender<Result<T, CommandError>>;
 pub(crate) enum Command {
     Trigger(TriggerRequest, Reply<RunRow>),
     Cancel { dag_id: DagId, run_id: RunId, actor: Actor, reply: Reply<()> },
+    Ping(Reply<()>),
     SetPaused { dag_id: DagId, is_paused: bool, actor: Actor, reply: Reply<()> },
 }

@@ -100,6 +100,8 @@ impl DagFolder {
     pub(crate) async fn watch(mut self, changes: mpsc::Sender<FolderChange>, stop: CancellationToken) {
         let stirred = Arc::new(Notify::new());
         let _watcher = self.start_watcher(Arc::clone(&stirred));
+        // A file that changed after the first look and before the watcher was there sent no event.
+        stirred.notify_one();
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,

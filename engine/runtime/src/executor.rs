@@ -49,6 +49,7 @@ pub(crate) struct RunFacts {
     pub(crate) run_type: &'static str,
     pub(crate) logical_date: Option<Timestamp>,
     pub(crate) data_interval: Option<(Timestamp, Timestamp)>,
+    pub(crate) start_date: Timestamp,
     pub(crate) conf: Value,
     pub(crate) params: Value,
 }
@@ -249,7 +250,7 @@ impl Attempt {
             logical_date: self.facts.logical_date,
             data_interval_start: self.facts.data_interval.map(|(start, _)| start),
             data_interval_end: self.facts.data_interval.map(|(_, end)| end),
-            start_date: None,
+            start_date: Some(self.facts.start_date),
             conf: &self.facts.conf,
             params: &self.facts.params,
             task_id: self.task().task_id.as_str(),

@@ -9,6 +9,7 @@ use esteira_store::{Reader, RunRow};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 /// The DAGs that can be triggered at the moment, by name.
@@ -40,6 +41,11 @@ impl Handle {
     /// Lets a DAG's schedule start runs, or not. Doing it twice is no error.
     pub async fn set_paused(&self, dag_id: DagId, is_paused: bool, actor: Actor) -> Result<(), CommandError> {
         self.ask(|reply| Command::SetPaused { dag_id, is_paused, actor, reply }).await
+    }
+
+    /// Whether the loop takes turns: it answers within `patience`. A disk that is full holds it up.
+    pub async fn is_alive(&self, patience: Duration) -> bool {
+        tokio::time::timeout(patience, self.ask(Command::Ping)).await.is_ok_and(|answer| answer.is_ok())
     }
 
     /// Everything that happens from now on. A subscriber that falls behind is told that it missed some.

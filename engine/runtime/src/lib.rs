@@ -29,3 +29,4 @@ pub(crate) use engine::created_body as engine_body;
 pub use engine::{Engine, EngineError, Options, PARALLELISM, engine_mark, home_mark};
 pub use handle::Handle;
 pub use notice::{Notice, ProgressNotice};
+pub(crate) use versions::source_hash;

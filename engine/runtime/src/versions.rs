@@ -4,8 +4,14 @@ use esteira_core::catalog::Catalog;
 use esteira_core::dag::Dag;
 use esteira_core::spec::{self, Source};
 use esteira_store::{Reader, StoreError, VersionId};
+use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::sync::Arc;
+
+/// What tells one content of a DAG file from another: SHA-256 of the source, in hex.
+pub(crate) fn source_hash(source: &str) -> String {
+    Sha256::digest(source.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
 
 /// The versions that were asked for so far.
 #[derive(Default)]

@@ -147,7 +147,7 @@ async fn a_panic_and_a_value_too_large_fail_the_task_and_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_goes_on_after_a_restart_and_the_lost_attempt_costs_no_retry() {
+async fn a_run_goes_on_after_a_restart_and_the_interrupted_attempt_costs_no_retry() {
     let mut world = World::asleep();
     let (gate, touched) = (world.file("gate"), world.file("touched"));
     world.write(
@@ -174,7 +174,7 @@ async fn a_run_goes_on_after_a_restart_and_the_lost_attempt_costs_no_retry() {
     assert_eq!(world.states(&row).await, ["a success 1", "b success 2", "c success 1"]);
     let outcomes: Vec<_> =
         world.attempts(&row, "b").await.into_iter().map(|attempt| attempt.outcome).collect();
-    assert_eq!(outcomes, ["lost", "success"]);
+    assert_eq!(outcomes, ["interrupted", "success"]);
     assert_eq!(std::fs::read_to_string(touched).unwrap(), "2");
     let check = audit::verify(world.handle().reader(), &NoOperators).await.unwrap();
     assert!(check.problem.is_some(), "a catalog without the operator cannot read the version");
@@ -345,6 +345,14 @@ async fn the_audit_check_agrees_and_names_the_first_row_that_somebody_altered() 
     assert!(verify().await.problem.unwrap().message.starts_with("its row is not what event"));
     alter("UPDATE dag_run SET triggering_user = 'tester' WHERE run_key = 3").await;
 
+    alter("UPDATE attempt SET error = NULL WHERE run_key = 1 AND outcome = 'failed'").await;
+    assert!(verify().await.problem.unwrap().row.starts_with("attempt 1 of task 1 in d/manual__"));
+    alter("UPDATE attempt SET error = '{\"kind\":\"failed\",\"message\":\"x\",\"hint\":\"try harder\"}' WHERE run_key = 1 AND outcome = 'failed'").await;
+    alter("UPDATE dag_version SET source = source || ' # harmless'").await;
+    assert_eq!(verify().await.problem.unwrap().message, "its source does not fit its hash");
+    alter("UPDATE dag_version SET source = replace(source, ' # harmless', '')").await;
+    assert_eq!(verify().await.problem, None);
+
     assert!(
         try_altered(&database, "UPDATE event SET actor = 'nobody' WHERE seq = 7").await.is_err(),
         "events are append-only"
@@ -434,4 +442,37 @@ impl Catalog for AnyOperator {
     fn check(&self, _operator: &str, _argument: &str, _value: &Value) -> Result<(), String> {
         Ok(())
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_catchup_the_ticks_of_a_pause_are_made_up_for_and_without_it_they_are_not() {
+    for (catchup, expected) in [(true, 3), (false, 0)] {
+        let day_before = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(3 * 24 + 1);
+        let world = World::with(&format!(
+            "dag_id: d\nschedule: every 1d\nstart_date: {day_before}\ncatchup: {catchup}\nis_paused_upon_creation: true\n\
+             tasks: {{a: {{operator: act}}}}\n"
+        ))
+        .await;
+        let mut notices = world.handle().subscribe();
+        world.handle().set_paused("d".into(), false, tester()).await.unwrap();
+        // A manual run made now is created after every run that was due.
+        let manual = world.run(json!({})).await;
+        let mut scheduled = 0;
+        while let Ok(notice) = notices.try_recv() {
+            scheduled += u32::from(
+                matches!(&notice, Notice::Event(event) if event.name == "run.created" && event.actor == "schedule"),
+            );
+        }
+        assert!(
+            scheduled >= expected && scheduled <= expected + 1,
+            "{scheduled} runs with catchup: {catchup}"
+        );
+        assert_eq!(manual.state, RunState::Success);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_loop_says_that_it_is_alive() {
+    let world = World::with("dag_id: d\ntasks: {a: {operator: act}}\n").await;
+    assert!(world.handle().is_alive(std::time::Duration::from_secs(10)).await);
 }

@@ -136,7 +136,11 @@ async fn attempts(state: &AppState, instance: &TaskInstanceRow) -> Result<Vec<At
 /// An attempt: the instance with the attempt's own numbers and times.
 fn as_try(whole: &Value, attempt: &AttemptRow) -> Value {
     let mut shape = whole.clone();
-    let state = if attempt.outcome == "lost" { "failed" } else { attempt.outcome.as_str() };
+    // Airflow knows neither word.
+    let state = match attempt.outcome.as_str() {
+        "lost" | "interrupted" => "failed",
+        other => other,
+    };
     shape["try_number"] = json!(attempt.try_number);
     shape["state"] = json!(state);
     shape["start_date"] = json!(shapes::instant(attempt.started_at));

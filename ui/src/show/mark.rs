@@ -47,6 +47,7 @@ impl Mark {
     pub(crate) fn of_outcome(outcome: &str) -> Self {
         match outcome {
             "lost" => Self { name: "lost", label: "lost", glyph: "⌁" },
+            "interrupted" => Self { name: "lost", label: "interrupted", glyph: "⌁" },
             other => Self::of_instance(TaskInstanceState::from_label(other)),
         }
     }

@@ -83,7 +83,10 @@ impl Run {
                 instance.retry_at = None;
                 instance.scheduled_at = Some(at);
             }
-            TaskChange::Succeeded { .. } | TaskChange::Skipped { .. } | TaskChange::UpstreamFailed => {}
+            TaskChange::Succeeded { .. }
+            | TaskChange::Interrupted { .. }
+            | TaskChange::Skipped { .. }
+            | TaskChange::UpstreamFailed => {}
         }
         instance.state = Some(state);
         if !matches!(change, TaskChange::Scheduled | TaskChange::Started { .. }) {
@@ -138,6 +141,7 @@ fn next_state(instance: &Instance, change: &TaskChange) -> Option<TaskInstanceSt
             Some(S::Scheduled)
         }
         (Some(S::Running), C::Lost { try_number, again: false }) if is_current(try_number) => Some(S::Failed),
+        (Some(S::Running), C::Interrupted { try_number }) if is_current(try_number) => Some(S::Scheduled),
         (None | Some(S::Scheduled | S::UpForRetry | S::Running), C::Skipped { .. }) => Some(S::Skipped),
         (None, C::UpstreamFailed) => Some(S::UpstreamFailed),
         _ => None,

@@ -74,6 +74,12 @@ pub enum TaskChange {
         /// Whether it is tried again, which does not use up `retries`.
         again: bool,
     },
+    /// The attempt was ended because the engine was told to stop; it is tried again, and costs neither a retry nor a
+    /// loss.
+    Interrupted {
+        /// The attempt's number.
+        try_number: u32,
+    },
     /// The attempt found that there was nothing to do, or the run was cancelled before it began.
     Skipped {
         /// Why, in one sentence.
@@ -122,6 +128,7 @@ impl Change {
                 TaskChange::Succeeded { .. } => "task.succeeded",
                 TaskChange::Failed { .. } => "task.failed",
                 TaskChange::Lost { .. } => "task.lost",
+                TaskChange::Interrupted { .. } => "task.interrupted",
                 TaskChange::Skipped { .. } => "task.skipped",
                 TaskChange::UpstreamFailed => "task.upstream_failed",
             },
@@ -153,7 +160,8 @@ impl Change {
             TaskChange::Started { try_number }
             | TaskChange::Succeeded { try_number }
             | TaskChange::Failed { try_number, .. }
-            | TaskChange::Lost { try_number, .. } => Some(*try_number),
+            | TaskChange::Lost { try_number, .. }
+            | TaskChange::Interrupted { try_number } => Some(*try_number),
             TaskChange::Scheduled | TaskChange::Skipped { .. } | TaskChange::UpstreamFailed => None,
         }
     }
@@ -186,6 +194,7 @@ impl Change {
                 },
             },
             "task.lost" => TaskChange::Lost { try_number: try_number?, again: body["again"].as_bool()? },
+            "task.interrupted" => TaskChange::Interrupted { try_number: try_number? },
             "task.skipped" => TaskChange::Skipped { reason: body["reason"].as_str()?.to_owned() },
             "task.upstream_failed" => TaskChange::UpstreamFailed,
             _ => return None,

@@ -50,6 +50,8 @@ pub enum Outcome {
     Failed(AttemptError),
     /// It went away with the engine that ran it.
     Lost,
+    /// It was ended because the engine was told to stop.
+    Interrupted,
 }
 
 /// What is to be done once the changes are durable.
@@ -200,11 +202,16 @@ impl Step<'_> {
             Outcome::Skipped { reason } => TaskChange::Skipped { reason },
             Outcome::Failed(error) => self.failure(instance, try_number, error),
             Outcome::Lost => self.loss(instance, try_number),
+            // A cancelled run has nothing to go on with.
+            Outcome::Interrupted if self.run.cancel_requested => self.loss(instance, try_number),
+            Outcome::Interrupted => TaskChange::Interrupted { try_number },
         };
         self.task(instance, change.clone())?;
         match change {
             TaskChange::Failed { retry_at: Some(at), .. } => self.effect(Effect::ArmRetry { instance, at }),
-            TaskChange::Lost { again: true, .. } => self.effect(Effect::Enqueue { instance }),
+            TaskChange::Lost { again: true, .. } | TaskChange::Interrupted { .. } => {
+                self.effect(Effect::Enqueue { instance })
+            }
             _ => self.spread(instance.task)?,
         }
         Ok(())

@@ -30,6 +30,7 @@ fn outcomes() -> impl Strategy<Value = Outcome> {
         1 => Just(error(AttemptErrorKind::TimedOut)),
         1 => Just(Outcome::Skipped { reason: "nothing to do".into() }),
         2 => Just(Outcome::Lost),
+        1 => Just(Outcome::Interrupted),
     ]
 }
 
@@ -113,7 +114,8 @@ impl Player {
             }
             TaskChange::Succeeded { try_number }
             | TaskChange::Failed { try_number, .. }
-            | TaskChange::Lost { try_number, .. } => {
+            | TaskChange::Lost { try_number, .. }
+            | TaskChange::Interrupted { try_number } => {
                 *self.ends.entry((*instance, *try_number)).or_default() += 1;
             }
             _ => {}

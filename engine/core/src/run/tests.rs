@@ -162,6 +162,20 @@ fn losses_do_not_use_up_retries_and_run_out_after_three() {
 }
 
 #[test]
+fn an_engine_that_is_told_to_stop_costs_an_attempt_neither_a_retry_nor_a_loss() {
+    let mut world = World::new(dag(&[&[]], 0));
+    for stop in 1..=2 * LOSSES_MAX {
+        assert_eq!(world.start(0), stop);
+        world.end(0, Outcome::Interrupted);
+        assert_eq!(world.states(), ["scheduled"]);
+    }
+    world.start(0);
+    world.input(Input::Cancel);
+    world.end(0, Outcome::Interrupted);
+    assert_eq!((world.states(), world.run.state()), (vec!["failed"], RunState::Failed));
+}
+
+#[test]
 fn a_report_of_an_attempt_that_is_no_longer_current_is_dropped() {
     let mut world = World::new(dag(&[&[]], 0));
     let first = world.start(0);
@@ -229,6 +243,7 @@ fn changes_are_read_back_as_they_were_written() {
         task(TaskChange::Failed { try_number: 2, error: error.clone(), retry_at: Some(at) }),
         task(TaskChange::Failed { try_number: 2, error, retry_at: None }),
         task(TaskChange::Lost { try_number: 2, again: true }),
+        task(TaskChange::Interrupted { try_number: 2 }),
         task(TaskChange::Skipped { reason: "r".into() }),
         task(TaskChange::UpstreamFailed),
     ];

@@ -49,6 +49,7 @@ impl MainLoop {
                 let answer = self.cancel(turn, &dag_id, &run_id, &actor).await;
                 respond(turn, reply, answer)
             }
+            Command::Ping(reply) => respond(turn, reply, Ok(())),
             Command::SetPaused { dag_id, is_paused, actor, reply } => {
                 let answer = self.set_paused(turn, &dag_id, is_paused, &actor).await;
                 respond(turn, reply, answer)
@@ -190,8 +191,7 @@ impl MainLoop {
             return Ok(());
         }
         turn.event(if is_paused { "dag.paused" } else { "dag.unpaused" }, Some(dag_id), actor, String::new());
-        self.put_dag(turn, LoadedDag { is_paused, ..(*loaded).clone() });
-        Ok(())
+        Ok(self.put_dag(turn, LoadedDag { is_paused, ..(*loaded).clone() }).await?)
     }
 }
 

@@ -2,17 +2,16 @@
 
 use super::EngineError;
 use super::main_loop::MainLoop;
-use super::schedules::next_tick;
 use super::turn::Turn;
 use crate::command::Actor;
 use crate::dag_folder::{FileContent, FolderChange, LoadedDag};
+use crate::source_hash;
 use crate::versions::Versions;
 use esteira_core::dag::Dag;
 use esteira_core::ids::DagId;
 use esteira_core::spec::{Diagnostic, Severity};
 use esteira_store::{DagChange, DagRow, ImportErrorChange, NewVersion};
 use serde_json::json;
-use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -60,32 +59,9 @@ impl MainLoop {
             (None, Some(row)) => row.is_paused,
             (None, None) => dag.is_paused_upon_creation,
         };
-        let is_first = !self.dags.contains_key(&dag.dag_id);
         let loaded =
             LoadedDag { dag: Arc::new(dag), version_id, version_number, file, is_paused, next_run_at: None };
-        if is_first {
-            return self.first_load(turn, loaded).await;
-        }
-        self.put_dag(turn, loaded);
-        Ok(())
-    }
-
-    /// A DAG that this engine has not seen yet: with `catchup`, its schedule goes on from its last scheduled run.
-    async fn first_load(&mut self, turn: &mut Turn, mut loaded: LoadedDag) -> Result<(), EngineError> {
-        if self.is_serving {
-            let from = if loaded.dag.catchup {
-                let last = self.reader.last_scheduled(loaded.dag.dag_id.as_str()).await?;
-                last.or(loaded
-                    .dag
-                    .start_date
-                    .map(|start| start.checked_sub(jiff::SignedDuration::from_micros(1)).unwrap_or(start)))
-            } else {
-                None
-            };
-            loaded.next_run_at = next_tick(&loaded, from.unwrap_or(turn.now));
-        }
-        self.store_dag(turn, loaded);
-        Ok(())
+        self.put_dag(turn, loaded).await
     }
 
     /// The version with this content: an old one if the DAG had it before, a new one otherwise.
@@ -96,7 +72,7 @@ impl MainLoop {
         source: String,
         dag: &Dag,
     ) -> Result<(i64, i64), EngineError> {
-        let source_hash = hex_of(&Sha256::digest(source.as_bytes()));
+        let source_hash = source_hash(&source);
         let of_dag = self.versions.entry(dag.dag_id.to_string()).or_default();
         if let Some(found) = of_dag.get(&source_hash) {
             return Ok(*found);
@@ -161,7 +137,7 @@ impl MainLoop {
             is_paused: row.is_paused,
             next_run_at: None,
         };
-        self.first_load(turn, loaded).await
+        self.put_dag(turn, loaded).await
     }
 
     fn file_removed(&mut self, turn: &mut Turn, file: &str, known: &HashMap<String, DagRow>) {
@@ -216,8 +192,4 @@ fn taken_name(file: &str, dag_id: &DagId, other: &str) -> Diagnostic {
         hint: Some("give this DAG another dag_id, or remove one of the two files".to_owned()),
         snippet: None,
     }
-}
-
-fn hex_of(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

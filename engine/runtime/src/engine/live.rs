@@ -25,6 +25,7 @@ impl LiveRun {
             run_type: row.run_type.as_str(),
             logical_date: row.logical_date,
             data_interval: interval,
+            start_date: row.started_at.unwrap_or(row.queued_at),
             conf: row.conf.clone(),
             params,
         };

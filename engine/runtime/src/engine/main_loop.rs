@@ -321,21 +321,21 @@ impl MainLoop {
         }
     }
 
-    /// Ends what runs, records it as lost, and closes the database.
+    /// Ends what runs, records it as interrupted, and closes the database.
     async fn shut_down(mut self, mut inboxes: Inboxes) -> Result<(), EngineError> {
         inboxes.commands.close();
         self.executor.kill_all();
         self.executor.drain().await;
         let mut turn = Turn::new(turn::now());
-        // What ended with a result in these last moments keeps it; what was made to end is lost, not failed.
+        // What ended with a result in these last moments keeps it; what was made to end has not failed.
         while let Ok(report) = inboxes.reports.try_recv() {
             if report.outcome == Outcome::Success {
                 self.report(&mut turn, report)?;
             }
         }
-        let lost: Vec<_> = self.executor.running().collect();
-        for (place, try_number) in lost {
-            self.report(&mut turn, lost_report(place, try_number))?;
+        let interrupted: Vec<_> = self.executor.running().collect();
+        for (place, try_number) in interrupted {
+            self.report(&mut turn, report_without_result(place, try_number, Outcome::Interrupted))?;
         }
         turn.event("engine.stopped", None, &Actor::engine(), String::new());
         self.write_rows(&mut turn);
@@ -350,16 +350,9 @@ impl MainLoop {
     }
 }
 
-/// The report of an attempt that went away with its engine.
-pub(super) fn lost_report(place: AttemptPlace, try_number: u32) -> Report {
-    Report {
-        place,
-        try_number,
-        outcome: Outcome::Lost,
-        xcoms: Vec::new(),
-        arguments: None,
-        after_commit: None,
-    }
+/// The report of an attempt that cannot report: it is gone, or was made to end.
+pub(super) fn report_without_result(place: AttemptPlace, try_number: u32, outcome: Outcome) -> Report {
+    Report { place, try_number, outcome, xcoms: Vec::new(), arguments: None, after_commit: None }
 }
 
 /// How an attempt ended, for its row: a label, and why it failed as JSON text.
@@ -369,6 +362,7 @@ fn describe(outcome: &Outcome) -> (&'static str, Option<String>) {
         Outcome::Skipped { .. } => ("skipped", None),
         Outcome::Failed(error) => ("failed", serde_json::to_string(error).ok()),
         Outcome::Lost => ("lost", None),
+        Outcome::Interrupted => ("interrupted", None),
     }
 }
 

@@ -2,14 +2,14 @@
 
 use super::EngineError;
 use super::live::LiveRun;
-use super::main_loop::{MainLoop, lost_report};
+use super::main_loop::{MainLoop, report_without_result};
 use super::turn::{self, Turn};
 use crate::audit;
 use crate::command::Actor;
 use crate::dag_folder::FolderChange;
 use crate::versions::Versions;
 use esteira_core::dag::Dag;
-use esteira_core::run::Run;
+use esteira_core::run::{Outcome, Run};
 use esteira_core::states::TaskInstanceState;
 use esteira_store::RunRow;
 use serde_json::{Map, Value};
@@ -23,7 +23,9 @@ impl MainLoop {
         self.forget_vanished_files(&mut turn, &first_look).await?;
         self.folder_changed(&mut turn, first_look).await?;
         let mut versions = Versions::default();
-        for row in self.reader.unfinished_runs().await? {
+        // A foreground run minds its own run only: the others wait for a server, rather than be cut off again.
+        let unfinished = if self.is_serving { self.reader.unfinished_runs().await? } else { Vec::new() };
+        for row in unfinished {
             let Some(dag) = versions.dag(&self.reader, self.catalog.as_ref(), row.version_id).await? else {
                 tracing::error!(dag = %row.dag_id, run = %row.run_id, "the run cannot go on: this Esteira cannot read its DAG version");
                 continue;
@@ -50,7 +52,7 @@ impl MainLoop {
         self.runs.insert(row.run_key, LiveRun::new(run, row, params));
         self.effects(turn, row.run_key, pending);
         for (instance, try_number) in running {
-            self.report(turn, lost_report((row.run_key, instance), try_number))?;
+            self.report(turn, report_without_result((row.run_key, instance), try_number, Outcome::Lost))?;
         }
         Ok(())
     }

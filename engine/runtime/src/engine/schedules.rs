@@ -45,17 +45,17 @@ impl Timetable {
 
 impl MainLoop {
     /// Takes a DAG in as it is now, and works out when it is due next.
-    pub(super) fn put_dag(&mut self, turn: &mut Turn, mut loaded: LoadedDag) {
-        let previous = self.dags.get(&loaded.dag.dag_id);
-        // A DAG that was running by its schedule already goes on from where it was: an edit skips no tick.
-        let from = previous.filter(|before| !before.is_paused).and_then(|before| before.next_run_at);
-        let from = from.map(|at| at.min(turn.now)).unwrap_or(turn.now);
-        loaded.next_run_at = if self.is_serving { next_tick(&loaded, from) } else { None };
-        self.store_dag(turn, loaded);
-    }
-
-    /// The same with the next tick already worked out.
-    pub(super) fn store_dag(&mut self, turn: &mut Turn, loaded: LoadedDag) {
+    pub(super) async fn put_dag(
+        &mut self,
+        turn: &mut Turn,
+        mut loaded: LoadedDag,
+    ) -> Result<(), EngineError> {
+        if self.is_serving && !loaded.is_paused {
+            let from = self.schedule_goes_on_from(turn.now, &loaded).await?;
+            loaded.next_run_at = next_tick(&loaded, from);
+        } else {
+            loaded.next_run_at = None;
+        }
         self.timetable.set(&loaded.dag.dag_id, loaded.next_run_at);
         turn.batch.dags.push(esteira_store::DagChange {
             dag_id: loaded.dag.dag_id.clone(),
@@ -67,6 +67,25 @@ impl MainLoop {
         });
         turn.dags_changed = true;
         self.dags.insert(loaded.dag.dag_id.clone(), Arc::new(loaded));
+        Ok(())
+    }
+
+    /// After which instant the schedule looks for its next tick. A DAG that was going by its schedule goes on from
+    /// its next tick, so that an edit skips none; with `catchup`, one that was paused or whose engine was down goes on
+    /// from its last scheduled run; all others begin now.
+    async fn schedule_goes_on_from(
+        &self,
+        now: Timestamp,
+        loaded: &LoadedDag,
+    ) -> Result<Timestamp, EngineError> {
+        if let Some(tick) = self.dags.get(&loaded.dag.dag_id).and_then(|before| before.next_run_at) {
+            return Ok(just_before(tick).min(now));
+        }
+        if !loaded.dag.catchup {
+            return Ok(now);
+        }
+        let last = self.reader.last_scheduled(loaded.dag.dag_id.as_str()).await?;
+        Ok(last.or(loaded.dag.start_date.map(just_before)).unwrap_or(now))
     }
 
     /// Forgets a DAG whose file is gone.
@@ -109,21 +128,24 @@ impl MainLoop {
     }
 }
 
+/// The last instant before `at`: a search for what comes after it finds `at` itself.
+fn just_before(at: Timestamp) -> Timestamp {
+    at.checked_sub(jiff::SignedDuration::from_micros(1)).unwrap_or(at)
+}
+
 fn body(error: &CommandError) -> String {
     serde_json::json!({ "error": error.to_string() }).to_string()
 }
 
 /// The first tick after `from` within the DAG's dates; none for a DAG that is paused or has no schedule.
-pub(super) fn next_tick(loaded: &LoadedDag, from: Timestamp) -> Option<Timestamp> {
+fn next_tick(loaded: &LoadedDag, from: Timestamp) -> Option<Timestamp> {
     if loaded.is_paused {
         return None;
     }
     let dag = &loaded.dag;
     let from = match dag.start_date {
         // A tick at the start date itself counts.
-        Some(start) if start > from => {
-            start.checked_sub(jiff::SignedDuration::from_micros(1)).unwrap_or(start)
-        }
+        Some(start) if start > from => just_before(start),
         _ => from,
     };
     let tick = dag.schedule.next_after(from, dag.start_date)?;

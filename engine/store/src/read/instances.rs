@@ -122,6 +122,25 @@ pub(super) async fn of_run(
     sqlx::query(query).bind(run_key).fetch_all(connection).await?.iter().map(instance_row).collect()
 }
 
+/// The attempts of a run that have ended, each with its instance, in the order of the DAG's file.
+pub(super) async fn attempts_of_run(
+    connection: &mut SqliteConnection,
+    run_key: RunKey,
+) -> Result<Vec<(AttemptKey, AttemptRow)>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT try_number, outcome, started_at, ended_at, error, arguments, task_index, map_index FROM attempt \
+         WHERE run_key = ?1 ORDER BY task_index, map_index, try_number",
+    )
+    .bind(run_key)
+    .fetch_all(connection)
+    .await?;
+    let read = |row: &SqliteRow| {
+        let key = AttemptKey { run_key, task_index: row.get(6), map_index: row.get(7) };
+        Ok((key, attempt_row(row)?))
+    };
+    rows.iter().map(read).collect()
+}
+
 fn instance_row(row: &SqliteRow) -> Result<TaskInstanceRow, StoreError> {
     let state: Option<String> = row.get(6);
     Ok(TaskInstanceRow {

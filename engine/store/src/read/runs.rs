@@ -1,8 +1,9 @@
 //! DAG runs.
 
+use super::AttemptKey;
 use super::{Page, Reader, instant, json, label, optional_instant, page};
 use crate::error::StoreError;
-use crate::rows::{EventRow, RunKey, RunRow, TaskInstanceRow};
+use crate::rows::{AttemptRow, EventRow, RunKey, RunRow, TaskInstanceRow};
 use esteira_core::states::{RunState, RunType, TriggeredBy};
 use jiff::Timestamp;
 use sqlx::Row;
@@ -31,6 +32,8 @@ pub struct RunSnapshot {
     pub run: RunRow,
     /// Its instances, in the order of the DAG's file.
     pub instances: Vec<TaskInstanceRow>,
+    /// Its attempts that have ended, in the order of the DAG's file.
+    pub attempts: Vec<(AttemptKey, AttemptRow)>,
     /// Its events, oldest first.
     pub events: Vec<EventRow>,
 }
@@ -113,7 +116,8 @@ impl Reader {
         let Some(run) = row.as_ref().map(run_row).transpose()? else { return Ok(None) };
         let instances = super::instances::of_run(&mut transaction, run_key).await?;
         let events = super::events::of_run(&mut transaction, run_key).await?;
-        Ok(Some(RunSnapshot { run, instances, events }))
+        let attempts = super::instances::attempts_of_run(&mut transaction, run_key).await?;
+        Ok(Some(RunSnapshot { run, instances, attempts, events }))
     }
 
     /// The numbers of the runs after `after`, oldest first.
