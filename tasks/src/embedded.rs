@@ -19,6 +19,9 @@ const LAYOUT_VERSION: i64 = 1;
 /// How long a writer waits for one in another process.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long to wait before a busy file is tried again.
+const BUSY_PAUSE: Duration = Duration::from_millis(10);
+
 /// How many readers there may be at once; a reader never waits for the writer.
 const READERS_MAX: u32 = 4;
 
@@ -83,8 +86,7 @@ impl EmbeddedDatabase {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_TIMEOUT);
         let fault = |error| database_fault("Embedded store", &path, &error);
-        let writer =
-            SqlitePoolOptions::new().max_connections(1).connect_with(options).await.map_err(fault)?;
+        let writer = connect_writer(options).await.map_err(fault)?;
         prepare_layout(&writer, &path).await?;
         let reading = SqliteConnectOptions::new().filename(&path).read_only(true).busy_timeout(BUSY_TIMEOUT);
         let reader = SqlitePoolOptions::new().max_connections(READERS_MAX).connect_lazy_with(reading);
@@ -126,6 +128,26 @@ impl EmbeddedDatabase {
             message,
         }
     }
+}
+
+/// Connects the one connection that writes. When several processes make the file at the same moment, SQLite refuses
+/// the change to WAL to all but one at once, without the time-out that it grants everywhere else: so try again.
+async fn connect_writer(options: SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
+    let deadline = tokio::time::Instant::now() + BUSY_TIMEOUT;
+    loop {
+        match SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await {
+            Err(error) if is_busy(&error) && tokio::time::Instant::now() < deadline => {
+                tokio::time::sleep(BUSY_PAUSE).await;
+            }
+            result => return result,
+        }
+    }
+}
+
+/// Whether another process held the file: `SQLITE_BUSY`, 5, in the low byte of the code.
+fn is_busy(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|fault| fault.code());
+    code.and_then(|code| code.parse::<i64>().ok()).is_some_and(|code| code & 0xff == 5)
 }
 
 async fn prepare_layout(writer: &SqlitePool, path: &Path) -> Result<(), ServiceError> {

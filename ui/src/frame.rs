@@ -2,7 +2,7 @@
 //!
 //! A handler takes a [`Visitor`], and a page's template extends `base.html` and has a field `frame`:
 //!
-//! ```ignore
+//! ```text
 //! let frame = visitor.frame(Section::Sensors, "Sensors").script("sensors.js").style("sensors.css");
 //! frame::html(&SensorsPage { frame, .. })
 //! ```

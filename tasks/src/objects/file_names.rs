@@ -24,8 +24,18 @@ pub(super) fn encode(part: &str) -> String {
     match part {
         "" => EMPTY_PART.to_owned(),
         "." | ".." => part.replace('.', "%2E"),
-        _ => utf8_percent_encode(part, ENCODED).to_string(),
+        _ => part.chars().fold(String::new(), push_encoded),
     }
+}
+
+/// Letters beyond ASCII stay as they are, which the crate's own encoding would not let them.
+fn push_encoded(mut name: String, letter: char) -> String {
+    if letter.is_ascii() {
+        name.extend(utf8_percent_encode(letter.encode_utf8(&mut [0; 4]), ENCODED));
+    } else {
+        name.push(letter);
+    }
+    name
 }
 
 /// The part of a key that a name on disk stands for; none for a name that this module does not write.
