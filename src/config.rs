@@ -126,7 +126,7 @@ fn read_file(path: &Path) -> Result<ConfigFile, Failure> {
     })?;
     toml::from_str(&text).map_err(|error| {
         // The error's own text may show a line of the file, which may hold a password: only its message and place.
-        let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1));
+        let line = error.span().map_or(1, |span| 1 + text[..span.start.min(text.len())].matches('\n').count());
         Failure::usage(format!("the config file {}, line {line}: {}", path.display(), error.message()))
             .hint("its keys are home, dags, listen, parallelism, xcom_size_max, allowed_hosts and the table [connections]")
     })

@@ -5,6 +5,7 @@ use crate::config::Settings;
 use esteira_operator::{Masker, Registry};
 use esteira_runtime::home::{self, Home, HomeError};
 use esteira_runtime::{Engine, EngineError, Options};
+use esteira_store::StoreError;
 use esteira_tasks::connectors::Connectors;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -64,14 +65,18 @@ fn open_home(settings: &Settings) -> Result<Home, Failure> {
 
 /// An engine's fault in words for the command line.
 pub(crate) fn engine_failure(error: EngineError) -> Failure {
-    let failure = Failure::usage(error.to_string());
+    let failure = Failure::failed(error.to_string());
     match error {
         EngineError::DagFolder { .. } => {
-            failure.hint("name the folder with --dags DIR, or make it: mkdir dags")
+            Failure::usage(error.to_string()).hint("name the folder with --dags DIR, or make it: mkdir dags")
         }
-        EngineError::Store(_) => {
-            failure.hint("is there room on the disk, and may this user write to the home?")
+        EngineError::Store(StoreError::DiskFull) => {
+            failure.hint("make room on the disk of the home, and start again")
         }
+        EngineError::Store(StoreError::Busy) => {
+            failure.hint("which other program has the home's database open? end it, and start again")
+        }
+        EngineError::Store(_) => failure.hint("may this user write to the home, and is its database whole?"),
         EngineError::Bug(_) => {
             failure.hint("nothing that was accepted is lost; please report this with the log")
         }

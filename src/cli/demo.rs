@@ -10,7 +10,7 @@ use crate::wiring::{Parts, engine_failure, start_engine};
 use clap::Args;
 use esteira_core::states::RunState;
 use esteira_runtime::{Engine, Handle};
-use esteira_store::RunRow;
+use esteira_store::{RunFilter, RunRow};
 use esteira_tasks::objects::NewObject;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -45,17 +45,30 @@ pub(crate) async fn demo(settings: &Settings, arguments: DemoArguments) -> Resul
     };
     let engine = start_engine(settings, &parts, dag_folder(settings)?, arguments.serve).await?;
     let web = listener.map(|listener| WebServer::start(settings, &engine, &parts, listener)).transpose()?;
-    let run = run_pipeline(&engine, &parts, data, arguments.csv.is_some()).await;
-    match web {
-        Some(web) => {
-            if let Err(failure) = &run {
-                say!("{failure}");
-            }
-            web.until_stopped(engine).await?;
+    if let Some(web) = web {
+        // A server that is started again has its readings already: another run would only repeat the alerts.
+        if arguments.csv.is_none() && has_succeeded(engine.handle()).await? {
+            say!("the pipeline has run on this home already; trigger it again from its page");
+        } else if let Err(failure) = run_pipeline(&engine, &parts, data, arguments.csv.is_some()).await {
+            say!("{failure}");
         }
-        None => engine.stop().await.map_err(engine_failure)?,
+        web.until_stopped(engine).await?;
+        return Ok(ExitCode::SUCCESS);
     }
+    let run = run_pipeline(&engine, &parts, data, arguments.csv.is_some()).await;
+    engine.stop().await.map_err(engine_failure)?;
     Ok(if run?.state == RunState::Success { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+async fn has_succeeded(handle: &Handle) -> Result<bool, Failure> {
+    let filter = RunFilter {
+        dag_id: Some(DAG_ID.to_owned()),
+        states: vec![RunState::Success],
+        ..RunFilter::default()
+    };
+    let count =
+        handle.reader().run_count(&filter).await.map_err(|error| Failure::failed(error.to_string()))?;
+    Ok(count > 0)
 }
 
 async fn run_pipeline(

@@ -24,7 +24,12 @@ pub(crate) async fn follow(
     let mut view: Box<dyn View> =
         if std::io::stderr().is_terminal() { Box::new(Bars::new(dag)) } else { Box::new(Lines::default()) };
     loop {
-        match notices.recv().await {
+        let notice = tokio::select! {
+            biased;
+            notice = notices.recv() => notice,
+            () = handle.ended() => Err(RecvError::Closed),
+        };
+        match notice {
             Ok(Notice::Event(event)) if event.run_key == Some(run.run_key) => {
                 view.event(&event);
                 if event.name == "run.ended" {

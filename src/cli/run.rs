@@ -2,6 +2,7 @@
 
 use super::follow::{follow, verdict};
 use super::output::{offer, say};
+use super::serve::told_to_stop;
 use super::{Failure, person, suggestion};
 use crate::config::Settings;
 use crate::wiring::{Parts, engine_failure, start_engine};
@@ -82,7 +83,7 @@ pub(crate) async fn run(settings: &Settings, arguments: RunArguments) -> Result<
     Ok(if run.state == RunState::Success { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-/// Triggers a DAG and follows it to the end; a Ctrl-C cancels the run.
+/// Triggers a DAG and follows it to the end; a Ctrl-C, or a polite end from the system, cancels the run.
 pub(crate) async fn run_to_end(
     engine: &Engine,
     dag_id: &str,
@@ -101,7 +102,7 @@ pub(crate) async fn run_to_end(
     tokio::pin!(followed);
     tokio::select! {
         ended = &mut followed => return ended,
-        _ = tokio::signal::ctrl_c() => say!("cancelling the run; its tasks are told to end"),
+        () = told_to_stop() => say!("cancelling the run; its tasks are told to end"),
     }
     // The run may just have ended by itself: then there is nothing to cancel.
     let _ = handle.cancel(run.dag_id.clone(), run.run_id.clone(), actor).await;

@@ -104,7 +104,7 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 }
 
 /// Waits for Ctrl-C or a polite end from the system.
-async fn told_to_stop() {
+pub(crate) async fn told_to_stop() {
     let Ok(mut terminate) = signal(SignalKind::terminate()) else {
         // Without a handler for it, the signal ends the process by itself, which is safe.
         let _ = tokio::signal::ctrl_c().await;

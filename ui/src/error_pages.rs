@@ -84,9 +84,10 @@ impl From<CommandError> for PageError {
 pub(crate) fn command_status(error: &CommandError) -> StatusCode {
     match error {
         CommandError::UnknownDag(_) | CommandError::UnknownRun { .. } => StatusCode::NOT_FOUND,
-        CommandError::RunExists { .. } | CommandError::RunIsOver { .. } | CommandError::Stale(_) => {
-            StatusCode::CONFLICT
-        }
+        CommandError::RunExists { .. }
+        | CommandError::RunIsOver { .. }
+        | CommandError::RunCannotGoOn(_)
+        | CommandError::Stale(_) => StatusCode::CONFLICT,
         CommandError::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
         CommandError::Stopping | CommandError::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
     }

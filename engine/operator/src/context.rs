@@ -26,6 +26,8 @@ pub struct TaskContext {
     /// A name that marks everything this attempt starts: the engine's id and the attempt's. Children carry it in
     /// their environment as `ESTEIRA_ATTEMPT`, so that those of a dead engine can be found and ended.
     pub attempt_mark: String,
+    /// The largest value that the attempt may push under one key, in bytes of JSON text.
+    pub xcom_size_max: usize,
     /// Fires when the attempt is to end: a cancel, a time-out or the engine's shutdown.
     pub cancel: CancellationToken,
     /// Where lines and progress go.

@@ -24,6 +24,10 @@ use serde_json::Value;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
+
+/// How long most operators may take to end once they are told to.
+pub const END_GRACE: Duration = Duration::from_secs(15);
 
 /// The code behind a task's `operator:` key. One value serves all attempts, at the same time.
 #[async_trait]
@@ -36,10 +40,16 @@ pub trait Operator: Send + Sync + 'static {
         Ok(())
     }
 
+    /// How long an attempt with these arguments may take to end once `context.cancel` has fired; then its future is
+    /// dropped. An operator that gives something else time to end (a child process) needs that time and a little more.
+    fn end_grace(&self, _arguments: &Value) -> Duration {
+        END_GRACE
+    }
+
     /// Runs one attempt.
     ///
     /// `arguments` is `with:` with every template rendered: an object whose keys the signature names.
-    /// When `context.cancel` fires, the operator should end soon; a short while later its future is dropped.
+    /// When `context.cancel` fires, the operator should end soon; after [`Operator::end_grace`] its future is dropped.
     async fn execute(&self, context: &TaskContext, arguments: Value) -> Result<TaskOutput, TaskError>;
 }
 

@@ -62,6 +62,11 @@ pub async fn verify(reader: &Reader, catalog: &(dyn Catalog + Sync)) -> Result<V
     if verification.problem.is_some() {
         return Ok(verification);
     }
+    if let Some((dag_id, run_id)) = reader.run_without_row().await? {
+        let message = "the history tells of its creation, and it has no row".to_owned();
+        verification.problem = Some(Problem::new(format!("run {dag_id}/{run_id}"), message));
+        return Ok(verification);
+    }
     let mut versions = Versions::default();
     let mut after = 0;
     loop {
@@ -99,7 +104,7 @@ pub(crate) fn replay(dag: Arc<Dag>, events: &[EventRow]) -> Result<Run, (i64, St
 /// Every version's source against its hash, and the hash against the event of its addition.
 async fn check_versions(reader: &Reader) -> Result<Option<Problem>, StoreError> {
     let filter = EventFilter { name: Some("dag.version_added".to_owned()), ..EventFilter::default() };
-    let told: HashMap<(String, i64), String> = reader
+    let mut told: HashMap<(String, i64), String> = reader
         .events(&filter, VERSIONS_MAX)
         .await?
         .rows
@@ -113,14 +118,18 @@ async fn check_versions(reader: &Reader) -> Result<Option<Problem>, StoreError> 
     for (version_id, dag_id, version_number, hash) in reader.version_index().await? {
         let Some(version) = reader.version_by_id(version_id).await? else { continue };
         let row = || format!("version {version_number} of DAG {dag_id}");
-        if told.get(&(dag_id.clone(), version_number)) != Some(&hash) {
+        if told.remove(&(dag_id.clone(), version_number)).as_ref() != Some(&hash) {
             return Ok(Some(Problem::new(row(), "its hash is not the one that the history tells")));
         }
         if source_hash(&version.source) != hash {
             return Ok(Some(Problem::new(row(), "its source does not fit its hash")));
         }
     }
-    Ok(None)
+    let missing = told.into_keys().min();
+    Ok(missing.map(|(dag_id, version_number)| {
+        let row = format!("version {version_number} of DAG {dag_id}");
+        Problem::new(row, "the history tells of it, and it has no row")
+    }))
 }
 
 fn check_run(snapshot: &RunSnapshot, dag: Option<Arc<Dag>>) -> Option<Problem> {

@@ -101,6 +101,12 @@ pub enum CommandError {
         /// Its state.
         state: String,
     },
+    /// 409 in the API.
+    #[error(
+        "run \"{0}\" is not under way in this engine, though it has not ended: its DAG version or its history cannot be \
+         read (esteira audit verify says more)"
+    )]
+    RunCannotGoOn(String),
     /// 422 in the API.
     #[error("{0}")]
     Invalid(String),

@@ -2,12 +2,15 @@
 
 use esteira_core::catalog::Catalog;
 use esteira_core::dag::Dag;
+use esteira_core::ids::DagId;
 use esteira_core::spec::{self, Diagnostic, Severity, Source};
 use esteira_store::VersionId;
 use jiff::Timestamp;
 use notify::{RecursiveMode, Watcher};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -55,14 +58,22 @@ pub(crate) enum FileContent {
     Broken { diagnostics: Vec<Diagnostic> },
 }
 
-/// What tells that a file may have changed, without reading it.
-type Fingerprint = (u64, Option<SystemTime>);
+/// What tells that a file may have changed, without reading it: size, and the times of change of its content and of
+/// its inode (a permission that was given).
+type Fingerprint = (u64, Option<SystemTime>, i64, i64);
+
+/// A file as it was at the last look.
+struct SeenFile {
+    fingerprint: Fingerprint,
+    /// The DAG that it held or claimed.
+    dag_id: Option<DagId>,
+}
 
 /// The files of the folder as they were at the last look.
 pub(crate) struct DagFolder {
     root: PathBuf,
     catalog: Arc<dyn Catalog + Send + Sync>,
-    seen: HashMap<String, Fingerprint>,
+    seen: HashMap<String, SeenFile>,
 }
 
 /// How long to wait after a file event for the ones that come with it (an editor's rename, a checkout of many).
@@ -78,22 +89,58 @@ impl DagFolder {
 
     /// What has changed since the last look. A folder that cannot be read at all is an error.
     pub(crate) fn look(&mut self) -> std::io::Result<FolderChange> {
-        let mut found = BTreeMap::new();
-        collect(&self.root, &mut found)?;
+        let found = files_below(&self.root)?;
         let mut change = FolderChange::default();
+        let mut released = HashSet::new();
+        let gone: Vec<String> =
+            self.seen.keys().filter(|name| !found.contains_key(Path::new(name.as_str()))).cloned().collect();
+        for name in gone {
+            released.extend(self.seen.remove(&name).and_then(|seen| seen.dag_id));
+            change.removed.push(name);
+        }
         for (path, fingerprint) in &found {
             let name = path.to_string_lossy().into_owned();
-            if self.seen.insert(name.clone(), *fingerprint) != Some(*fingerprint) {
-                let content = read_dag_file(path, &name, self.catalog.as_ref());
-                change.changed.push((name, content));
+            if self.seen.get(&name).is_none_or(|seen| seen.fingerprint != *fingerprint) {
+                released.extend(self.read(path, name, *fingerprint, &mut change));
             }
         }
-        let gone = |name: &&String| !found.contains_key(Path::new(name.as_str()));
-        change.removed = self.seen.keys().filter(gone).cloned().collect();
-        for name in &change.removed {
-            self.seen.remove(name);
-        }
+        self.read_claimants(&found, &released, &mut change);
         Ok(change)
+    }
+
+    /// Reads a file into the change; gives the DAG that it held before, if it holds it no more.
+    fn read(
+        &mut self,
+        path: &Path,
+        name: String,
+        fingerprint: Fingerprint,
+        change: &mut FolderChange,
+    ) -> Option<DagId> {
+        let content = read_dag_file(path, &name, self.catalog.as_ref());
+        let dag_id = match &content {
+            FileContent::Good { dag, .. } => Some(dag.dag_id.clone()),
+            FileContent::Broken { .. } => None,
+        };
+        change.changed.push((name.clone(), content));
+        let before = self.seen.insert(name, SeenFile { fingerprint, dag_id: dag_id.clone() });
+        before.and_then(|before| before.dag_id).filter(|before| dag_id.as_ref() != Some(before))
+    }
+
+    /// Files that claim a DAG which another file has just let go of were refused before, and may have it now.
+    fn read_claimants(
+        &mut self,
+        found: &BTreeMap<PathBuf, Fingerprint>,
+        released: &HashSet<DagId>,
+        change: &mut FolderChange,
+    ) {
+        for (path, fingerprint) in found {
+            let name = path.to_string_lossy().into_owned();
+            let claims = self.seen.get(&name).and_then(|seen| seen.dag_id.as_ref());
+            let is_read = change.changed.iter().any(|(changed, _)| *changed == name);
+            if claims.is_some_and(|dag_id| released.contains(dag_id)) && !is_read {
+                self.read(path, name, *fingerprint, change);
+            }
+        }
     }
 
     /// Looks whenever a file event says so, until `stop`; changes go to `changes`.
@@ -146,7 +193,23 @@ impl DagFolder {
 }
 
 /// Every `.yaml` and `.yml` file below `folder`, hidden ones left out.
-fn collect(folder: &Path, found: &mut BTreeMap<PathBuf, Fingerprint>) -> std::io::Result<()> {
+fn files_below(folder: &Path) -> std::io::Result<BTreeMap<PathBuf, Fingerprint>> {
+    let (mut found, mut visited) = (BTreeMap::new(), HashSet::new());
+    collect(folder, &mut found, &mut visited)?;
+    Ok(found)
+}
+
+/// Goes into each folder once, however many links lead to it, and takes plain files only: reading a pipe or a device
+/// would never end.
+fn collect(
+    folder: &Path,
+    found: &mut BTreeMap<PathBuf, Fingerprint>,
+    visited: &mut HashSet<(u64, u64)>,
+) -> std::io::Result<()> {
+    let metadata = fs::metadata(folder)?;
+    if !visited.insert((metadata.dev(), metadata.ino())) {
+        return Ok(());
+    }
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         if entry.file_name().as_encoded_bytes().starts_with(b".") {
@@ -155,10 +218,13 @@ fn collect(folder: &Path, found: &mut BTreeMap<PathBuf, Fingerprint>) -> std::io
         let path = entry.path();
         // A file that vanishes between the listing and this look is not there.
         let Ok(metadata) = fs::metadata(&path) else { continue };
+        let is_yaml = path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
         if metadata.is_dir() {
-            collect(&path, found)?;
-        } else if path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") {
-            found.insert(path, (metadata.len(), metadata.modified().ok()));
+            collect(&path, found, visited)?;
+        } else if metadata.is_file() && is_yaml {
+            let fingerprint =
+                (metadata.len(), metadata.modified().ok(), metadata.ctime(), metadata.ctime_nsec());
+            found.insert(path, fingerprint);
         }
     }
     Ok(())
@@ -169,9 +235,7 @@ pub fn dag_files(path: &Path) -> std::io::Result<Vec<PathBuf>> {
     if path.is_file() {
         return Ok(vec![path.to_owned()]);
     }
-    let mut found = BTreeMap::new();
-    collect(path, &mut found)?;
-    Ok(found.into_keys().collect())
+    Ok(files_below(path)?.into_keys().collect())
 }
 
 /// Reads and checks one DAG file: the DAG, if it has no errors, and everything there is to say about it.
@@ -211,13 +275,16 @@ fn read_source(path: &Path, name: &str) -> Result<String, Box<Diagnostic>> {
             "check that it is there and may be read",
         )
     };
-    let length = fs::metadata(path).map_err(unreadable)?.len();
-    if length > spec::FILE_SIZE_MAX as u64 {
+    let file = fs::File::open(path).map_err(unreadable)?;
+    let length = file.metadata().map_err(unreadable)?.len();
+    // The limit holds for what is read, whatever the size was said to be.
+    let mut bytes = Vec::new();
+    file.take(spec::FILE_SIZE_MAX as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() > spec::FILE_SIZE_MAX {
         let message =
             format!("the file is {length} bytes, more than the limit of {} bytes", spec::FILE_SIZE_MAX);
         return Err(fault("file-too-large", message, "a DAG file describes tasks; keep data elsewhere"));
     }
-    let bytes = fs::read(path).map_err(unreadable)?;
     String::from_utf8(bytes).map_err(|error| {
         let place = error.utf8_error().valid_up_to();
         fault("not-utf8", format!("the file is not UTF-8 text (byte {})", place + 1), "save it as UTF-8")

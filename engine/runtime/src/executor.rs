@@ -24,10 +24,6 @@ use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// How long an attempt that was told to end may take before it is dropped. Longer than the time that an operator
-/// gives a child process between TERM and KILL.
-const END_GRACE: Duration = Duration::from_secs(15);
-
 /// An instance across runs.
 pub(crate) type AttemptPlace = (RunKey, InstanceKey);
 
@@ -210,12 +206,13 @@ impl Attempt {
             .ok_or_else(|| TaskError::fatal(format!("there is no operator \"{}\"", task.operator)))?;
         let variables = template::context_variables(&self.template_facts());
         let arguments = self.render(&variables).await?;
-        *rendered = Some(self.tools.masker.mask(&abridge(&arguments).to_string()));
+        *rendered = Some(masked(abridge(&arguments), &self.tools.masker).to_string());
         let context = self.context(variables, log);
-        let execution = operator.execute(&context, arguments);
+        let grace = operator.end_grace(&arguments);
+        let execution = self.until_cancelled(grace, operator.execute(&context, arguments));
         match task.execution_timeout {
             Some(limit) => self.within(limit, execution).await,
-            None => self.until_cancelled(execution).await,
+            None => execution.await,
         }
     }
 
@@ -274,6 +271,7 @@ impl Attempt {
                 "{}/{run_key}.{}.{}.{}",
                 self.tools.engine_mark, instance.task.0, instance.map_index, self.try_number
             ),
+            xcom_size_max: self.tools.xcom_size_max,
             cancel: self.cancel.clone(),
             reporter: log,
         }
@@ -282,6 +280,7 @@ impl Attempt {
     /// Lets the execution go on until it ends or the run is cancelled; after a cancel it has the grace to end.
     async fn until_cancelled(
         &self,
+        grace: Duration,
         execution: impl Future<Output = Result<TaskOutput, TaskError>>,
     ) -> Result<TaskOutput, TaskError> {
         tokio::pin!(execution);
@@ -290,16 +289,15 @@ impl Attempt {
             result = &mut execution => return result,
             () = self.cancel.cancelled() => {}
         }
-        tokio::time::timeout(END_GRACE, execution).await.unwrap_or_else(|_| Err(TaskError::cancelled()))
+        tokio::time::timeout(grace, execution).await.unwrap_or_else(|_| Err(TaskError::cancelled()))
     }
 
-    /// The same with a limit on the time.
+    /// Lets a cancellable execution go on for so long; then it is cancelled.
     async fn within(
         &self,
         limit: Duration,
         execution: impl Future<Output = Result<TaskOutput, TaskError>>,
     ) -> Result<TaskOutput, TaskError> {
-        let execution = self.until_cancelled(execution);
         tokio::pin!(execution);
         if let Ok(result) = tokio::time::timeout(limit, &mut execution).await {
             return result;
@@ -380,6 +378,18 @@ fn abridge(value: &Value) -> Value {
         Value::Array(items) => items.iter().map(abridge).collect(),
         Value::Object(fields) => fields.iter().map(|(key, field)| (key.clone(), abridge(field))).collect(),
         other => other.clone(),
+    }
+}
+
+/// The same with every known secret in its texts as `***`.
+fn masked(value: Value, masker: &Masker) -> Value {
+    match value {
+        Value::String(text) => Value::String(masker.mask(&text)),
+        Value::Array(items) => items.into_iter().map(|item| masked(item, masker)).collect(),
+        Value::Object(fields) => {
+            fields.into_iter().map(|(key, field)| (masker.mask(&key), masked(field, masker))).collect()
+        }
+        other => other,
     }
 }
 

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 
 /// The DAGs that can be triggered at the moment, by name.
 pub(crate) type LiveDags = BTreeMap<DagId, Arc<LoadedDag>>;
@@ -24,6 +25,7 @@ pub struct Handle {
     pub(crate) logs: Logs,
     pub(crate) dags: Arc<RwLock<LiveDags>>,
     pub(crate) started_at: Timestamp,
+    pub(crate) ended: CancellationToken,
 }
 
 impl Handle {
@@ -51,6 +53,11 @@ impl Handle {
     /// Everything that happens from now on. A subscriber that falls behind is told that it missed some.
     pub fn subscribe(&self) -> broadcast::Receiver<Notice> {
         self.notices.subscribe()
+    }
+
+    /// Waits until the engine has ended, for whatever reason.
+    pub async fn ended(&self) {
+        self.ended.cancelled().await;
     }
 
     /// The history and its summaries.

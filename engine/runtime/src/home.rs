@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// A home that this process holds: nobody else writes to it.
 #[derive(Debug)]
@@ -60,7 +61,7 @@ impl Home {
         let root = root.canonicalize().map_err(unusable)?;
         let path = root.join("engine.lock");
         let lock = File::options().create(true).truncate(false).write(true).open(path).map_err(unusable)?;
-        match lock.try_lock() {
+        match take(&lock) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 return Err(HomeError::InUse { announcement: read_announcement(&root), path: root });
@@ -97,10 +98,24 @@ impl Drop for Home {
     }
 }
 
+/// Takes the lock. Whoever only asks whether an engine runs holds it for a moment, which must not keep one out.
+fn take(lock: &File) -> Result<(), TryLockError> {
+    for _ in 0..ASKERS_WAITED_FOR {
+        match lock.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(10)),
+            result => return result,
+        }
+    }
+    lock.try_lock()
+}
+
+/// How often the lock is tried again, 10 ms apart.
+const ASKERS_WAITED_FOR: usize = 10;
+
 /// What the engine that holds this home says of itself; none when nobody holds it.
 pub fn running_engine(root: &Path) -> Option<Announcement> {
     let lock = File::options().write(true).open(root.join("engine.lock")).ok()?;
-    match lock.try_lock() {
+    match lock.try_lock_shared() {
         Err(TryLockError::WouldBlock) => read_announcement(root),
         _ => None,
     }

@@ -476,3 +476,123 @@ async fn the_loop_says_that_it_is_alive() {
     let world = World::with("dag_id: d\ntasks: {a: {operator: act}}\n").await;
     assert!(world.handle().is_alive(std::time::Duration::from_secs(10)).await);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_was_refused_for_its_name_is_taken_once_the_name_is_free() {
+    let mut world = World::asleep();
+    world.write("a.yaml", "dag_id: d\ntasks: {a: {operator: act}}\n");
+    world.write("b.yaml", "dag_id: d\ntasks: {b: {operator: act}}\n");
+    world.start().await;
+    let notices = world.handle().subscribe();
+    std::fs::remove_file(world.dags().join("a.yaml")).unwrap();
+    wait_for(notices, |event| event.name == "dag.version_added").await;
+    assert!(world.handle().dag("d").unwrap().file.ends_with("b.yaml"));
+    assert!(world.handle().reader().import_errors().await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_files_may_swap_their_names() {
+    let mut world = World::asleep();
+    world.write("a.yaml", "dag_id: d\ntasks: {a: {operator: act}}\n");
+    world.write("b.yaml", "dag_id: e\ntasks: {b: {operator: act}}\n");
+    world.start().await;
+    world.stop().await;
+    world.write("a.yaml", "dag_id: e\ntasks: {a: {operator: act}}\n");
+    world.write("b.yaml", "dag_id: d\ntasks: {b: {operator: act}}\n");
+    world.start().await;
+    assert!(world.handle().dag("d").unwrap().file.ends_with("b.yaml"));
+    assert!(world.handle().dag("e").unwrap().file.ends_with("a.yaml"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pipes_and_loops_of_links_in_the_folder_hold_nothing_up() {
+    let mut world = World::asleep();
+    world.write("dag.yaml", "dag_id: d\ntasks: {a: {operator: act}}\n");
+    for link in ["l1", "l2"] {
+        std::os::unix::fs::symlink(".", world.dags().join(link)).unwrap();
+    }
+    std::os::unix::fs::symlink("/dev/zero", world.dags().join("zero.yaml")).unwrap();
+    nix::unistd::mkfifo(&world.dags().join("pipe.yaml"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    world.start().await;
+    assert_eq!(world.handle().dags().len(), 1);
+    assert!(world.handle().reader().import_errors().await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_with_the_name_of_a_tick_does_not_end_the_schedule() {
+    let world = World::with(
+        "dag_id: d\nschedule: every 1s\nis_paused_upon_creation: true\ntasks: {a: {operator: act}}\n",
+    )
+    .await;
+    let notices = world.handle().subscribe();
+    let mut later = world.handle().subscribe();
+    let next = (jiff::Timestamp::now().as_second() + 2..jiff::Timestamp::now().as_second() + 5)
+        .map(|second| jiff::Timestamp::from_second(second).unwrap());
+    for tick in next {
+        let run_id = format!("scheduled__{}", tick.strftime("%Y-%m-%dT%H:%M:%S+00:00"));
+        let request = TriggerRequest { run_id: Some(run_id.into()), ..TriggerRequest::manual("d", tester()) };
+        world.handle().trigger(request).await.unwrap();
+    }
+    world.handle().set_paused("d".into(), false, tester()).await.unwrap();
+    let skipped = wait_for(notices, |event| event.name == "dag.schedule_skipped").await;
+    loop {
+        let Ok(Notice::Event(event)) = later.recv().await else { continue };
+        if event.name == "run.created" && event.actor == "schedule" && event.seq > skipped.seq {
+            break;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn secrets_with_quotes_and_secrets_that_are_numbers_spoil_nothing() {
+    let world = World::with(
+        "dag_id: d\ntasks:\n  a: {operator: act, with: {say: 'it is pa\"ssword', push: [1234567, {\"k\": 'pa\"ssword'}]}}\n",
+    )
+    .await;
+    world.masker.add("pa\"ssword");
+    world.masker.add("123456");
+    let run = world.run(json!({})).await;
+    let attempt = &world.attempts(&run, "a").await[0];
+    assert_eq!(attempt.arguments, Some(json!({"say": "it is ***", "push": [1234567, {"k": "***"}]})));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_was_taken_out_of_the_tables_is_missed_by_the_audit_check() {
+    let mut world = World::with("dag_id: d\ntasks: {a: {operator: act}}\n").await;
+    let run = world.run(json!({})).await;
+    world.stop().await;
+    let database = home::database(&world.home());
+    for statement in ["DELETE FROM attempt", "DELETE FROM task_instance", "DELETE FROM dag_run"] {
+        altered(&database, statement).await;
+    }
+    let reader = esteira_store::open_reader(&database).await.unwrap();
+    let problem = audit::verify(&reader, &AnyOperator::default()).await.unwrap().problem.unwrap();
+    assert_eq!(problem.row, format!("run d/{}", run.run_id));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_program_that_holds_the_database_holds_the_engine_up_and_does_not_end_it() {
+    let mut world = World::asleep();
+    world.write("dag.yaml", "dag_id: d\ntasks: {a: {operator: act}}\n");
+    world.start().await;
+    let database = home::database(&world.home());
+    let (locked, unlock) = (tokio::sync::oneshot::channel(), tokio::sync::oneshot::channel());
+    let holder = tokio::spawn(async move {
+        use sqlx::{ConnectOptions, Connection};
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(database);
+        let mut connection = options.connect().await.unwrap();
+        let transaction = connection.begin_with("BEGIN IMMEDIATE").await.unwrap();
+        locked.0.send(()).unwrap();
+        unlock.1.await.unwrap();
+        transaction.rollback().await.unwrap();
+    });
+    locked.1.await.unwrap();
+    let handle = world.handle().clone();
+    let trigger = tokio::spawn(async move { handle.trigger(TriggerRequest::manual("d", tester())).await });
+    // Longer than the database's own patience.
+    assert!(!world.handle().is_alive(std::time::Duration::from_secs(11)).await);
+    unlock.0.send(()).unwrap();
+    holder.await.unwrap();
+    trigger.await.unwrap().unwrap();
+    assert_eq!(world.run(json!({})).await.state, RunState::Success);
+}

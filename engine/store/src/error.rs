@@ -24,6 +24,9 @@ pub enum StoreError {
     /// The disk is full: nothing of the batch was kept, nothing that was kept before is lost.
     #[error("the disk is full: the database cannot grow; free some space, and the engine goes on by itself")]
     DiskFull,
+    /// Another process holds the database: a backup, a shell. Nothing of the batch was kept.
+    #[error("the database is held by another process; the engine goes on when it is let go")]
+    Busy,
     /// A statement failed.
     #[error("the database failed: {0}")]
     Sql(sqlx::Error),
@@ -32,7 +35,9 @@ pub enum StoreError {
     Corrupt(String),
 }
 
-/// SQLite's primary result code for a full disk.
+/// SQLite's primary result codes for a database that is held, and for a full disk.
+const SQLITE_BUSY: i64 = 5;
+const SQLITE_LOCKED: i64 = 6;
 const SQLITE_FULL: i64 = 13;
 
 impl From<sqlx::Error> for StoreError {
@@ -43,6 +48,7 @@ impl From<sqlx::Error> for StoreError {
             .and_then(|code| code.parse::<i64>().ok());
         match code {
             Some(code) if code & 0xff == SQLITE_FULL => Self::DiskFull,
+            Some(code) if matches!(code & 0xff, SQLITE_BUSY | SQLITE_LOCKED) => Self::Busy,
             _ => Self::Sql(error),
         }
     }

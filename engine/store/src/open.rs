@@ -21,7 +21,17 @@ fn options(path: &Path) -> SqliteConnectOptions {
 /// Opens the database for writing, makes it if it is missing, and brings it to this version. The caller holds the
 /// home's lock: there is never a second writer.
 pub async fn open_writer(path: &Path) -> Result<Writer, StoreError> {
-    let mut connection: SqliteConnection = options(path)
+    let mut connection = connect_writer(path).await?;
+    sqlx::migrate!("../../migrations")
+        .run(&mut connection)
+        .await
+        .map_err(|source| StoreError::Migrate { path: path.to_owned(), source })?;
+    Writer::new(connection, path.to_owned()).await
+}
+
+/// The connection that writes, without a look at what is in the database.
+pub(crate) async fn connect_writer(path: &Path) -> Result<SqliteConnection, StoreError> {
+    options(path)
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         // FULL syncs the log at every commit: what is acknowledged survives the loss of power.
@@ -31,12 +41,7 @@ pub async fn open_writer(path: &Path) -> Result<Writer, StoreError> {
         .pragma("cache_size", "-8000")
         .connect()
         .await
-        .map_err(|source| StoreError::Open { path: path.to_owned(), source })?;
-    sqlx::migrate!("../../migrations")
-        .run(&mut connection)
-        .await
-        .map_err(|source| StoreError::Migrate { path: path.to_owned(), source })?;
-    Writer::new(connection).await
+        .map_err(|source| StoreError::Open { path: path.to_owned(), source })
 }
 
 /// Opens an existing database for reading.

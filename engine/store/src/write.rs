@@ -5,16 +5,19 @@ use crate::batch::{
     Batch, DagChange, ImportErrorChange, InstanceUpdate, NewAttempt, NewEvent, NewRun, NewVersion, RunUpdate,
 };
 use crate::error::StoreError;
+use crate::open::connect_writer;
 use crate::rows::{EventRow, RunKey, VersionId};
 use crate::xcom::InstanceXcom;
 use esteira_core::history::{self, HashedFields};
 use esteira_core::states::TaskInstanceState;
 use jiff::Timestamp;
 use sqlx::{Connection, Row, SqliteConnection};
+use std::path::PathBuf;
 
 /// The one connection that writes.
 pub struct Writer {
     connection: SqliteConnection,
+    path: PathBuf,
     last_seq: i64,
     last_hash: [u8; 32],
     last_run_key: RunKey,
@@ -22,7 +25,7 @@ pub struct Writer {
 }
 
 impl Writer {
-    pub(crate) async fn new(mut connection: SqliteConnection) -> Result<Self, StoreError> {
+    pub(crate) async fn new(mut connection: SqliteConnection, path: PathBuf) -> Result<Self, StoreError> {
         let last = sqlx::query("SELECT seq, hash FROM event ORDER BY seq DESC LIMIT 1")
             .fetch_optional(&mut connection)
             .await?;
@@ -33,7 +36,7 @@ impl Writer {
         let last_run_key = max_of(&mut connection, "SELECT coalesce(max(run_key), 0) FROM dag_run").await?;
         let last_version_id =
             max_of(&mut connection, "SELECT coalesce(max(version_id), 0) FROM dag_version").await?;
-        Ok(Self { connection, last_seq, last_hash, last_run_key, last_version_id })
+        Ok(Self { connection, path, last_seq, last_hash, last_run_key, last_version_id })
     }
 
     /// A number for a new run; given out once.
@@ -84,6 +87,15 @@ impl Writer {
     pub async fn limit_pages(&mut self, pages: Option<u32>) -> Result<(), StoreError> {
         let statement = format!("PRAGMA max_page_count = {}", pages.unwrap_or(u32::MAX - 1));
         sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&mut self.connection).await?;
+        Ok(())
+    }
+
+    /// Connects anew after a commit that failed. A full disk can leave the old connection between two states: SQLite
+    /// has rolled back by itself, and the driver counts a transaction that is no more.
+    pub async fn reconnect(&mut self) -> Result<(), StoreError> {
+        let old = std::mem::replace(&mut self.connection, connect_writer(&self.path).await?);
+        // It may be beyond a polite end.
+        let _ = old.close_hard().await;
         Ok(())
     }
 

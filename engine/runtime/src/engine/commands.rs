@@ -168,6 +168,7 @@ impl MainLoop {
             return Ok(self.decide(turn, run_key, Input::Cancel, actor)?);
         }
         Err(match self.reader.run(dag_id.as_str(), run_id.as_str()).await? {
+            Some(run) if !run.state.is_terminal() => CommandError::RunCannotGoOn(run_id.to_string()).into(),
             Some(run) => {
                 CommandError::RunIsOver { run_id: run_id.to_string(), state: run.state.to_string() }.into()
             }

@@ -27,6 +27,12 @@ impl MainLoop {
         for file in change.removed {
             self.file_removed(turn, &file, &known);
         }
+        // What files let go of comes before what files claim: a DAG may move from one file to another.
+        for (file, content) in &change.changed {
+            if let FileContent::Good { dag, .. } = content {
+                self.other_dags_of_file(turn, file, &dag.dag_id, &known);
+            }
+        }
         for (file, content) in change.changed {
             match content {
                 FileContent::Good { source, dag } => self.file_good(turn, file, source, *dag, &known).await?,
@@ -50,7 +56,6 @@ impl MainLoop {
             let diagnostic = taken_name(&file, &dag.dag_id, &other.file);
             return self.file_broken(turn, &file, &[diagnostic], known).await;
         }
-        self.other_dags_of_file(turn, &file, &dag.dag_id, known);
         turn.batch.import_errors.push(ImportErrorChange::Mended { file: file.clone() });
         let row = known.get(dag.dag_id.as_str());
         let (version_id, version_number) = self.version_of(turn, &file, source, &dag)?;

@@ -30,6 +30,13 @@ const INPUTS_PER_TURN: usize = 1_024;
 /// How long the loop waits before it tries a commit again that the disk did not take.
 const COMMIT_AGAIN: Duration = Duration::from_secs(1);
 
+/// How often a commit is tried that fails for no reason that passes by itself.
+const COMMIT_TRIES: u32 = 3;
+
+/// The longest sleep: the sleeper's clock stands still while the machine is suspended, and is not moved with the wall
+/// clock that schedules go by.
+const SLEEP_MAX: Duration = Duration::from_secs(10);
+
 /// What the loop is made of.
 pub(super) struct Parts {
     pub(super) writer: Writer,
@@ -40,6 +47,7 @@ pub(super) struct Parts {
     pub(super) notices: broadcast::Sender<Notice>,
     pub(super) dags: Arc<RwLock<LiveDags>>,
     pub(super) is_serving: bool,
+    pub(super) stop: CancellationToken,
 }
 
 /// Where inputs come from.
@@ -67,6 +75,7 @@ pub(super) struct MainLoop {
     pub(super) retries: BinaryHeap<Reverse<(Timestamp, AttemptPlace)>>,
     pub(super) timetable: Timetable,
     pub(super) is_serving: bool,
+    stop: CancellationToken,
 }
 
 /// What woke the loop.
@@ -97,18 +106,15 @@ impl MainLoop {
             retries: BinaryHeap::new(),
             timetable: Timetable::default(),
             is_serving: parts.is_serving,
+            stop: parts.stop,
         })
     }
 
     /// Takes turns until told to stop.
-    pub(super) async fn run(
-        mut self,
-        mut inboxes: Inboxes,
-        stop: CancellationToken,
-    ) -> Result<(), EngineError> {
+    pub(super) async fn run(mut self, mut inboxes: Inboxes) -> Result<(), EngineError> {
         let (mut commands, mut reports) = (Vec::new(), Vec::new());
         loop {
-            let woken = self.wait(&mut inboxes, &mut commands, &mut reports, &stop).await;
+            let woken = self.wait(&mut inboxes, &mut commands, &mut reports).await;
             let mut turn = Turn::new(turn::now());
             match woken {
                 Woken::ToStop => break,
@@ -121,7 +127,7 @@ impl MainLoop {
             for command in commands.drain(..) {
                 self.command(&mut turn, command).await?;
             }
-            self.timers(&mut turn)?;
+            self.timers(&mut turn).await?;
             self.finish(turn).await?;
         }
         self.shut_down(inboxes).await
@@ -132,7 +138,6 @@ impl MainLoop {
         inboxes: &mut Inboxes,
         commands: &mut Vec<Command>,
         reports: &mut Vec<Report>,
-        stop: &CancellationToken,
     ) -> Woken {
         let due = self.next_due();
         let timer = async {
@@ -143,7 +148,7 @@ impl MainLoop {
         };
         tokio::select! {
             biased;
-            () = stop.cancelled() => Woken::ToStop,
+            () = self.stop.cancelled() => Woken::ToStop,
             count = inboxes.reports.recv_many(reports, INPUTS_PER_TURN) => {
                 debug_assert!(count > 0, "the executor holds a sender");
                 Woken::ByInputs
@@ -166,7 +171,7 @@ impl MainLoop {
     }
 
     /// Retries and schedules whose time has come.
-    fn timers(&mut self, turn: &mut Turn) -> Result<(), EngineError> {
+    async fn timers(&mut self, turn: &mut Turn) -> Result<(), EngineError> {
         while let Some(Reverse((at, place))) = self.retries.peek().copied() {
             if at > turn.now {
                 break;
@@ -174,7 +179,7 @@ impl MainLoop {
             self.retries.pop();
             self.decide(turn, place.0, Input::RetryDue { instance: place.1 }, &Actor::engine())?;
         }
-        self.start_due_runs(turn)
+        self.start_due_runs(turn).await
     }
 
     /// An attempt ended.
@@ -281,16 +286,27 @@ impl MainLoop {
     }
 
     /// Commits, however long the disk takes: what is in memory has changed already, so there is no way back, and
-    /// nothing is acted upon before it is durable.
+    /// nothing is acted upon before it is durable. An engine that is told to stop meanwhile gives up: what was not
+    /// durable has not happened, and the next start goes on from what was.
     async fn commit(&mut self, batch: &Batch) -> Result<Vec<EventRow>, EngineError> {
+        let mut tries = 0;
         loop {
-            match self.writer.commit(batch).await {
+            let error = match self.writer.commit(batch).await {
                 Ok(events) => return Ok(events),
-                Err(error @ StoreError::DiskFull) => {
-                    tracing::error!("{error}");
-                    tokio::time::sleep(COMMIT_AGAIN).await;
-                }
-                Err(error) => return Err(error.into()),
+                Err(error) => error,
+            };
+            tries += 1;
+            let may_pass = matches!(error, StoreError::DiskFull | StoreError::Busy);
+            if (!may_pass && tries >= COMMIT_TRIES) || self.stop.is_cancelled() {
+                return Err(error.into());
+            }
+            tracing::error!("{error}");
+            tokio::select! {
+                () = self.stop.cancelled() => {}
+                () = tokio::time::sleep(COMMIT_AGAIN) => {}
+            }
+            if let Err(error) = self.writer.reconnect().await {
+                tracing::error!("{error}");
             }
         }
     }
@@ -370,5 +386,6 @@ fn describe(outcome: &Outcome) -> (&'static str, Option<String>) {
 fn until(at: Timestamp) -> Duration {
     let rest = at.duration_since(Timestamp::now());
     // A little more than what is left, so that the clock has passed `at` when the sleeper wakes.
-    Duration::try_from(rest.max(SignedDuration::ZERO)).unwrap_or_default() + Duration::from_micros(100)
+    let rest = Duration::try_from(rest.max(SignedDuration::ZERO)).unwrap_or_default();
+    rest.min(SLEEP_MAX) + Duration::from_micros(100)
 }

@@ -119,6 +119,7 @@ impl Engine {
             logs: logs.clone(),
             dags,
             started_at,
+            ended: CancellationToken::new(),
         };
         let tools = Tools {
             registry: Arc::clone(&options.registry),
@@ -134,15 +135,18 @@ impl Engine {
         let first_look =
             folder.look().map_err(|source| EngineError::DagFolder { path: options.dags, source })?;
         let stop = CancellationToken::new();
+        // The loop reads through a connection of its own: a slow page must not hold it up.
+        let loop_reader = open_reader(&database).await?;
         let mut main_loop = main_loop::MainLoop::new(main_loop::Parts {
             writer,
-            reader,
+            reader: loop_reader,
             catalog,
             executor: Executor::new(tools, reports),
             parallelism: options.parallelism,
             notices,
             dags: Arc::clone(&handle.dags),
             is_serving: options.is_serving,
+            stop: stop.clone(),
         })
         .await?;
         main_loop.recover(first_look).await?;
@@ -151,7 +155,12 @@ impl Engine {
         }
         let inboxes =
             main_loop::Inboxes { commands: command_inbox, reports: report_inbox, folder: folder_inbox };
-        let main_loop = tokio::spawn(main_loop.run(inboxes, stop.clone()));
+        let ended = handle.ended.clone();
+        let main_loop = tokio::spawn(async move {
+            // However the loop ends, whoever follows a run must hear of it.
+            let _guard = ended.drop_guard();
+            main_loop.run(inboxes).await
+        });
         Ok(Self { handle, stop, main_loop, home })
     }
 
@@ -190,7 +199,9 @@ pub fn engine_mark(home: &Home) -> String {
 
 /// What marks the child processes of every engine on this home.
 pub fn home_mark(home: &Home) -> String {
-    format!("esteira-{}", home.id())
+    // A copy of a home has its id, and children of its own.
+    let place = crate::source_hash(&home.root().to_string_lossy());
+    format!("esteira-{}-{}", home.id(), &place[..8])
 }
 
 /// A change of the folder that is still to be looked at.

@@ -4,11 +4,12 @@ use super::EngineError;
 use super::commands::iso;
 use super::main_loop::MainLoop;
 use super::turn::Turn;
-use crate::command::{Actor, CommandError, TriggerRequest};
+use crate::command::{Actor, TriggerRequest};
 use crate::dag_folder::LoadedDag;
 use esteira_core::ids::{DagId, RunId};
 use esteira_core::states::RunType;
 use jiff::Timestamp;
+use serde_json::json;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -95,13 +96,14 @@ impl MainLoop {
         self.dags.remove(dag_id);
     }
 
-    pub(super) fn start_due_runs(&mut self, turn: &mut Turn) -> Result<(), EngineError> {
+    pub(super) async fn start_due_runs(&mut self, turn: &mut Turn) -> Result<(), EngineError> {
         for dag_id in self.timetable.is_due(turn.now) {
             let Some(loaded) = self.dags.get(&dag_id).cloned() else { continue };
             let mut at = loaded.next_run_at;
             for _ in 0..RUNS_PER_TURN {
-                let Some(tick) = at.filter(|tick| *tick <= turn.now) else { break };
-                self.start_scheduled_run(turn, &loaded, tick);
+                let Some(due) = at.filter(|tick| *tick <= turn.now) else { break };
+                let tick = if loaded.dag.catchup { due } else { newest_due(&loaded, due, turn.now) };
+                self.start_scheduled_run(turn, &loaded, tick).await?;
                 at = next_tick(&loaded, tick);
             }
             self.timetable.set(&dag_id, at);
@@ -111,30 +113,51 @@ impl MainLoop {
         Ok(())
     }
 
-    fn start_scheduled_run(&mut self, turn: &mut Turn, loaded: &LoadedDag, tick: Timestamp) {
+    async fn start_scheduled_run(
+        &mut self,
+        turn: &mut Turn,
+        loaded: &LoadedDag,
+        tick: Timestamp,
+    ) -> Result<(), EngineError> {
+        let dag_id = &loaded.dag.dag_id;
         let run_id = RunId::from(format!("{}__{}", RunType::Scheduled, iso(tick)));
-        let mut request = TriggerRequest::manual(loaded.dag.dag_id.clone(), Actor::schedule());
+        if self.reader.run(dag_id.as_str(), run_id.as_str()).await?.is_some() {
+            // Somebody gave a run this name, or the clock was set back over a tick that had its run.
+            turn.event(
+                "dag.schedule_skipped",
+                Some(dag_id),
+                &Actor::schedule(),
+                json!({ "run_id": run_id }).to_string(),
+            );
+            return Ok(());
+        }
+        let mut request = TriggerRequest::manual(dag_id.clone(), Actor::schedule());
         request.run_type = RunType::Scheduled;
         request.logical_date = Some(tick);
         // Airflow 3's default: a point in time, an interval of no width.
         request.data_interval = Some((tick, tick));
-        match self.create_run(turn, loaded, request, run_id) {
-            Ok(_) | Err(CommandError::RunExists { .. }) => {}
-            Err(error) => {
-                tracing::error!(dag = %loaded.dag.dag_id, %error, "the schedule could not start a run");
-                turn.event("dag.schedule_failed", Some(&loaded.dag.dag_id), &Actor::schedule(), body(&error));
-            }
+        if let Err(error) = self.create_run(turn, loaded, request, run_id) {
+            tracing::error!(dag = %dag_id, %error, "the schedule could not start a run");
+            let body = json!({ "error": error.to_string() }).to_string();
+            turn.event("dag.schedule_failed", Some(dag_id), &Actor::schedule(), body);
         }
+        Ok(())
     }
+}
+
+/// The newest of the ticks that are due: without `catchup`, the ones that a suspended machine missed are not made up
+/// for.
+fn newest_due(loaded: &LoadedDag, due: Timestamp, now: Timestamp) -> Timestamp {
+    let mut newest = due;
+    while let Some(next) = next_tick(loaded, newest).filter(|tick| *tick <= now) {
+        newest = next;
+    }
+    newest
 }
 
 /// The last instant before `at`: a search for what comes after it finds `at` itself.
 fn just_before(at: Timestamp) -> Timestamp {
     at.checked_sub(jiff::SignedDuration::from_micros(1)).unwrap_or(at)
-}
-
-fn body(error: &CommandError) -> String {
-    serde_json::json!({ "error": error.to_string() }).to_string()
 }
 
 /// The first tick after `from` within the DAG's dates; none for a DAG that is paused or has no schedule.

@@ -120,6 +120,13 @@ impl Reader {
         Ok(Some(RunSnapshot { run, instances, attempts, events }))
     }
 
+    /// A run that the history tells of and that has no row: its DAG and its name.
+    pub async fn run_without_row(&self) -> Result<Option<(String, String)>, StoreError> {
+        let query = "SELECT dag_id, run_id FROM event WHERE name = 'run.created' \
+             AND run_key NOT IN (SELECT run_key FROM dag_run) ORDER BY seq LIMIT 1";
+        Ok(sqlx::query_as(query).fetch_optional(&self.pool).await?)
+    }
+
     /// The numbers of the runs after `after`, oldest first.
     pub async fn run_keys_after(&self, after: RunKey, limit: u32) -> Result<Vec<RunKey>, StoreError> {
         let query = "SELECT run_key FROM dag_run WHERE run_key > ?1 ORDER BY run_key LIMIT ?2";
