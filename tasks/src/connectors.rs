@@ -114,7 +114,7 @@ impl Connectors {
     fn resolve(&self, service: &'static str, id: &str) -> Result<Connection, ServiceError> {
         let connection = self.shared.source.resolve(id).map_err(|error| {
             let message = format!("cannot be used: {} ({})", error.message, error.hint);
-            ServiceError { service, address: String::new(), kind: ServiceErrorKind::Rejected, message }
+            ServiceError { service, address: String::new(), kind: ServiceErrorKind::Misconfigured, message }
         })?;
         // Known before the first use, so that nothing which a client says can slip past.
         connection.secrets().iter().for_each(|secret| self.shared.masker.add(secret));
@@ -272,7 +272,7 @@ mod tests {
         let (connectors, masker, _home) =
             connectors(&[("ESTEIRA_CONN_KAFKA_DEFAULT", "redis://:hunter2@localhost")]);
         let error = connectors.stream("kafka_default").await.err().unwrap();
-        assert_eq!(error.kind, ServiceErrorKind::Rejected);
+        assert_eq!(error.kind, ServiceErrorKind::Misconfigured);
         assert_eq!(
             error.to_string(),
             "Kafka cannot be used: the connection \"kafka_default\" has a URL that begins with redis:, and should begin \

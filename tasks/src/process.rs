@@ -3,6 +3,7 @@
 //! - The child leads its own process group and reads nothing. What it writes goes to the attempt's log as it comes.
 //! - A cancel or a time-out ends the group: SIGTERM, then SIGKILL after a grace. Processes that left the group (double
 //!   forks, `setsid`) are found by the mark that all of an attempt's processes carry in their environment, `MARK`.
+//!   What they start once they have heard SIGTERM, to tidy up, has the rest of the grace undisturbed.
 //! - What is still running a moment after the child itself has ended is ended too: nothing that a task started outlives
 //!   it, and nothing holds its pipes. A daemon that is to stay is started without the mark:
 //!   `env -u ESTEIRA_ATTEMPT setsid daemon &`, which is then nobody's to end.

@@ -35,6 +35,9 @@ pub enum ServiceErrorKind {
     Denied,
     /// It understood and refused: a name it does not take, a type that does not fit. The data API answers 400.
     Rejected,
+    /// The connection cannot be used as it is configured, or the service is not set up for what it is used for. No
+    /// other request would fare better. The data API answers 503.
+    Misconfigured,
     /// Something else went wrong inside it.
     Faulty,
 }
@@ -60,6 +63,7 @@ impl ServiceError {
             }
             ServiceErrorKind::Denied => "check the user name and the password in the connection's URL",
             ServiceErrorKind::Rejected => "check the name or the value that was sent",
+            ServiceErrorKind::Misconfigured => "check the connection's URL and the service's own set-up",
             ServiceErrorKind::Faulty => "look at the service's own log",
         }
     }
@@ -139,11 +143,16 @@ impl Endpoint {
         self.error(ServiceErrorKind::Rejected, message)
     }
 
+    /// It, or the connection to it, is not set up for what it is used for.
+    pub(crate) fn misconfigured(&self, message: impl Into<String>) -> ServiceError {
+        self.error(ServiceErrorKind::Misconfigured, message)
+    }
+
     /// A connection that broke, in a client library's words.
     pub(crate) fn connection_fault(&self, said: &str) -> ServiceError {
         let lower = said.to_ascii_lowercase();
         if lower.contains("certificate") || lower.contains("unknownissuer") {
-            return self.rejected(format!(
+            return self.misconfigured(format!(
                 "has a certificate that is not trusted: {said} (a private authority is named with ?ca=/path/ca.pem)"
             ));
         }
@@ -208,9 +217,8 @@ impl Endpoint {
         let Some(path) = connection.option("ca") else { return Ok(None) };
         match std::fs::read(Path::new(&path)) {
             Ok(pem) => Ok(Some(pem)),
-            Err(error) => {
-                Err(self.rejected(format!("needs the certificates in {path}, which cannot be read: {error}")))
-            }
+            Err(error) => Err(self
+                .misconfigured(format!("needs the certificates in {path}, which cannot be read: {error}"))),
         }
     }
 }
@@ -229,7 +237,7 @@ fn unreachable_reason(error: &io::Error) -> String {
 /// A connection that cannot be used as it is configured.
 pub(crate) fn connection_fault(service: &'static str, id: &str, message: &str) -> ServiceError {
     let message = format!("cannot be used: the connection \"{id}\" {message}");
-    ServiceError { service, address: String::new(), kind: ServiceErrorKind::Rejected, message }
+    ServiceError { service, address: String::new(), kind: ServiceErrorKind::Misconfigured, message }
 }
 
 /// Reads `500ms`, `5s`, `5` (seconds) or `1m`.
@@ -258,6 +266,21 @@ mod tests {
         assert_eq!(parse_duration("1m"), Some(Duration::from_secs(60)));
         assert_eq!(parse_duration("soon"), None);
         assert_eq!(parse_duration("5h"), None);
+    }
+
+    #[test]
+    fn faults_of_the_set_up_are_told_from_those_of_a_request() {
+        let connection = Connection::parse("x", "rediss://localhost:1?ca=/no/such.pem").unwrap();
+        let endpoint = Endpoint::new(&connection, "Redis", 6379, None).unwrap();
+        let faults = [
+            endpoint.authority(&connection).unwrap_err(),
+            endpoint.connection_fault("invalid peer certificate: UnknownIssuer"),
+            connection_fault("Redis", "x", "has no host in its URL"),
+        ];
+        for fault in faults {
+            assert_eq!(fault.kind, ServiceErrorKind::Misconfigured, "{fault}");
+            assert_eq!(fault.hint(), "check the connection's URL and the service's own set-up");
+        }
     }
 
     #[tokio::test]

@@ -49,7 +49,7 @@ impl RedisCache {
         };
         // The library's own text could repeat the URL with its password.
         let client = client.map_err(|error| {
-            endpoint.rejected(format!("does not take the connection's URL: {}", error.category()))
+            endpoint.misconfigured(format!("does not take the connection's URL: {}", error.category()))
         })?;
         Ok(Self { endpoint, client, connection: Mutex::new(None) })
     }

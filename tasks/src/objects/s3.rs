@@ -232,7 +232,7 @@ fn http_client(
     }
     let context = TlsContext::builder().with_trust_store(trust).build();
     let context = context
-        .map_err(|error| endpoint.rejected(format!("has certificates that cannot be used: {error}")))?;
+        .map_err(|error| endpoint.misconfigured(format!("has certificates that cannot be used: {error}")))?;
     let builder = aws_smithy_http_client::Builder::new().pool_max_idle_per_host(IDLE_CONNECTIONS_MAX);
     Ok(builder.tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(context).build_https())
 }

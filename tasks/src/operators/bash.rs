@@ -7,6 +7,7 @@
 use super::support::{ensure, optional_duration};
 use crate::process::{self, KILL_AFTER_DEFAULT, Program};
 use async_trait::async_trait;
+use esteira_core::spec::duration;
 use esteira_operator::{
     Argument, ArgumentKind, Operator, Signature, TaskContext, TaskError, TaskOutput, parse_arguments,
 };
@@ -52,6 +53,9 @@ enum Output {
 
 const SKIP_EXIT_CODE: u64 = 99;
 
+/// How long an attempt has beside `kill_after`: to see that all are gone, and to hear their last words.
+const END_MARGIN: Duration = Duration::from_secs(5);
+
 fn skip_on_exit_code_default() -> Value {
     Value::from(SKIP_EXIT_CODE)
 }
@@ -88,6 +92,10 @@ impl Operator for Bash {
             ),
             _ => check_child_argument(argument, value),
         }
+    }
+
+    fn end_grace(&self, arguments: &Value) -> Duration {
+        end_grace(arguments)
     }
 
     async fn execute(&self, context: &TaskContext, arguments: Value) -> Result<TaskOutput, TaskError> {
@@ -142,6 +150,12 @@ pub(super) fn child_arguments() -> [Argument; 5] {
         Argument::optional("kill_after", Duration, "How long processes have between SIGTERM and SIGKILL.")
             .with_default("5s"),
     ]
+}
+
+/// How long an operator that runs a child process has to end it.
+pub(super) fn end_grace(arguments: &Value) -> Duration {
+    let said = arguments.get("kill_after").and_then(|value| duration::from_value(value).ok());
+    said.unwrap_or(KILL_AFTER_DEFAULT).saturating_add(END_MARGIN)
 }
 
 /// Checks one of [`child_arguments`].
@@ -293,6 +307,18 @@ mod tests {
         assert!(
             bench.heard.of("stderr").iter().any(|line| line.contains("no-such-command: command not found"))
         );
+    }
+
+    #[test]
+    fn the_time_to_end_follows_kill_after() {
+        let bench = Bench::new();
+        for operator in ["bash", "python"] {
+            let operator = bench.registry.operator(operator).unwrap();
+            let table = [(json!({}), 10), (json!({"kill_after": "60s"}), 65), (json!({"kill_after": 1}), 6)];
+            for (arguments, seconds) in table {
+                assert_eq!(operator.end_grace(&arguments).as_secs(), seconds, "{arguments}");
+            }
+        }
     }
 
     #[tokio::test]

@@ -295,7 +295,8 @@ impl Expected {
         };
         let ranges: Option<Vec<_>> = values.iter().map(range).collect();
         ranges.filter(|ranges| !ranges.is_empty()).map(Self).ok_or_else(|| {
-            "`expected_status` is a status such as 200, a class such as \"2xx\", or a list of them".to_owned()
+            "`expected_status` is a status from 100 to 599, a class from \"1xx\" to \"5xx\", or a list of them"
+                .to_owned()
         })
     }
 
@@ -319,9 +320,12 @@ fn range(value: &Value) -> Option<(u16, u16)> {
             .filter(valid)
             .map(|status| (status, status)),
         Value::String(text) => match text.to_ascii_lowercase().strip_suffix("xx") {
-            Some(class) => {
-                class.parse::<u16>().ok().map(|class| class * 100).filter(valid).map(|from| (from, from + 99))
-            }
+            Some("1") => Some((100, 199)),
+            Some("2") => Some((200, 299)),
+            Some("3") => Some((300, 399)),
+            Some("4") => Some((400, 499)),
+            Some("5") => Some((500, 599)),
+            Some(_) => None,
             None => text.parse().ok().filter(valid).map(|status| (status, status)),
         },
         _ => None,
@@ -407,8 +411,21 @@ mod tests {
     #[test]
     fn arguments_are_checked() {
         assert!(parse_url("ftp://x").is_err() && parse_url("x").is_err() && parse_method("G T").is_err());
-        for bad in [json!("abc"), json!(999), json!([]), json!({})] {
-            assert!(Expected::parse(&bad).is_err(), "{bad}");
+        for bad in [
+            json!("abc"),
+            json!(999),
+            json!([]),
+            json!({}),
+            json!("999xx"),
+            json!("0xx"),
+            json!("6xx"),
+            json!("xx"),
+            json!([200, "+2xx"]),
+        ] {
+            let fault = Expected::parse(&bad).err().unwrap();
+            assert!(fault.contains("a class from \"1xx\" to \"5xx\""), "{bad}: {fault}");
         }
+        let expected = Expected::parse(&json!(["5XX", 204])).unwrap();
+        assert!([500, 599, 204].into_iter().all(|status| expected.holds(status)) && !expected.holds(200));
     }
 }

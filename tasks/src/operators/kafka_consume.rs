@@ -2,18 +2,24 @@
 //!
 //! The group's offsets are committed only after the records are durable as this task's result (`TaskOutput::then`).
 //! A crash in between loses nothing: the messages are read again.
+//!
+//! A result has a largest size. Reading stops before the message that would not fit; it and what comes after it stay in
+//! the topic for the next run.
 
 use super::csv_to_kafka::check_topic;
 use super::dead_letters::{DeadLetters, topic_beside};
 use super::support::{Meter, counted, ensure, excerpt, optional_duration, or_cancelled};
 use crate::connectors::Connectors;
-use crate::stream::{Consumer, Offsets, Record};
+use crate::stream::{Consumer, Offsets, Record, Stream};
 use async_trait::async_trait;
 use esteira_operator::{
-    Argument, ArgumentKind, Operator, Signature, TaskContext, TaskError, TaskOutput, parse_arguments,
+    Argument, ArgumentKind, Operator, Signature, TaskContext, TaskError, TaskErrorKind, TaskOutput,
+    parse_arguments,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Reads a topic's messages.
@@ -95,7 +101,7 @@ impl Operator for KafkaConsume {
                 Argument::optional(
                     "dead_letter_topic",
                     Text,
-                    "Where messages go that are not JSON; `<topic>.rejected` unless said.",
+                    "Where messages go that are not JSON, or too large for a result; `<topic>.rejected` unless said.",
                 ),
                 Argument::optional(
                     "max_rejected",
@@ -126,14 +132,17 @@ impl Operator for KafkaConsume {
             .unwrap_or_else(|| format!("esteira.{}.{}", context.dag_id, context.task_id));
         let stream = self.connectors.stream(&arguments.connection).await?;
         let consumer = or_cancelled(context, stream.consumer(&arguments.topic, &group)).await?;
-        let dead_letters =
-            DeadLetters::new(stream, topic_beside(&arguments.topic, arguments.dead_letter_topic));
+        let dead_letters = DeadLetters::new(
+            Arc::clone(&stream),
+            topic_beside(&arguments.topic, arguments.dead_letter_topic),
+        );
         let reading = Reading {
             context,
+            stream,
             topic: arguments.topic,
             limits,
             dead_letters,
-            records: Vec::new(),
+            records: Records::new(context.xcom_size_max),
             consumed: 0,
         };
         reading.run(consumer, &group).await
@@ -170,13 +179,18 @@ impl Limits {
         if position.reach(until) {
             return 0;
         }
-        // Where a group has no position yet, its distance is not known, and the whole topic is taken for it.
-        let distance = |(partition, end): (&i32, &i64)| {
-            let at = position.0.get(partition).copied().unwrap_or(0);
-            u64::try_from(end.saturating_sub(at)).unwrap_or(0)
-        };
-        by_count.min(until.0.iter().map(distance).sum::<u64>().max(1))
+        by_count.min(distance(position, until).max(1))
     }
+}
+
+/// How many offsets lie between a position and an end. Where a group has no position yet, its distance is not known, and
+/// the whole topic is taken for it.
+fn distance(position: &Offsets, end: &Offsets) -> u64 {
+    let in_partition = |(partition, end): (&i32, &i64)| {
+        let at = position.0.get(partition).copied().unwrap_or(0);
+        u64::try_from(end.saturating_sub(at)).unwrap_or(0)
+    };
+    end.0.iter().map(in_partition).sum()
 }
 
 /// Reads the argument `until`: an object with `end_offsets`, or such a mapping itself.
@@ -189,11 +203,79 @@ fn parse_until(value: &Value) -> Result<Offsets, String> {
 /// One attempt's reading.
 struct Reading<'a> {
     context: &'a TaskContext,
+    stream: Arc<dyn Stream>,
     topic: String,
     limits: Limits,
     dead_letters: DeadLetters,
-    records: Vec<Value>,
+    records: Records,
     consumed: u64,
+}
+
+/// The messages of a result, and how long they are together as JSON.
+struct Records {
+    values: Vec<Value>,
+    bytes: usize,
+    bytes_max: usize,
+}
+
+/// Whether a message can be part of a result.
+enum Fit {
+    Fits,
+    /// Not beside those that are there.
+    Later,
+    /// Not even alone.
+    Never,
+}
+
+/// `[` and `]`.
+const BRACKETS: usize = 2;
+
+impl Records {
+    fn new(bytes_max: usize) -> Self {
+        Self { values: Vec::new(), bytes: BRACKETS, bytes_max }
+    }
+
+    /// Adds a message if it fits. What counts is its length as it will be written, not as it came.
+    fn add(&mut self, value: Value) -> Fit {
+        let length = json_length(&value);
+        let with_comma = length.saturating_add(usize::from(!self.values.is_empty()));
+        if length.saturating_add(BRACKETS) > self.bytes_max {
+            return Fit::Never;
+        }
+        if self.bytes.saturating_add(with_comma) > self.bytes_max {
+            return Fit::Later;
+        }
+        self.bytes += with_comma;
+        self.values.push(value);
+        Fit::Fits
+    }
+}
+
+/// How long a value is as JSON.
+fn json_length(value: &Value) -> usize {
+    struct Counter(usize);
+    impl io::Write for Counter {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut counter = Counter(0);
+    // Neither a value nor a counter can fail.
+    serde_json::to_writer(&mut counter, value).map_or(usize::MAX, |()| counter.0)
+}
+
+/// How reading ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// Where it was to end.
+    Reached,
+    /// The result is full.
+    Full,
 }
 
 impl Reading<'_> {
@@ -201,22 +283,54 @@ impl Reading<'_> {
         let context = self.context;
         let from = consumer.position();
         context.info(format!("reading topic {} as group {group}", self.topic));
-        self.read(&mut *consumer).await?;
+        let end = self.read(&mut *consumer).await?;
         or_cancelled(context, self.dead_letters.flush()).await?;
         let rejected = self.dead_letters.count();
         context.info(format!("consumed {}, rejected {rejected}", counted(self.consumed, "message")));
-        let summary =
-            json!({"consumed": self.consumed, "rejected": rejected, "from": from, "to": consumer.position()});
+        let to = consumer.position();
+        let is_complete = end == End::Reached;
+        let mut summary = json!({
+            "consumed": self.consumed,
+            "rejected": rejected,
+            "from": from,
+            "to": to,
+            "is_complete": is_complete,
+        });
+        if !is_complete {
+            context.warn(format!(
+                "stopped at {}, since a result may hold at most {} bytes; the rest stays in the topic for the next \
+                 run; `max_records` sets a smaller batch",
+                counted(self.consumed, "message"),
+                self.records.bytes_max
+            ));
+            if let Some(remaining) = self.left_in_topic(&to).await? {
+                summary["remaining"] = remaining.into();
+            }
+        }
         let committer = consumer.committer();
-        Ok(TaskOutput::returning(Value::Array(self.records))
+        Ok(TaskOutput::returning(Value::Array(self.records.values))
             .with("summary", summary)
             .then(async move { committer.commit().await.map_err(TaskError::from) }))
     }
 
-    async fn read(&mut self, consumer: &mut dyn Consumer) -> Result<(), TaskError> {
+    /// How many messages are still to be read, where that can be learnt: it is for people, and no reason to fail.
+    async fn left_in_topic(&mut self, position: &Offsets) -> Result<Option<u64>, TaskError> {
+        let end = match &self.limits.until {
+            Some(until) => Ok(until.clone()),
+            None => or_cancelled(self.context, self.stream.end_offsets(&self.topic)).await,
+        };
+        match end {
+            Ok(end) => Ok(Some(distance(position, &end))),
+            Err(error) if error.kind == TaskErrorKind::Cancelled => Err(error),
+            Err(_) => Ok(None),
+        }
+    }
+
+    async fn read(&mut self, consumer: &mut dyn Consumer) -> Result<End, TaskError> {
         let mut last_came = Instant::now();
         let mut meter = None;
-        loop {
+        let mut end = End::Reached;
+        while end == End::Reached {
             let remaining = self.limits.remaining(&consumer.position(), self.consumed);
             if remaining == 0 {
                 break;
@@ -233,13 +347,17 @@ impl Reading<'_> {
                 continue;
             }
             last_came = Instant::now();
-            for record in batch {
-                self.take(record).await?;
+            for (taken, record) in batch.iter().enumerate() {
+                if !self.take(record).await? {
+                    consumer.give_back(&batch[taken..]);
+                    end = End::Full;
+                    break;
+                }
             }
             meter.at(self.context, self.consumed);
         }
         Meter::new("consumed", None).finish(self.context, self.consumed);
-        Ok(())
+        Ok(end)
     }
 
     fn next_wait(&self, last_came: Instant) -> Duration {
@@ -267,24 +385,36 @@ impl Reading<'_> {
         }
     }
 
-    async fn take(&mut self, record: Record) -> Result<(), TaskError> {
-        self.consumed += 1;
-        let error = match serde_json::from_slice(&record.payload) {
-            Ok(value) => {
-                self.records.push(value);
-                return Ok(());
-            }
-            Err(error) => error,
+    /// Takes a message into the result, or lays it with the dead letters; false when the result has no room for it.
+    async fn take(&mut self, record: &Record) -> Result<bool, TaskError> {
+        let reason = match serde_json::from_slice(&record.payload) {
+            Ok(value) => match self.records.add(value) {
+                Fit::Fits => None,
+                Fit::Later => return Ok(false),
+                Fit::Never => Some(format!(
+                    "the message is larger than a result may be: it has {} bytes, and {} is the most",
+                    record.payload.len(),
+                    self.records.bytes_max
+                )),
+            },
+            Err(error) => Some(format!("the message is not JSON: {error}")),
         };
+        self.consumed += 1;
+        if let Some(reason) = reason {
+            self.reject(record, &reason).await?;
+        }
+        Ok(true)
+    }
+
+    async fn reject(&mut self, record: &Record, reason: &str) -> Result<(), TaskError> {
         let (partition, offset) = (record.partition, record.offset);
-        let reason = format!("the message is not JSON: {error}");
         let raw = excerpt(&String::from_utf8_lossy(&record.payload), RAW_BYTES_MAX);
         let letter = json!({"partition": partition, "offset": offset, "reason": reason, "raw": raw});
         let what = format!("{} partition {partition} offset {offset}: {reason}", self.topic);
         or_cancelled(self.context, self.dead_letters.put(self.context, &what, &letter)).await?;
         match self.limits.rejected_max {
             Some(max) if self.dead_letters.count() > max => Err(TaskError::fatal(format!(
-                "topic {} has more messages that are not JSON than `max_rejected` ({max}) allows; the first: {}",
+                "topic {} has more messages that cannot be used than `max_rejected` ({max}) allows; the first: {}",
                 self.topic,
                 self.dead_letters.first()
             ))),

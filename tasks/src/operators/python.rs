@@ -13,7 +13,9 @@
 //! A `script` is run as it is, with `__name__ == "__main__"`. For both, exit code 99 skips the task. A script's path is
 //! looked up where Esteira runs; the folder in which it then runs is, as for `bash`, one of its own unless `cwd` is given.
 
-use super::bash::{ChildArguments, check_child_argument, child_arguments, context_json, own_folder, write};
+use super::bash::{
+    ChildArguments, check_child_argument, child_arguments, context_json, end_grace, own_folder, write,
+};
 use super::support::ensure;
 use crate::process;
 use async_trait::async_trait;
@@ -24,6 +26,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Runs Python.
 pub(crate) struct Python;
@@ -81,6 +84,10 @@ impl Operator for Python {
             "code" | "script" | "interpreter" => ensure(!is_blank, &format!("`{argument}` is empty")),
             _ => check_child_argument(argument, value),
         }
+    }
+
+    fn end_grace(&self, arguments: &Value) -> Duration {
+        end_grace(arguments)
     }
 
     async fn execute(&self, context: &TaskContext, arguments: Value) -> Result<TaskOutput, TaskError> {

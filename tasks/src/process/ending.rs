@@ -28,7 +28,7 @@ impl Family {
         Self { group, mark, ended: false }
     }
 
-    /// Ends all that is left: SIGTERM, and SIGKILL after the grace. Gives how many processes were found outside the
+    /// Ends all that is left: SIGTERM to what is there at first, and SIGKILL to all after the grace. Gives how many processes were found outside the
     /// child itself, where they can be counted. The child, while it has not been waited for, is waited for here.
     pub(super) async fn end(&mut self, mut child: Option<&mut Child>, grace: Duration) -> usize {
         let mut found = BTreeSet::new();
@@ -48,15 +48,14 @@ impl Family {
             if elapsed > grace + KILL_PATIENCE {
                 break;
             }
-            let newcomers: Vec<i32> = left.iter().copied().filter(|pid| !found.contains(pid)).collect();
             if elapsed >= grace {
                 self.signal(&left, Signal::SIGKILL, true);
-            } else {
-                // Each hears SIGTERM once: one that is tidying up is not disturbed.
-                self.signal(&newcomers, Signal::SIGTERM, !told);
+            } else if !told {
+                // SIGTERM is for once, and for who is there now: what comes later may be started to tidy up.
+                self.signal(&left, Signal::SIGTERM, true);
                 told = true;
             }
-            found.extend(newcomers);
+            found.extend(left);
             tokio::time::sleep(LOOK_PERIOD.min(grace.saturating_sub(elapsed)).max(Duration::from_millis(1)))
                 .await;
         }

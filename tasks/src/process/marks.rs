@@ -3,6 +3,7 @@
 use super::MARK;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 /// How long processes of a dead engine have between SIGTERM and SIGKILL.
@@ -16,21 +17,22 @@ const LOOK_PERIOD: Duration = Duration::from_millis(20);
 ///
 /// For attempts of an engine that is dead: at the start of the next, and by the watchdog.
 pub fn reap_marked(mark: &str) -> usize {
-    let mut ended = Vec::new();
+    let mut ended = BTreeSet::new();
     let started = Instant::now();
     loop {
         let found = marked(mark);
         if found.is_empty() || started.elapsed() > REAP_PATIENCE {
             return ended.len();
         }
-        let signal = if started.elapsed() < REAP_GRACE { Signal::SIGTERM } else { Signal::SIGKILL };
+        // SIGTERM is for once, and for who is there at first: what comes later may be started to tidy up.
+        let signal = match (ended.is_empty(), started.elapsed() < REAP_GRACE) {
+            (true, true) => Some(Signal::SIGTERM),
+            (false, true) => None,
+            (_, false) => Some(Signal::SIGKILL),
+        };
         for pid in found {
-            let is_new = !ended.contains(&pid);
-            if is_new {
-                ended.push(pid);
-            }
-            // SIGTERM is for once: a process that is tidying up is not disturbed.
-            if is_new || signal == Signal::SIGKILL {
+            ended.insert(pid);
+            if let Some(signal) = signal {
                 // One that has just ended by itself is what is wanted.
                 let _ = kill(pid, signal);
             }

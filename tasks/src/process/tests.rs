@@ -82,11 +82,59 @@ async fn a_cancel_ends_children_that_forked_away() {
     let program = Program { kill_after: Duration::from_secs(600), ..shell(script) };
     let (result, ()) = tokio::join!(run(&context, &program), async {
         eventually("it starts", || bench.heard.of("stdout") == ["started"]).await;
-        eventually("all are there", || marks::marked(&context.attempt_mark).len() >= 5).await;
+        // SIGTERM is for those that are there: all must have come to their last command.
+        eventually("all are there", || sleepers(&context.attempt_mark) == 3).await;
         bench.cancel.cancel();
     });
     assert_eq!(result.unwrap_err().kind, TaskErrorKind::Cancelled);
     assert_eq!(marks::marked(&context.attempt_mark), []);
+}
+
+/// How many processes with the mark are at a `sleep`.
+fn sleepers(mark: &str) -> usize {
+    let name = |pid| std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    marks::marked(mark).into_iter().filter(|pid| name(*pid).trim_end() == "sleep").count()
+}
+
+#[tokio::test]
+async fn a_trap_may_start_commands_to_tidy_up() {
+    let bench = Bench::new();
+    let context = bench.context("trap");
+    let (file, group) = (bench.home.path().join("tidied"), bench.home.path().join("group"));
+    let tidy = "import sys, time; time.sleep(0.5); open(sys.argv[1], \"w\")";
+    let script = format!(
+        "trap 'python3 -c \"$TIDY\" {}; setsid -w python3 -c \"$TIDY\" {}; exit' TERM; echo ready; sleep 300",
+        file.display(),
+        group.display()
+    );
+    let mut program = shell(&script);
+    program.environment = vec![("TIDY".into(), tidy.into())];
+    let (result, started) = tokio::join!(run(&context, &program), async {
+        eventually("it is ready", || bench.heard.of("stdout") == ["ready"]).await;
+        eventually("it sleeps", || sleepers(&context.attempt_mark) == 1).await;
+        bench.cancel.cancel();
+        Instant::now()
+    });
+    assert_eq!(result.unwrap_err().kind, TaskErrorKind::Cancelled);
+    assert!(file.exists() && group.exists(), "{}", bench.heard.text());
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    assert_eq!(marks::marked(&context.attempt_mark), []);
+}
+
+#[tokio::test]
+async fn a_dead_engines_child_may_tidy_up() {
+    let mark = format!("tidy-engine-{}", std::process::id());
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tidied");
+    let script = format!("trap 'sleep 0.5; touch {}; exit' TERM; sleep 300", file.display());
+    let mut command = Command::new("bash");
+    command.args(["-c", &script]).env(MARK, format!("{mark}/1")).process_group(0).kill_on_drop(true);
+    let mut child = command.spawn().unwrap();
+    eventually("it sleeps", || sleepers(&mark) == 1).await;
+    let reaping = mark.clone();
+    tokio::task::spawn_blocking(move || reap_marked(&reaping)).await.unwrap();
+    child.wait().await.unwrap();
+    assert!(file.exists());
 }
 
 #[tokio::test]

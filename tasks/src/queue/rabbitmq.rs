@@ -68,10 +68,9 @@ impl RabbitQueue {
         let authority = endpoint.authority(connection)?;
         let mut url = connection.url.clone();
         url.set_query(None);
-        let uri = url
-            .as_str()
-            .parse()
-            .map_err(|error| endpoint.rejected(format!("does not take the connection's URL: {error}")))?;
+        let uri = url.as_str().parse().map_err(|error| {
+            endpoint.misconfigured(format!("does not take the connection's URL: {error}"))
+        })?;
         Ok(Self { endpoint, uri, authority, connection: Mutex::new(None), reading: Mutex::new(()) })
     }
 
@@ -120,10 +119,10 @@ impl RabbitQueue {
                 self.endpoint.error(ServiceErrorKind::Denied, format!("denied access: {said}"))
             }
             AMQPErrorKind::Soft(AMQPSoftError::PRECONDITIONFAILED | AMQPSoftError::RESOURCELOCKED) => {
-                self.endpoint.rejected(format!("has this queue with other properties: {said}"))
+                self.endpoint.misconfigured(format!("has this queue with other properties: {said}"))
             }
             AMQPErrorKind::Hard(AMQPHardError::NOTALLOWED) => {
-                self.endpoint.rejected(format!("refused: {said}"))
+                self.endpoint.misconfigured(format!("refused: {said}"))
             }
             AMQPErrorKind::Hard(AMQPHardError::CONNECTIONFORCED) => {
                 self.endpoint.unavailable(format!("closed the connection: {said}"))
@@ -206,9 +205,7 @@ impl RabbitQueue {
             Err(error) => return Err(self.fault(&error)),
         };
         if let Some(last) = messages.last() {
-            self.settle(&channel, queue, last.delivery.delivery_tag, then)
-                .await
-                .map_err(|error| self.fault(&error))?;
+            self.settle(&channel, queue, last.delivery.delivery_tag, then).await?;
         }
         self.close(&channel).await;
         Ok(messages.into_iter().map(to_message).collect())
@@ -244,16 +241,26 @@ impl RabbitQueue {
         queue: &ShortString,
         tag: u64,
         then: Then,
-    ) -> Result<(), lapin::Error> {
-        match then {
+    ) -> Result<(), ServiceError> {
+        let sent = match then {
             Then::PutBack => {
-                channel.basic_nack(tag, BasicNackOptions { multiple: true, requeue: true }).await?;
+                channel.basic_nack(tag, BasicNackOptions { multiple: true, requeue: true }).await
             }
-            Then::Remove => channel.basic_ack(tag, BasicAckOptions { multiple: true }).await?,
-        }
+            Then::Remove => channel.basic_ack(tag, BasicAckOptions { multiple: true }).await,
+        };
+        sent.map_err(|error| self.fault(&error))?;
         // Neither is answered. What comes after it on the same channel is, and then both have been done.
-        channel.queue_declare(queue.clone(), passive(), FieldTable::default()).await?;
-        Ok(())
+        let confirmed = channel.queue_declare(queue.clone(), passive(), FieldTable::default()).await;
+        match (confirmed.map_err(|error| self.fault(&error)), then) {
+            (Ok(_), _) => Ok(()),
+            // The broker may have removed them, and then nobody else has them: to try again would lose them. If it
+            // has not, they come once more.
+            (Err(fault), Then::Remove) => {
+                tracing::debug!(target: "esteira::rabbitmq", %queue, "messages were taken, unconfirmed: {fault}");
+                Ok(())
+            }
+            (Err(fault), Then::PutBack) => Err(fault),
+        }
     }
 
     /// A channel that cannot be closed is closed already.

@@ -248,6 +248,12 @@ impl Consumer for EmbeddedConsumer {
         }
     }
 
+    fn give_back(&mut self, records: &[Record]) {
+        if let (Some(place), Some(first)) = (&mut self.place, records.first()) {
+            place.offset = first.offset;
+        }
+    }
+
     fn position(&self) -> Offsets {
         Offsets(self.place.iter().map(|place| (PARTITION, place.offset)).collect::<BTreeMap<_, _>>())
     }

@@ -72,7 +72,8 @@ pub trait Stream: Send + Sync {
 /// Sends to one topic.
 #[async_trait]
 pub trait Producer: Send {
-    /// Takes a message in; it may wait until earlier ones have gone out. Durable only after [`Producer::flush`].
+    /// Takes a message in; it may wait until earlier ones have gone out. Durable only after [`Producer::flush`]. A
+    /// fault may be an earlier message's: as soon as one is known, no more are taken in.
     async fn send(&mut self, message: Message) -> Result<(), ServiceError>;
 
     /// Waits until every message sent so far is acknowledged, and gives the first fault of any of them.
@@ -85,8 +86,12 @@ pub trait Consumer: Send {
     /// The next messages in order, at most `limit`; empty when none came within `wait`.
     async fn poll(&mut self, limit: usize, wait: Duration) -> Result<Vec<Record>, ServiceError>;
 
+    /// Gives back the last of the messages that [`Consumer::poll`] gave, in their order: they are left for the group's
+    /// next consumer. This one is at its end then, and is not to be polled again.
+    fn give_back(&mut self, records: &[Record]);
+
     /// Where the group's reading would go on, for every partition it has: the committed offsets, moved on by what
-    /// [`Consumer::poll`] gave.
+    /// [`Consumer::poll`] gave and was not given back.
     fn position(&self) -> Offsets;
 
     /// Something that commits the position of this moment later, also after this consumer is gone.

@@ -144,7 +144,7 @@ async fn a_url_that_cannot_be_used_is_told_before_anything_is_sent() {
     ] {
         let error = exercise(&connect(id, Some(&url), PathBuf::new()), id, &unique()).await.unwrap_err();
         let text = error.to_string();
-        assert_eq!(error.kind, ServiceErrorKind::Rejected, "{text}");
+        assert_eq!(error.kind, ServiceErrorKind::Misconfigured, "{text}");
         assert!(text.contains(expected) && !text.contains(PASSWORD), "{text}");
     }
 }
@@ -156,7 +156,7 @@ async fn kafka_with_tls_or_a_password_says_how_to_turn_it_on() {
         let connectors = connect("kafka_default", Some(url), PathBuf::new());
         let error = exercise(&connectors, "kafka_default", &unique()).await.unwrap_err();
         let text = error.to_string();
-        assert_eq!(error.kind, ServiceErrorKind::Rejected, "{text}");
+        assert_eq!(error.kind, ServiceErrorKind::Misconfigured, "{text}");
         assert!(text.contains("--features kafka-tls") && !text.contains(PASSWORD), "{text}");
     }
 }
@@ -293,7 +293,7 @@ async fn assert_tls(id: &'static str, service: &str) {
     let started = Instant::now();
     let error = exercise(&connect(id, Some(&untrusting), PathBuf::new()), id, &unique()).await.unwrap_err();
     let text = error.to_string();
-    assert_eq!(error.kind, ServiceErrorKind::Rejected, "{text}");
+    assert_eq!(error.kind, ServiceErrorKind::Misconfigured, "{text}");
     assert!(text.contains("certificate that is not trusted") && text.contains("?ca="), "{text}");
     assert!(started.elapsed() < Duration::from_secs(10), "went on trying for {:?}", started.elapsed());
 }
@@ -347,8 +347,94 @@ async fn a_queue_of_another_kind_is_used_if_it_is_durable_and_refused_if_not() {
     queue.publish(&bounded, std::slice::from_ref(&message)).await.unwrap();
     assert_eq!(queue.take(&bounded, 10).await.unwrap(), std::slice::from_ref(&message));
     let error = queue.publish(&fleeting, &[message]).await.unwrap_err();
-    assert_eq!(error.kind, ServiceErrorKind::Rejected, "{error}");
+    assert_eq!(error.kind, ServiceErrorKind::Misconfigured, "{error}");
     assert!(error.message.contains("durable"), "{error}");
+}
+
+/// Lets everything through up to a client's acknowledgement, and then shuts for good. Gives its port.
+async fn door_that_shuts_after_the_acknowledgement(behind: String) -> u16 {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    // Class 60, method 80; then the tag, the flag and the frame's end.
+    const ACKNOWLEDGEMENT: [u8; 4] = [0, 60, 0, 80];
+    const REST: usize = 8 + 1 + 1;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((outside, _)) = listener.accept().await {
+            let (mut from_client, mut to_client) = outside.into_split();
+            let (mut from_broker, mut to_broker) = TcpStream::connect(&behind).await.unwrap().into_split();
+            let answers =
+                tokio::spawn(async move { tokio::io::copy(&mut from_broker, &mut to_client).await });
+            let (mut sent, mut passed) = (Vec::new(), 0);
+            while let Ok(1..) = from_client.read_buf(&mut sent).await {
+                let found = sent.windows(4).position(|window| window == ACKNOWLEDGEMENT);
+                let end = found.map_or(sent.len(), |at| at + ACKNOWLEDGEMENT.len() + REST);
+                let _ = to_broker.write_all(&sent[passed..end]).await;
+                passed = end;
+                if found.is_some() {
+                    break;
+                }
+            }
+            // The broker has a moment to do it.
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            answers.abort();
+        }
+    });
+    port
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_taken_is_not_lost_when_the_connection_breaks_at_the_end() {
+    let Some(target) = crate::support::Target::real("rabbitmq_default") else { return };
+    let mut url = Url::parse(&real_url("rabbitmq_default").unwrap()).unwrap();
+    let name = target.name("taken");
+    let queue = target.connectors().queue("rabbitmq_default").await.unwrap();
+    let message = |number: usize| QueueMessage {
+        message_id: number.to_string(),
+        content_type: "text/plain".into(),
+        body: Bytes::new(),
+    };
+    let messages: Vec<_> = (0..3).map(message).collect();
+    queue.publish(&name, &messages).await.unwrap();
+    let behind = format!("{}:{}", url.host_str().unwrap(), url.port().unwrap_or(5672));
+    let port = door_that_shuts_after_the_acknowledgement(behind).await;
+    url.set_host(Some("127.0.0.1")).unwrap();
+    url.set_port(Some(port)).unwrap();
+    let connectors = connect("rabbitmq_default", Some(url.as_str()), PathBuf::new());
+    let through_the_door = connectors.queue("rabbitmq_default").await.unwrap();
+    assert_eq!(through_the_door.take(&name, 10).await.unwrap(), messages);
+    assert_eq!(queue.count(&name).await.unwrap(), 0);
+}
+
+#[cfg(feature = "kafka")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_kafka_refuses_is_told_by_the_next_send() {
+    use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+    use rdkafka::client::DefaultClientContext;
+    let Some(target) = crate::support::Target::real("kafka_default") else { return };
+    let url = Url::parse(&real_url("kafka_default").unwrap()).unwrap();
+    let broker = format!("{}:{}", url.host_str().unwrap(), url.port().unwrap_or(9092));
+    let mut config = rdkafka::ClientConfig::new();
+    let admin: AdminClient<DefaultClientContext> = config.set("bootstrap.servers", broker).create().unwrap();
+    let topic = target.name("small");
+    let new = NewTopic::new(&topic, 1, TopicReplication::Fixed(1)).set("max.message.bytes", "1000");
+    let made = admin.create_topics([&new], &AdminOptions::new()).await.unwrap();
+    assert!(made[0].is_ok(), "{made:?}");
+    let stream = target.connectors().stream("kafka_default").await.unwrap();
+    let mut producer = stream.producer(&topic).await.unwrap();
+    // Of bytes that no compression makes small.
+    let payload = |size: usize| Bytes::from_iter((0..size).map(|at| (at * at * 31 + at * 7) as u8));
+    producer.send(Message { key: None, payload: payload(5000) }).await.unwrap();
+    let started = Instant::now();
+    let error = loop {
+        assert!(started.elapsed() < Duration::from_secs(10), "nothing is told before the flush");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        if let Err(error) = producer.send(Message { key: None, payload: payload(10) }).await {
+            break error;
+        }
+    };
+    assert!(error.message.contains("takes no message of this size"), "{error}");
+    assert_eq!(producer.flush().await.unwrap_err(), error);
 }
 
 #[cfg(feature = "redis")]

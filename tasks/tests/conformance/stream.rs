@@ -20,6 +20,7 @@ on_twin_and_real!("kafka_default":
     senders_at_the_same_time_lose_nothing,
     waiting_ends_when_a_message_comes,
     a_poll_takes_no_more_than_it_was_told,
+    what_is_given_back_is_for_the_next_consumer,
     bad_names_are_rejected,
     it_answers,
 );
@@ -257,4 +258,19 @@ async fn bad_names_are_rejected(target: Target) {
 
 async fn it_answers(target: Target) {
     open(&target).await.ping().await.unwrap();
+}
+
+async fn what_is_given_back_is_for_the_next_consumer(target: Target) {
+    let stream = open(&target).await;
+    let topic = target.name("give-back");
+    send(&stream, &topic, numbered(0..10)).await;
+    let mut consumer = stream.consumer(&topic, "group").await.unwrap();
+    let first = read(&mut consumer, 6).await;
+    consumer.give_back(&first[4..]);
+    assert_eq!(consumer.position(), at(4));
+    consumer.give_back(&[]);
+    consumer.committer().commit().await.unwrap();
+    let mut next = stream.consumer(&topic, "group").await.unwrap();
+    let offsets: Vec<i64> = read(&mut next, 6).await.iter().map(|record| record.offset).collect();
+    assert_eq!(offsets, [4, 5, 6, 7, 8, 9]);
 }

@@ -50,6 +50,8 @@ pub(crate) struct Bench {
     pub(crate) cancel: CancellationToken,
     pub(crate) home: tempfile::TempDir,
     pub(crate) registry: Registry,
+    /// What an attempt may push under one key.
+    pub(crate) xcom_size_max: usize,
 }
 
 impl Bench {
@@ -59,7 +61,14 @@ impl Bench {
         let connectors = Connectors::new(source, Arc::new(Masker::default()), home.path().to_owned());
         let mut registry = Registry::new();
         super::register_all(&mut registry, &connectors);
-        Self { connectors, heard: Arc::default(), cancel: CancellationToken::new(), home, registry }
+        Self {
+            connectors,
+            heard: Arc::default(),
+            cancel: CancellationToken::new(),
+            home,
+            registry,
+            xcom_size_max: 64 * 1024 * 1024,
+        }
     }
 
     pub(crate) fn context(&self, task_id: &str) -> TaskContext {
@@ -74,6 +83,7 @@ impl Bench {
             variables: Arc::new(json!({"ds": "2026-01-01", "params": {"site": "Roma"}})),
             // Unlike any other bench's, or one test would end another's processes.
             attempt_mark: format!("{}/{task_id}", self.home.path().file_name().unwrap().to_str().unwrap()),
+            xcom_size_max: self.xcom_size_max,
             cancel: self.cancel.clone(),
             reporter: Arc::clone(&self.heard) as Arc<dyn TaskReporter>,
         }

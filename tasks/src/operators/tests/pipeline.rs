@@ -218,7 +218,7 @@ async fn a_crash_before_the_commit_reads_again_and_one_after_it_does_not() {
     assert_eq!(lost.xcom[0].1.as_array().unwrap().len(), 50);
     drop(lost);
     let again = bench.attempt("kafka_consume", consume.clone()).await.unwrap();
-    let summary = json!({"consumed": 50, "rejected": 0, "from": again.xcom[1].1["from"], "to": {"0": 50}});
+    let summary = json!({"consumed": 50, "rejected": 0, "from": again.xcom[1].1["from"], "to": {"0": 50}, "is_complete": true});
     assert_eq!(again.xcom[1], ("summary".to_owned(), summary));
     again.after_commit.unwrap().await.unwrap();
     assert_eq!(bench.run("kafka_consume", consume).await.unwrap(), json!([]));
@@ -248,6 +248,42 @@ async fn consuming_ends_by_number_by_silence_and_by_stalling() {
     assert!(error.message.contains("has come to {\"0\":4} of {\"0\":9}"), "{error}");
     let limited = json!({"topic": "t", "group": "new", "idle_timeout": "50ms", "max_rejected": 1});
     assert_eq!(bench.run("kafka_consume", limited).await.unwrap_err().kind, TaskErrorKind::Fatal);
+}
+
+#[tokio::test]
+async fn what_does_not_fit_into_a_result_is_for_the_next_run() {
+    let mut bench = Bench::new();
+    let stream = bench.connectors.stream("kafka_default").await.unwrap();
+    let mut producer = stream.producer("t").await.unwrap();
+    let long = format!("\"{}\"", "x".repeat(100));
+    // One is longer as it is written than as it came; one does not even fit alone.
+    let payloads = ["{\"n\": 0}", "1e15", &long, "no json", "{\"n\": 4}", "{\"n\": 5}", "{\"n\": 6}"];
+    for payload in payloads {
+        producer.send(Message { key: None, payload: Bytes::from(payload.to_owned()) }).await.unwrap();
+    }
+    producer.flush().await.unwrap();
+    let first = json!([{"n": 0}, 1e15, {"n": 4}]);
+    bench.xcom_size_max = first.to_string().len();
+    let consume = json!({"topic": "t", "idle_timeout": "50ms"});
+    let output = bench.attempt("kafka_consume", consume.clone()).await.unwrap();
+    let summary = json!({"consumed": 5, "rejected": 2, "from": {"0": 0}, "to": {"0": 5}, "is_complete": false, "remaining": 2});
+    assert_eq!((&output.xcom[0].1, &output.xcom[1].1), (&first, &summary));
+    output.after_commit.unwrap().await.unwrap();
+    let told = bench.heard.text();
+    let warning = format!(
+        "warning stopped at 5 messages, since a result may hold at most {} bytes; the rest stays in the topic",
+        bench.xcom_size_max
+    );
+    assert!(told.contains(&warning), "{told}");
+    let until = json!({"topic": "t", "until": {"0": 7}});
+    assert_eq!(bench.run("kafka_consume", until.clone()).await.unwrap(), json!([{"n": 5}, {"n": 6}]));
+    assert_eq!(bench.run("kafka_consume", until).await.unwrap(), json!([]));
+
+    bench.xcom_size_max = 1024;
+    let letters = bench.messages("t.rejected").await;
+    assert_eq!((letters.len(), &letters[0]["offset"], &letters[0]["raw"]), (2, &json!(2), &json!(long)));
+    let reason = letters[0]["reason"].as_str().unwrap();
+    assert!(reason.contains("larger than a result may be: it has 102 bytes, and"), "{reason}");
 }
 
 #[tokio::test]

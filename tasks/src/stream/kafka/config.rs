@@ -97,7 +97,7 @@ impl Config {
             // the value could be a secret.
             let text = error.to_string();
             let text = text.split("sasl.password").next().unwrap_or_default();
-            self.endpoint.rejected(format!("does not take the connection's settings: {text}"))
+            self.endpoint.misconfigured(format!("does not take the connection's settings: {text}"))
         })
     }
 

@@ -208,6 +208,13 @@ impl Consumer for KafkaConsumer {
         }
     }
 
+    fn give_back(&mut self, records: &[Record]) {
+        // The first of each partition is where its reading goes on: backwards, it is the last that is set.
+        for record in records.iter().rev() {
+            self.position.insert(record.partition, record.offset);
+        }
+    }
+
     fn position(&self) -> Offsets {
         Offsets(self.position.clone())
     }

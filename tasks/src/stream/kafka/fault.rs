@@ -105,10 +105,11 @@ pub(super) fn code_fault(endpoint: &Endpoint, code: RDKafkaErrorCode) -> Service
         }
         Code::UnknownMemberId | Code::IllegalGeneration | Code::RebalanceInProgress => endpoint
             .rejected("has other members in this group, which subscribed: give the task a group of its own"),
-        Code::InvalidTopic
-        | Code::InvalidPartitions
-        | Code::InvalidReplicationFactor
-        | Code::PolicyViolation => endpoint.rejected(format!("refused: {code}")),
+        // Both are what the connection's URL says of topics that are made.
+        Code::InvalidPartitions | Code::InvalidReplicationFactor => {
+            endpoint.misconfigured(format!("refused: {code}"))
+        }
+        Code::InvalidTopic | Code::PolicyViolation => endpoint.rejected(format!("refused: {code}")),
         _ => endpoint.error(ServiceErrorKind::Faulty, format!("answered with an error: {code}")),
     }
 }

@@ -6,10 +6,12 @@ use super::fault::{Watch, fault};
 use crate::service::{ServiceError, ServiceErrorKind};
 use crate::stream::{Message, Producer};
 use async_trait::async_trait;
+use futures::FutureExt;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::future_producer::DeliveryFuture;
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use std::collections::VecDeque;
+use std::future::Future;
 use std::sync::Arc;
 
 pub(super) struct KafkaProducer {
@@ -38,6 +40,18 @@ impl KafkaProducer {
         let outcome = oldest.await;
         // Only now: a wait that is dropped half-way must not lose sight of the message.
         self.unacknowledged.pop_front();
+        self.note(outcome);
+    }
+
+    /// Hears of those that have arrived, without waiting for others.
+    fn acknowledge_arrived(&mut self) {
+        while let Some(outcome) = self.unacknowledged.front_mut().and_then(FutureExt::now_or_never) {
+            self.unacknowledged.pop_front();
+            self.note(outcome);
+        }
+    }
+
+    fn note(&mut self, outcome: <DeliveryFuture as Future>::Output) {
         let error = match outcome {
             Ok(Ok(_)) => return,
             Ok(Err((error, _))) => error,
@@ -56,10 +70,15 @@ impl KafkaProducer {
 #[async_trait]
 impl Producer for KafkaProducer {
     async fn send(&mut self, message: Message) -> Result<(), ServiceError> {
+        self.acknowledge_arrived();
         while self.unacknowledged.len() >= QUEUED_MESSAGES_MAX {
             self.acknowledge_one().await;
         }
         loop {
+            // To go on would be in vain. `flush` still gives the fault too.
+            if let Some(fault) = &self.first_fault {
+                return Err(fault.clone());
+            }
             let mut record = FutureRecord::<[u8], [u8]>::to(&self.topic).payload(&message.payload);
             if let Some(key) = &message.key {
                 record = record.key(key);
