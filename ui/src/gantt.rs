@@ -1,7 +1,7 @@
 //! When the instances of a run waited and ran: the bars beside the list of tasks. Waiting is drawn apart from
 //! running, so that the cause of slowness is seen.
 
-use crate::show::{Mark, duration, span, state_after};
+use crate::show::{Mark, duration, mark_of_event, span, state_after};
 use esteira_store::{EventRow, RunRow, TaskInstanceRow};
 use jiff::Timestamp;
 use std::collections::HashMap;
@@ -65,7 +65,10 @@ impl Window {
             let place = (task, event.map_index);
             let bar = bars.entry(place).or_default();
             match since.remove(&place) {
-                Some((start, true)) => bar.push(self.piece(mark.name, mark.label, start, event.at)),
+                Some((start, true)) => {
+                    let outcome = mark_of_event(event).unwrap_or(mark);
+                    bar.push(self.piece(outcome.name, outcome.label, start, event.at));
+                }
                 Some((start, false)) => bar.push(self.piece("wait", "waited", start, event.at)),
                 None => {}
             }
@@ -139,6 +142,33 @@ mod tests {
                 ("wait", 300.0, 200.0),
                 ("wait", 500.0, 0.0),
                 ("running", 500.0, 500.0)
+            ]
+        );
+    }
+
+    #[test]
+    fn an_attempt_that_went_with_the_engine_is_told_and_waits_again() {
+        let at = |seconds| Timestamp::from_second(seconds).unwrap();
+        let window = Window { start: at(0), end: at(100), now: at(100) };
+        let events = [
+            event(0, "task.started", ""),
+            event(20, "task.interrupted", ""),
+            event(40, "task.started", ""),
+            event(60, "task.lost", r#"{"again":true}"#),
+            event(70, "task.started", ""),
+            event(90, "task.succeeded", ""),
+        ];
+        let bars = window.bars(&events);
+        let pieces: Vec<(&str, f64, &str)> =
+            bars[&(0, -1)].iter().map(|piece| (piece.kind, piece.x, piece.title.as_str())).collect();
+        assert_eq!(
+            pieces,
+            [
+                ("lost", 0.0, "interrupted 20.0 s"),
+                ("wait", 200.0, "waited 20.0 s"),
+                ("lost", 400.0, "lost 20.0 s"),
+                ("wait", 600.0, "waited 10.0 s"),
+                ("success", 700.0, "success 20.0 s")
             ]
         );
     }

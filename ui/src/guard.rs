@@ -13,20 +13,22 @@ use std::sync::Arc;
 
 const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
-/// The host names that a server on loopback answers to; none when it listens to the world.
+/// The host names that a server answers to; none when it listens to the world and nobody said by what names.
 #[derive(Clone)]
 pub(crate) struct Hosts(Option<Arc<Vec<String>>>);
 
 impl Hosts {
     pub(crate) fn new(listener: SocketAddr, allowed: &[String]) -> Self {
-        if !listener.ip().is_loopback() {
+        if !listener.ip().is_loopback() && allowed.is_empty() {
             return Self(None);
         }
         let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "[::1]".to_owned()];
-        names.push(match listener.ip() {
-            IpAddr::V4(address) => address.to_string(),
-            IpAddr::V6(address) => format!("[{address}]"),
-        });
+        if !listener.ip().is_unspecified() {
+            names.push(match listener.ip() {
+                IpAddr::V4(address) => address.to_string(),
+                IpAddr::V6(address) => format!("[{address}]"),
+            });
+        }
         names.extend(allowed.iter().map(|name| name.to_ascii_lowercase()));
         Self(Some(Arc::new(names)))
     }
@@ -48,8 +50,8 @@ pub(crate) async fn known_host(State(hosts): State<Hosts>, request: Request, nex
     if hosts.knows(host) {
         return next.run(request).await;
     }
-    let message = "this server listens on loopback and does not answer to this host name; use localhost, or put the \
-                   name into ESTEIRA_ALLOWED_HOSTS\n";
+    let message = "this server does not answer to this host name; use localhost, or put the name into \
+                   ESTEIRA_ALLOWED_HOSTS\n";
     (StatusCode::MISDIRECTED_REQUEST, message).into_response()
 }
 
@@ -107,7 +109,21 @@ mod tests {
         for bad in ["", "evil.example", "localhost.evil.example:8080", "127.0.0.1.nip.io"] {
             assert!(!hosts.knows(bad), "{bad}");
         }
-        assert!(Hosts::new("0.0.0.0:8080".parse().unwrap(), &[]).knows("any.example"));
+    }
+
+    #[test]
+    fn a_listener_to_the_world_answers_to_all_names_unless_some_are_allowed() {
+        let listener = "0.0.0.0:8080".parse().unwrap();
+        assert!(Hosts::new(listener, &[]).knows("any.example"));
+        let hosts = Hosts::new(listener, &["flow.example".to_owned()]);
+        for good in ["flow.example", "FLOW.example:8080", "localhost:8080", "127.0.0.1", "[::1]:8080"] {
+            assert!(hosts.knows(good), "{good}");
+        }
+        for bad in ["", "evil.example", "0.0.0.0:8080"] {
+            assert!(!hosts.knows(bad), "{bad}");
+        }
+        let hosts = Hosts::new("192.0.2.7:8080".parse().unwrap(), &["flow.example".to_owned()]);
+        assert!(hosts.knows("192.0.2.7:8080") && !hosts.knows("192.0.2.8:8080"));
     }
 
     #[test]

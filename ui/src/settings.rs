@@ -17,8 +17,8 @@ pub struct Settings {
     pub queue_connection: String,
     /// The connection of the object store.
     pub objects_connection: String,
-    /// Host names, besides the loopback ones, by which browsers may call a server that listens on loopback: that of
-    /// a proxy before it.
+    /// Host names, besides the loopback ones, by which browsers may call the server: that of a proxy before it. Where
+    /// none is given, a server that listens on loopback answers to the loopback names only, any other to every name.
     pub allowed_hosts: Vec<String>,
 }
 

@@ -28,7 +28,7 @@ function connect() {
   source.addEventListener("change", (message) => change(JSON.parse(message.data)));
   source.addEventListener("progress", (message) => progress(JSON.parse(message.data)));
   source.addEventListener("reset", (message) => {
-    last = Number(message.lastEventId) || last;
+    last = Number(message.lastEventId) || 0;
     refresh();
   });
   source.addEventListener("error", () => {

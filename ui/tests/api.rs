@@ -126,3 +126,29 @@ async fn other_sites_and_unknown_addresses_are_refused() {
     let (status, _) = world.send_json("DELETE", "/api/v2/dags", json!({})).await;
     assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED);
 }
+
+#[tokio::test]
+async fn addresses_and_bodies_that_cannot_be_read_are_told_in_json() {
+    let world = World::new().await;
+    let log = "/api/v2/dags/d/dagRuns/r/taskInstances/t/logs";
+    for (address, place) in [
+        ("/api/v2/eventLogs/x".to_owned(), json!(["path", "event_log_id"])),
+        ("/api/v2/dags/pipeline/dagVersions/1.5".to_owned(), json!(["path", "version_number"])),
+        (format!("{log}/first"), json!(["path", "try_number"])),
+        ("/api/v2/dags/%FF".to_owned(), json!(["path", "dag_id"])),
+        ("/api/events?after=x".to_owned(), json!(["query", "after"])),
+    ] {
+        let (status, text) = world.get(&address).await;
+        assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{address}: {text}");
+        let answer: Value = serde_json::from_str(&text).unwrap();
+        let fault = &answer["detail"][0];
+        assert_eq!(fault["loc"], place, "{address}: {answer}");
+        assert!(fault["msg"].is_string() && fault["type"].is_string(), "{address}: {answer}");
+    }
+    let (status, _) = world.get(&format!("{log}/1")).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    let large = json!({ "note": "x".repeat(3 << 20) });
+    let (status, answer) = world.send_json("POST", "/api/v2/dags/pipeline/dagRuns", large).await;
+    assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert!(answer["detail"].is_string(), "{answer}");
+}

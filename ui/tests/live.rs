@@ -5,8 +5,10 @@
 mod world;
 
 use axum::body::Body;
+use axum::body::Bytes;
 use axum::http::Request;
-use futures::StreamExt;
+use esteira_tasks::queue::QueueMessage;
+use futures::{FutureExt, StreamExt};
 use std::time::Duration;
 use world::World;
 
@@ -46,4 +48,35 @@ async fn what_happens_is_told_as_it_happens() {
     });
     assert!(told.starts_with("event: hello"), "{told}");
     assert_eq!(told.matches("\"run.created\"").count(), 1);
+}
+
+#[tokio::test]
+async fn a_position_of_another_history_is_reset_and_what_happens_then_is_told() {
+    let world = World::new().await;
+    let request = Request::get("/api/events?after=1000000").body(Body::empty()).unwrap();
+    let (told, ()) = tokio::join!(read_until(&world, request, "\"run.ended\""), async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        world.run("live").await;
+    });
+    assert!(told.starts_with("event: hello") && told.contains("event: reset"), "{told}");
+    assert!(!told.contains("1000000"), "{told}");
+    assert_eq!(told.matches("\"run.created\"").count(), 1);
+}
+
+#[tokio::test]
+async fn sensors_are_told_of_also_after_the_first_page_went_away_at_once() {
+    let world = World::new().await;
+    let request = || Request::get("/api/sensors/stream").body(Body::empty()).unwrap();
+    drop(world.send(request()).now_or_never());
+    let (told, ()) = tokio::join!(read_until(&world, request(), "\"alerts\":1"), async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let message = QueueMessage {
+            message_id: "m".to_owned(),
+            content_type: "application/json".to_owned(),
+            body: Bytes::from_static(b"{}"),
+        };
+        let queue = world.connectors.queue("rabbitmq_default").await.unwrap();
+        queue.publish("sensor_alert", &[message]).await.unwrap();
+    });
+    assert!(told.starts_with("event: counts"), "{told}");
 }

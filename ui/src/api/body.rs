@@ -30,7 +30,7 @@ impl FromRequest<AppState> for Body {
         }
         let bytes = Bytes::from_request(request, state)
             .await
-            .map_err(|error| ApiError::bad_request(error.body_text()))?;
+            .map_err(|error| ApiError::unreadable_body(error.status(), error.body_text()))?;
         Self::read(&bytes)
     }
 }

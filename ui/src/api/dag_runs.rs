@@ -2,12 +2,13 @@
 
 use super::body::Body;
 use super::error::{ApiError, Fault};
+use super::path::Path;
 use super::query::{Pairs, unless_wildcard};
 use super::{dags, shapes};
 use crate::AppState;
 use crate::actor::ApiActor;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use esteira_core::ids::is_valid_run_id;
 use esteira_core::states::{RunState, TriggeredBy};
 use esteira_runtime::{Actor, TriggerRequest};

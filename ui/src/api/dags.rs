@@ -2,13 +2,14 @@
 
 use super::body::Body;
 use super::error::ApiError;
+use super::path::Path;
 use super::query::Pairs;
 use super::shapes;
 use crate::AppState;
 use crate::actor::ApiActor;
 use crate::definition::Definition;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use esteira_core::states::RunState;
 use esteira_store::{DagRow, RunFilter};
 use serde_json::{Map, Value, json};

@@ -44,6 +44,11 @@ impl ApiError {
         )
     }
 
+    /// The body did not come as a whole: it is larger than is taken (413), or broke off (400).
+    pub(crate) fn unreadable_body(status: StatusCode, message: impl Into<String>) -> Self {
+        Self::new(status, message.into())
+    }
+
     /// Faults of the request, in the form of FastAPI.
     pub(crate) fn invalid(faults: Vec<Fault>) -> Self {
         let faults: Vec<Value> = faults

@@ -1,11 +1,12 @@
 //! `/eventLogs`: the audit history.
 
 use super::error::ApiError;
+use super::path::{self, Path};
 use super::query::{Pairs, Window};
 use super::{dag_runs, shapes};
 use crate::AppState;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use esteira_store::{EventFilter, EventRow};
 use serde_json::{Value, json};
 
@@ -55,8 +56,9 @@ async fn rows(
 /// `GET /eventLogs/{event_log_id}`.
 pub(super) async fn one(
     State(state): State<AppState>,
-    Path(seq): Path<i64>,
+    Path(seq): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
+    let seq: i64 = path::number("event_log_id", &seq)?;
     let filter = EventFilter { before: seq.checked_add(1), ..EventFilter::default() };
     let found =
         state.handle.reader().events(&filter, 1).await?.rows.into_iter().find(|event| event.seq == seq);

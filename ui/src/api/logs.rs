@@ -1,12 +1,13 @@
 //! `…/taskInstances/{task_id}/logs/{try_number}`: the lines of an attempt, page by page.
 
 use super::error::ApiError;
+use super::path::{self, Path};
 use super::query::Pairs;
 use super::shapes;
 use super::task_instances::{self, Found};
 use crate::AppState;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use esteira_runtime::logs::{LogKey, LogLine, LogPage, PAGE_BYTES_MAX};
@@ -16,10 +17,11 @@ use serde_json::{Value, json};
 /// attempt that is over. Newline-delimited JSON when `Accept` asks for it, then the whole log.
 pub(super) async fn read(
     State(state): State<AppState>,
-    Path((dag_id, run_id, task_id, try_number)): Path<(String, String, String, u32)>,
+    Path((dag_id, run_id, task_id, try_number)): Path<(String, String, String, String)>,
     pairs: Pairs,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
+    let try_number: u32 = path::number("try_number", &try_number)?;
     let Found { instance, .. } = task_instances::find(&state, (&dag_id, &run_id, &task_id), &pairs).await?;
     if try_number == 0 || try_number > instance.try_number {
         return Err(ApiError::not_found(format!("task \"{task_id}\" has no attempt {try_number}")));

@@ -9,6 +9,7 @@ mod event_logs;
 mod import_errors;
 mod logs;
 mod monitor;
+mod path;
 mod query;
 mod shapes;
 mod task_instances;
@@ -17,6 +18,7 @@ mod versions;
 mod xcoms;
 
 pub(crate) use error::ApiError;
+pub(crate) use query::Pairs;
 
 use crate::AppState;
 use axum::Router;

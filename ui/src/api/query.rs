@@ -14,9 +14,14 @@ const LIMIT_MAX: usize = 100;
 /// How far a list can be read by offset.
 const OFFSET_MAX: usize = 100_000;
 
+/// What FastAPI says of a text that is no whole number.
+pub(super) const INTEGER_KIND: &str = "int_parsing";
+pub(super) const INTEGER_MESSAGE: &str =
+    "Input should be a valid integer, unable to parse string as an integer";
+
 /// The query of a request. Keys that nobody asks for are passed over, as Airflow does.
 #[derive(Debug, Default)]
-pub(super) struct Pairs(Vec<(String, String)>);
+pub(crate) struct Pairs(Vec<(String, String)>);
 
 impl FromRequestParts<AppState> for Pairs {
     type Rejection = ApiError;
@@ -49,7 +54,7 @@ impl Window {
 
 impl Pairs {
     /// The value of a key that is not empty.
-    pub(super) fn text(&self, key: &str) -> Option<String> {
+    pub(crate) fn text(&self, key: &str) -> Option<String> {
         self.all(key).find(|value| !value.is_empty()).map(str::to_owned)
     }
 
@@ -73,12 +78,8 @@ impl Pairs {
     }
 
     /// A whole number.
-    pub(super) fn integer<T: FromStr>(&self, key: &str) -> Result<Option<T>, ApiError> {
-        self.parsed(
-            key,
-            "int_parsing",
-            "Input should be a valid integer, unable to parse string as an integer",
-        )
+    pub(crate) fn integer<T: FromStr>(&self, key: &str) -> Result<Option<T>, ApiError> {
+        self.parsed(key, INTEGER_KIND, INTEGER_MESSAGE)
     }
 
     /// `true` or `false`.

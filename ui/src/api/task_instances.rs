@@ -1,12 +1,13 @@
 //! `/dags/{dag_id}/dagRuns/{run_id}/taskInstances`: the task instances of runs, and their attempts.
 
 use super::error::ApiError;
+use super::path::Path;
 use super::query::{Pairs, unless_wildcard};
 use super::{dag_runs, shapes};
 use crate::AppState;
 use crate::definition::{Definition, Task};
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use esteira_store::{AttemptKey, AttemptRow, RunFilter, RunKey, RunRow, TaskInstanceRow, VersionId};
 use serde_json::{Value, json};
 use std::collections::HashMap;

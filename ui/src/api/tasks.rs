@@ -1,11 +1,12 @@
 //! `/dags/{dag_id}/tasks`: the tasks of the DAG as it is now.
 
 use super::error::ApiError;
+use super::path::Path;
 use super::{dags, shapes};
 use crate::AppState;
 use crate::definition::Definition;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use serde_json::{Value, json};
 
 pub(super) async fn list(

@@ -1,11 +1,12 @@
 //! `/dags/{dag_id}/dagVersions` and `/dagSources/{dag_id}`: what a DAG's file said, and when.
 
 use super::error::ApiError;
+use super::path::{self, Path};
 use super::query::Pairs;
 use super::{dags, shapes};
 use crate::AppState;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use esteira_store::VersionRow;
@@ -26,8 +27,9 @@ pub(super) async fn list(
 
 pub(super) async fn one(
     State(state): State<AppState>,
-    Path((dag_id, number)): Path<(String, i64)>,
+    Path((dag_id, number)): Path<(String, String)>,
 ) -> Result<Json<Value>, ApiError> {
+    let number = path::number("version_number", &number)?;
     Ok(Json(shape(&find(&state, &dag_id, number).await?)))
 }
 

@@ -1,11 +1,12 @@
 //! `…/taskInstances/{task_id}/xcomEntries`: what task instances pushed.
 
 use super::error::ApiError;
+use super::path::Path;
 use super::query::{Pairs, unless_wildcard};
 use super::{dag_runs, shapes};
 use crate::AppState;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use esteira_store::{RunRow, XcomRow};
 use serde_json::{Value, json};
 

@@ -16,9 +16,11 @@ pub(super) async fn look(
 ) -> Result<Json<Value>, DataError> {
     let limit = Query::parse(uri.query(), &["limit"])?.limit()?;
     let queue = data.queue().await?;
-    let messages = queue.peek(&data.settings.alert_queue, limit.unwrap_or(1)).await?;
+    let peeked = queue.peek(&data.settings.alert_queue, limit.unwrap_or(1)).await;
+    let messages = peeked.map_err(DataError::Setup)?;
     if limit.is_some() {
-        return Ok(Json(list(&messages, queue.count(&data.settings.alert_queue).await?)));
+        let waiting = queue.count(&data.settings.alert_queue).await.map_err(DataError::Setup)?;
+        return Ok(Json(list(&messages, waiting)));
     }
     let first = messages.first().map_or_else(|| Value::from("No alerts in queue"), document);
     Ok(Json(json!({"alert": first})))
@@ -32,7 +34,7 @@ pub(super) async fn take(
 ) -> Result<Json<Value>, DataError> {
     let limit = Query::parse(uri.query(), &["limit"])?.limit()?.unwrap_or(1);
     let queue = data.queue().await?;
-    let messages = queue.take(&data.settings.alert_queue, limit).await?;
+    let messages = queue.take(&data.settings.alert_queue, limit).await.map_err(DataError::Setup)?;
     // They are out of the queue by now: that the count fails must not lose them.
     let waiting = queue.count(&data.settings.alert_queue).await.ok();
     Ok(Json(json!({"alerts": documents(&messages), "waiting": waiting})))

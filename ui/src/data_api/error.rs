@@ -23,10 +23,17 @@ pub(crate) enum DataError {
     /// 502: a service answered something that cannot be passed on.
     #[error("{0}")]
     Unusable(String),
-    /// 503, or 400 where the service understood and refused.
+    /// 503, or 400 where the service understood and refused what the request names.
     #[error(transparent)]
     Service(#[from] ServiceError),
+    /// 503: the same where the request names nothing that could be refused: the fault is in how this server is set
+    /// up.
+    #[error(transparent)]
+    Setup(ServiceError),
 }
+
+/// What to do about a refusal that is not the fault of who asks.
+const SETUP_HINT: &str = "check the connection's URL, and the names in Esteira's settings";
 
 impl DataError {
     /// A request that is wrong.
@@ -40,11 +47,9 @@ impl DataError {
             Self::BadRequest { .. } => StatusCode::BAD_REQUEST,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
             Self::Unusable(_) => StatusCode::BAD_GATEWAY,
-            // A refusal without an address is a connection that is set up wrongly: not the fault of who asks.
-            Self::Service(error) if error.kind == ServiceErrorKind::Rejected && !error.address.is_empty() => {
-                StatusCode::BAD_REQUEST
-            }
-            Self::Service(_) => StatusCode::SERVICE_UNAVAILABLE,
+            // Of all kinds of faults, only a refusal can be that of who asks.
+            Self::Service(error) if error.kind == ServiceErrorKind::Rejected => StatusCode::BAD_REQUEST,
+            Self::Service(_) | Self::Setup(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 }
@@ -57,6 +62,10 @@ impl IntoResponse for DataError {
             Self::NotFound(message) | Self::Unusable(message) => json!({"error": message}),
             Self::Service(error) => {
                 json!({"error": error.to_string(), "service": error.service, "hint": error.hint()})
+            }
+            Self::Setup(error) => {
+                let hint = if error.kind == ServiceErrorKind::Rejected { SETUP_HINT } else { error.hint() };
+                json!({"error": error.to_string(), "service": error.service, "hint": hint})
             }
         };
         (status, Json(body)).into_response()
@@ -77,6 +86,7 @@ mod tests {
         assert_eq!(service(ServiceErrorKind::Unavailable, "localhost:1").status(), 503);
         assert_eq!(service(ServiceErrorKind::Denied, "localhost:1").status(), 503);
         assert_eq!(service(ServiceErrorKind::Rejected, "localhost:1").status(), 400);
-        assert_eq!(service(ServiceErrorKind::Rejected, "").status(), 503);
+        assert_eq!(service(ServiceErrorKind::Misconfigured, "localhost:1").status(), 503);
+        assert_eq!(service(ServiceErrorKind::Misconfigured, "").status(), 503);
     }
 }

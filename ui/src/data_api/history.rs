@@ -8,6 +8,7 @@ use axum::Json;
 use axum::extract::{OriginalUri, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
+use esteira_tasks::service::{ServiceError, ServiceErrorKind};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
@@ -25,7 +26,10 @@ pub(super) async fn one(
     Query::parse(uri.query(), &[])?;
     let key = key_of(Name::from_path(uri.path(), ROUTE)?.as_str())?;
     let bucket = &data.settings.bucket;
-    let body = data.objects().await?.get(bucket, &key).await?;
+    let body = match data.objects().await?.get(bucket, &key).await {
+        Ok(body) => body,
+        Err(error) => return Err(blamed(&data, error).await),
+    };
     let body =
         body.ok_or_else(|| DataError::NotFound(format!("There is no {key} in the bucket {bucket}")))?;
     if let Err(error) = serde_json::from_slice::<&RawValue>(&body) {
@@ -71,12 +75,31 @@ async fn names(
     let mut names = Vec::new();
     loop {
         let page =
-            objects.list(&data.settings.bucket, &prefix, after.as_deref(), limit - names.len()).await?;
+            match objects.list(&data.settings.bucket, &prefix, after.as_deref(), limit - names.len()).await {
+                Ok(page) => page,
+                Err(error) => return Err(blamed(data, error).await),
+            };
         names.extend(page.objects.iter().filter_map(|object| name_of(&object.key)));
         if page.next.is_none() || names.len() >= limit {
             return Ok((names, page.next.is_some()));
         }
         after = page.next;
+    }
+}
+
+/// Finds out whose fault a refusal is: that of the name that was asked for, or that of the bucket, in which case
+/// nothing else is answered either.
+async fn blamed(data: &DataState, error: ServiceError) -> DataError {
+    if error.kind != ServiceErrorKind::Rejected {
+        return DataError::Service(error);
+    }
+    let bucket = match data.objects().await {
+        Ok(objects) => objects.list(&data.settings.bucket, PROCESSED_PREFIX, None, 1).await.map(|_| ()),
+        Err(error) => Err(error),
+    };
+    match bucket {
+        Ok(()) => DataError::Service(error),
+        Err(fault) => DataError::Setup(fault),
     }
 }
 

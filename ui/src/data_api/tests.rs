@@ -255,3 +255,42 @@ async fn a_service_that_is_down_is_503_with_its_name() {
     assert_eq!((status.as_u16(), &stats["readings_cached"]), (200, &Value::Null));
     assert_eq!(stats["services"][1]["healthy"], false);
 }
+
+#[tokio::test]
+async fn what_is_set_up_wrongly_is_503_with_the_services_name_and_a_wrong_name_400() {
+    let (mut data, _home) = world(&[
+        ("ESTEIRA_CONN_REDIS_DEFAULT", "rediss://127.0.0.1:1/0?ca=/nowhere/ca.pem"),
+        ("ESTEIRA_CONN_RABBITMQ_DEFAULT", "redis://127.0.0.1:1"),
+    ]);
+    let router = routes::<DataState>().with_state(data.clone());
+    for (address, service) in
+        [("/api/cache/x", "Redis"), ("/api/cache", "Redis"), ("/api/alerts", "RabbitMQ")]
+    {
+        let (status, error) = get(&router, address).await;
+        assert_eq!((status.as_u16(), &error["service"]), (503, &json!(service)), "{address}: {error}");
+    }
+    let long = format!("/api/history/{}", "x".repeat(300));
+    assert_eq!(get(&router, &long).await.0, 400);
+    data.settings.bucket = "No Bucket".to_owned();
+    let router = routes::<DataState>().with_state(data);
+    for address in ["/api/history/x", "/api/history", &long] {
+        let (status, error) = get(&router, address).await;
+        assert_eq!(
+            (status.as_u16(), &error["service"]),
+            (503, &json!("Embedded object store")),
+            "{address}: {error}"
+        );
+        assert_eq!(error["hint"], "check the connection's URL, and the names in Esteira's settings");
+    }
+    let (mut data, _home) = world(&[]);
+    data.settings.alert_queue = "q".repeat(300);
+    let router = routes::<DataState>().with_state(data);
+    for address in ["/api/alerts", "/api/alerts?limit=2"] {
+        let (status, error) = get(&router, address).await;
+        assert_eq!(
+            (status.as_u16(), &error["service"]),
+            (503, &json!("Embedded queue")),
+            "{address}: {error}"
+        );
+    }
+}

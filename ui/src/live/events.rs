@@ -3,20 +3,20 @@
 //!
 //! Each event is `event: change` with its number as `id`; a client that reconnects sends `Last-Event-ID` (or
 //! `?after=`) and misses nothing. `event: progress` says how far an attempt has come; `event: reset` says that too
-//! much was missed to be told one by one.
+//! much was missed to be told one by one, or that the client's number is of another history, such as that of a home
+//! that was replaced.
 
 use super::Shutdown;
 use super::feed::{Feed, Told, Wanted};
 use crate::AppState;
-use crate::api::ApiError;
+use crate::api::{ApiError, Pairs};
 use crate::show::state_after;
 use axum::Extension;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use esteira_store::EventRow;
 use futures::{Stream, StreamExt, stream};
-use serde::Deserialize;
 use serde_json::{Value, json};
 use std::convert::Infallible;
 use std::time::Duration;
@@ -24,28 +24,26 @@ use std::time::Duration;
 /// A sign of life, so that a client or a proxy knows that the stream stands.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// Which events are wanted, and after which.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct Filter {
-    dag_id: String,
-    run_id: String,
-    after: Option<i64>,
-}
-
+/// The events of `?dag_id=` and `?run_id=`, or all, after `?after=`.
 pub(crate) async fn stream(
     State(state): State<AppState>,
-    Query(filter): Query<Filter>,
+    pairs: Pairs,
     headers: HeaderMap,
     shutdown: Option<Extension<Shutdown>>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
+    let asked = pairs.integer("after")?;
     let receiver = state.handle.subscribe();
     let reader = state.handle.reader().clone();
     let newest = i64::try_from(reader.event_count().await?).unwrap_or(i64::MAX);
     let known = headers.get("last-event-id").and_then(|id| id.to_str().ok()).and_then(|id| id.parse().ok());
-    let after = known.or(filter.after).unwrap_or(newest);
-    let wanted = Wanted { dag_id: filter.dag_id, run_id: filter.run_id };
+    let name = |key: &str| pairs.text(key).unwrap_or_default();
+    let wanted = Wanted { dag_id: name("dag_id"), run_id: name("run_id") };
+    let asked = known.or(asked).unwrap_or(newest);
+    let after = asked.min(newest);
     let mut feed = Feed::new(reader, receiver, wanted, after);
+    if asked > newest {
+        feed.reset(newest);
+    }
     feed.catch_up().await?;
     let first =
         Event::default().event("hello").id(after.to_string()).data(json!({ "seq": after }).to_string());

@@ -17,7 +17,7 @@ pub(super) enum Told {
     Event(Arc<EventRow>),
     /// An attempt came further.
     Progress(Arc<ProgressNotice>),
-    /// Too much was missed; the stream goes on after this event.
+    /// Too much was missed, or the subscriber knows another history; the stream goes on after this event.
     Reset(i64),
 }
 
@@ -50,6 +50,12 @@ impl Feed {
         Self { reader, receiver, wanted, last, waiting: VecDeque::new() }
     }
 
+    /// Begins anew after this event: what is before it is not told.
+    pub(super) fn reset(&mut self, newest: i64) {
+        self.last = newest;
+        self.waiting.push_back(Told::Reset(newest));
+    }
+
     /// Reads what was missed since the last event.
     pub(super) async fn catch_up(&mut self) -> Result<(), StoreError> {
         let filter = EventFilter {
@@ -60,8 +66,7 @@ impl Feed {
         let newest = i64::try_from(self.reader.event_count().await?).unwrap_or(i64::MAX);
         let missed = self.reader.events(&filter, MISSED_MAX).await?;
         if missed.has_more {
-            self.last = newest;
-            self.waiting.push_back(Told::Reset(newest));
+            self.reset(newest);
             return Ok(());
         }
         for event in missed.rows.into_iter().rev() {

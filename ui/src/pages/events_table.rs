@@ -1,7 +1,7 @@
 //! The table of events that the audit page and the audit tabs share.
 
 use crate::links;
-use crate::show::{Instant, Mark, state_after};
+use crate::show::{Instant, Mark, mark_of_event};
 use esteira_store::{EventRow, Page};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -36,7 +36,7 @@ impl EventLine {
             seq: event.seq,
             at: Instant::new(event.at, now),
             name: event.name.clone(),
-            mark: state_after(event),
+            mark: mark_of_event(event),
             dag: named(dag_id, links::dag(dag_id)),
             run: named(run_id, links::run(dag_id, run_id)),
             task: named(task_id, String::new())

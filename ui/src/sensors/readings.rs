@@ -24,7 +24,7 @@ pub(super) async fn columns(
 ) -> Result<Response, DataError> {
     let query = Query::parse(uri.query(), &PARAMETERS)?;
     let period = Period::from_query(&query, Period::All)?;
-    let snapshot = dashboard.snapshots.get(&data).await?;
+    let snapshot = dashboard.snapshots.get(&data).await.map_err(DataError::Setup)?;
     let (from, to) = period.bounds(&snapshot);
     let tag = tag(&snapshot, from, to);
     // A tag that passed through a compressing proxy may have become a weak one.
@@ -79,7 +79,7 @@ pub(super) async fn export(
     let query = Query::parse(uri.query(), &["format", period, from, to])?;
     let period = Period::from_query(&query, Period::All)?;
     let format = query.get("format").unwrap_or("csv");
-    let snapshot = dashboard.snapshots.get(&data).await?;
+    let snapshot = dashboard.snapshots.get(&data).await.map_err(DataError::Setup)?;
     let (from, to) = period.bounds(&snapshot);
     let readings = snapshot.between(from, to);
     let (kind, body) = match format {

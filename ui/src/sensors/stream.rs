@@ -22,7 +22,7 @@ use futures::{Stream, StreamExt};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::broadcast;
 use tokio::time::{Instant, sleep_until};
@@ -56,26 +56,55 @@ pub(crate) struct Counts {
 
 /// The way to the pages that listen, while there are any.
 #[derive(Default)]
-pub(crate) struct Listeners(Mutex<Option<broadcast::Sender<Told>>>);
+pub(crate) struct Listeners(Mutex<Option<Watched>>);
+
+/// What a watcher and the pages that it serves share.
+struct Watched {
+    told: broadcast::Sender<Told>,
+    /// The newest counts; none until the first count is done.
+    known: Option<Counts>,
+}
+
+/// A page that listens.
+struct Listening {
+    receiver: broadcast::Receiver<Told>,
+    /// What is known already. Where nothing is, the watcher is about to tell.
+    known: Option<Counts>,
+    /// For the first of the pages, which must start the watcher: the way to tell.
+    told: Option<broadcast::Sender<Told>>,
+}
 
 impl Listeners {
-    /// Listens; the second part is the way to tell, for who must start the watcher.
-    fn listen(&self) -> (broadcast::Receiver<Told>, Option<broadcast::Sender<Told>>) {
-        let mut sender = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(sender) = &*sender {
-            return (sender.subscribe(), None);
+    fn lock(&self) -> MutexGuard<'_, Option<Watched>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Listens.
+    fn listen(&self) -> Listening {
+        let mut watched = self.lock();
+        if let Some(Watched { told, known }) = &*watched {
+            return Listening { receiver: told.subscribe(), known: *known, told: None };
         }
-        let (new, receiver) = broadcast::channel(BACKLOG);
-        *sender = Some(new.clone());
-        (receiver, Some(new))
+        let (told, receiver) = broadcast::channel(BACKLOG);
+        *watched = Some(Watched { told: told.clone(), known: None });
+        Listening { receiver, known: None, told: Some(told) }
+    }
+
+    /// Keeps the newest counts and tells them if they are new.
+    fn tell_counts(&self, counts: Counts) {
+        let mut watched = self.lock();
+        let Some(Watched { told, known }) = &mut *watched else { return };
+        if known.replace(counts) != Some(counts) {
+            let _ = told.send(Told::Counts(counts));
+        }
     }
 
     /// Ends the watch if nobody listens.
     fn leave(&self, told: &broadcast::Sender<Told>) -> bool {
-        let mut sender = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut watched = self.lock();
         let is_over = told.receiver_count() == 0;
         if is_over {
-            *sender = None;
+            *watched = None;
         }
         is_over
     }
@@ -87,23 +116,24 @@ pub(super) async fn stream(
     Extension(dashboard): Extension<Arc<Dashboard>>,
     shutdown: Option<Extension<Shutdown>>,
 ) -> impl IntoResponse {
-    let data = DataState::from_ref(&state);
-    let (receiver, sender) = dashboard.listeners.listen();
-    let notices = state.handle.subscribe();
-    let first = count(&data).await;
-    if let Some(sender) = sender {
-        let watch = Watch { data, dashboard, told: sender, known: first };
-        tokio::spawn(watch.run(notices));
+    let Listening { receiver, known, told } = dashboard.listeners.listen();
+    // Nothing is awaited before the watcher is there: a page that goes away meanwhile would leave the others without.
+    if let Some(told) = told {
+        let watch = Watch { data: DataState::from_ref(&state), dashboard, told };
+        tokio::spawn(watch.run(state.handle.subscribe()));
     }
     let end = shutdown.map_or_else(CancellationToken::new, |Extension(Shutdown(token))| token);
-    Sse::new(events(Told::Counts(first), receiver).take_until(end.cancelled_owned()))
+    Sse::new(events(known.map(Told::Counts), receiver).take_until(end.cancelled_owned()))
         .keep_alive(KeepAlive::default())
 }
 
-fn events(first: Told, receiver: broadcast::Receiver<Told>) -> impl Stream<Item = Result<Event, Infallible>> {
+fn events(
+    first: Option<Told>,
+    receiver: broadcast::Receiver<Told>,
+) -> impl Stream<Item = Result<Event, Infallible>> {
     // Who is too slow has missed some, and learns it from the next.
     let later = BroadcastStream::new(receiver).filter_map(|told| async { told.ok() });
-    futures::stream::iter([first]).chain(later).map(|told| Ok(to_event(&told)))
+    futures::stream::iter(first).chain(later).map(|told| Ok(to_event(&told)))
 }
 
 fn to_event(told: &Told) -> Event {
@@ -159,12 +189,11 @@ struct Watch {
     data: DataState,
     dashboard: Arc<Dashboard>,
     told: broadcast::Sender<Told>,
-    known: Counts,
 }
 
 impl Watch {
-    async fn run(mut self, mut notices: broadcast::Receiver<Notice>) {
-        let (mut heard, mut next_count) = (Heard::default(), Instant::now() + COUNT_PERIOD);
+    async fn run(self, mut notices: broadcast::Receiver<Notice>) {
+        let (mut heard, mut next_count) = (Heard::default(), Instant::now());
         let mut is_engine_there = true;
         loop {
             let tell_at = heard.due_at();
@@ -186,12 +215,9 @@ impl Watch {
     }
 
     /// Counts, tells what has changed, and gives when to count again.
-    async fn count(&mut self) -> Instant {
+    async fn count(&self) -> Instant {
         let begun_at = Instant::now();
-        let counts = count(&self.data).await;
-        if std::mem::replace(&mut self.known, counts) != counts {
-            let _ = self.told.send(Told::Counts(counts));
-        }
+        self.dashboard.listeners.tell_counts(count(&self.data).await);
         Instant::now() + COUNT_PERIOD.max(begun_at.elapsed() * COUNT_SHARE)
     }
 }
@@ -203,15 +229,30 @@ mod tests {
     #[test]
     fn the_first_listener_starts_the_watch_and_the_last_ends_it() {
         let listeners = Listeners::default();
-        let (first, sender) = listeners.listen();
-        let sender = sender.unwrap();
-        let (second, none) = listeners.listen();
+        let Listening { receiver: first, told, .. } = listeners.listen();
+        let told = told.unwrap();
+        let Listening { receiver: second, told: none, .. } = listeners.listen();
         assert!(none.is_none());
         drop(first);
-        assert!(!listeners.leave(&sender));
+        assert!(!listeners.leave(&told));
         drop(second);
-        assert!(listeners.leave(&sender));
-        assert!(listeners.listen().1.is_some());
+        assert!(listeners.leave(&told));
+        assert!(listeners.listen().told.is_some());
+    }
+
+    #[test]
+    fn who_comes_later_learns_what_is_known_and_nobody_the_same_twice() {
+        let listeners = Listeners::default();
+        let mut first = listeners.listen();
+        let counts = Counts { readings: Some(1), alerts: None };
+        assert_eq!((first.known, listeners.listen().known), (None, None));
+        listeners.tell_counts(counts);
+        listeners.tell_counts(counts);
+        assert!(matches!(first.receiver.try_recv(), Ok(Told::Counts(told)) if told == counts));
+        assert!(first.receiver.try_recv().is_err());
+        let mut later = listeners.listen();
+        assert_eq!(later.known, Some(counts));
+        assert!(later.receiver.try_recv().is_err());
     }
 
     #[tokio::test]

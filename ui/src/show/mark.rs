@@ -78,6 +78,7 @@ pub(crate) fn state_after(event: &EventRow) -> Option<Mark> {
         "task.succeeded" => S::Success,
         "task.failed" if body()["retry_at"].is_null() => S::Failed,
         "task.failed" => S::UpForRetry,
+        "task.interrupted" => S::Scheduled,
         "task.lost" if body()["again"] == true => S::Scheduled,
         "task.lost" => S::Failed,
         "task.skipped" => S::Skipped,
@@ -87,9 +88,46 @@ pub(crate) fn state_after(event: &EventRow) -> Option<Mark> {
     Some(Mark::of_instance(Some(state)))
 }
 
+/// How an event is shown where it stands for itself. As [`state_after`], but for an attempt that went away with the
+/// engine: that its task waits again does not say what became of the attempt.
+pub(crate) fn mark_of_event(event: &EventRow) -> Option<Mark> {
+    match event.name.as_str() {
+        "task.lost" => Some(Mark::of_outcome("lost")),
+        "task.interrupted" => Some(Mark::of_outcome("interrupted")),
+        _ => state_after(event),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_attempt_that_went_with_the_engine_has_a_word_and_its_task_waits() {
+        let event = |name: &str| EventRow {
+            seq: 1,
+            at: jiff::Timestamp::UNIX_EPOCH,
+            name: name.to_owned(),
+            run_key: Some(1),
+            dag_id: "d".into(),
+            run_id: "r".into(),
+            task_id: "t".into(),
+            task_index: Some(0),
+            map_index: -1,
+            try_number: 1,
+            actor: "engine".into(),
+            via: "engine".into(),
+            body: String::new(),
+            hash: String::new(),
+        };
+        let interrupted = event("task.interrupted");
+        assert_eq!(state_after(&interrupted).unwrap().name, "scheduled");
+        let shown = mark_of_event(&interrupted).unwrap();
+        assert_eq!((shown.name, shown.label), ("lost", "interrupted"));
+        assert_eq!(Some(shown), Some(Mark::of_outcome("interrupted")));
+        assert_eq!(mark_of_event(&event("task.lost")).unwrap().label, "lost");
+        assert_eq!(mark_of_event(&event("task.started")), state_after(&event("task.started")));
+    }
 
     #[test]
     fn every_state_has_a_word_and_a_sign_of_its_own() {

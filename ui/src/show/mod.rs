@@ -6,7 +6,7 @@ mod mark;
 mod numbers;
 
 pub(crate) use instant::{Elapsed, Instant, clock, duration, exact, relative, span};
-pub(crate) use mark::{Mark, state_after};
+pub(crate) use mark::{Mark, mark_of_event, state_after};
 pub(crate) use numbers::{count, plural, size};
 
 use std::fmt;

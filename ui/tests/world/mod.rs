@@ -48,6 +48,7 @@ tasks:
 pub(crate) struct World {
     pub(crate) engine: Engine,
     pub(crate) router: Router,
+    pub(crate) connectors: Connectors,
     _folder: TempDir,
 }
 
@@ -71,9 +72,13 @@ impl World {
         let mut options = Options::new(home, dags, Arc::clone(&registry), masker);
         options.is_serving = false;
         let engine = Engine::start(options).await.unwrap();
-        let state =
-            AppState { handle: engine.handle().clone(), connectors, registry, settings: Settings::default() };
-        Self { router: esteira_ui::router(state), engine, _folder: folder }
+        let state = AppState {
+            handle: engine.handle().clone(),
+            connectors: connectors.clone(),
+            registry,
+            settings: Settings::default(),
+        };
+        Self { router: esteira_ui::router(state), engine, connectors, _folder: folder }
     }
 
     /// Sends a request.
