@@ -126,7 +126,7 @@ async fn a_dead_engines_child_may_tidy_up() {
     let mark = format!("tidy-engine-{}", std::process::id());
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("tidied");
-    let script = format!("trap 'sleep 0.5; touch {}; exit' TERM; sleep 300", file.display());
+    let script = format!("trap 'sleep 0.5 && touch {}; exit' TERM; sleep 300", file.display());
     let mut command = Command::new("bash");
     command.args(["-c", &script]).env(MARK, format!("{mark}/1")).process_group(0).kill_on_drop(true);
     let mut child = command.spawn().unwrap();
