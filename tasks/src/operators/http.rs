@@ -399,7 +399,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let url = format!("http://user:hunter2@{address}/x?token=hunter2");
-        let error = bench.run("http", json!({"url": url, "timeout": "50ms"})).await.unwrap_err();
+        let error = bench.run("http", json!({"url": url, "timeout": "1s"})).await.unwrap_err();
         assert!(error.message.contains("did not answer in time"), "{error}");
         drop(listener);
         let error = bench.run("http", json!({"url": url})).await.unwrap_err();
