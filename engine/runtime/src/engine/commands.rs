@@ -9,7 +9,7 @@ use crate::dag_folder::LoadedDag;
 use esteira_core::ids::{DagId, RunId, is_valid_run_id};
 use esteira_core::run::{Input, Run};
 use esteira_core::states::RunState;
-use esteira_store::{NewRun, RunRow};
+use esteira_store::{NewRun, RunRow, StoreError};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -32,8 +32,8 @@ impl From<EngineError> for Stop {
     }
 }
 
-impl From<esteira_store::StoreError> for Stop {
-    fn from(error: esteira_store::StoreError) -> Self {
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
         Self::Refused(CommandError::Store(error.to_string()))
     }
 }
@@ -66,14 +66,22 @@ impl MainLoop {
             Some(run_id) => return Err(invalid_run_id(run_id).into()),
             None => self.generate_run_id(turn, &request),
         };
-        let name = || (request.dag_id.to_string(), run_id.to_string());
-        let is_new_in_turn =
-            turn.batch.new_runs.iter().any(|run| run.dag_id == request.dag_id && run.run_id == run_id);
-        if is_new_in_turn || self.reader.run(request.dag_id.as_str(), run_id.as_str()).await?.is_some() {
-            let (dag_id, run_id) = name();
+        if self.is_taken(&turn.batch.new_runs, &request.dag_id, &run_id).await? {
+            let (dag_id, run_id) = (request.dag_id.to_string(), run_id.to_string());
             return Err(CommandError::RunExists { dag_id, run_id }.into());
         }
         Ok(self.create_run(turn, &loaded, request, run_id)?)
+    }
+
+    /// Whether the DAG has a run of this name: in the database, or among those that this turn creates.
+    pub(super) async fn is_taken(
+        &self,
+        new_runs: &[NewRun],
+        dag_id: &DagId,
+        run_id: &RunId,
+    ) -> Result<bool, StoreError> {
+        let is_new = is_among(new_runs, dag_id, run_id);
+        Ok(is_new || self.reader.run(dag_id.as_str(), run_id.as_str()).await?.is_some())
     }
 
     /// Creates a run and starts it. The caller has seen to it that the name is free.
@@ -139,9 +147,8 @@ impl MainLoop {
         let mut at = request.logical_date.unwrap_or(turn.now);
         loop {
             let run_id = RunId::from(format!("{}__{}", request.run_type, iso(at)));
-            let is_taken =
-                turn.batch.new_runs.iter().any(|run| run.dag_id == request.dag_id && run.run_id == run_id)
-                    || self.runs.key_of(&request.dag_id, &run_id).is_some();
+            let is_taken = is_among(&turn.batch.new_runs, &request.dag_id, &run_id)
+                || self.runs.key_of(&request.dag_id, &run_id).is_some();
             if !is_taken || request.logical_date.is_some() {
                 return run_id;
             }
@@ -210,6 +217,10 @@ fn respond<T: Send + 'static>(
     // Whoever asked may be gone by now; what was decided stands.
     turn.acts.push(Act::Reply(Box::new(move || drop(reply.send(answer)))));
     Ok(())
+}
+
+fn is_among(new_runs: &[NewRun], dag_id: &DagId, run_id: &RunId) -> bool {
+    new_runs.iter().any(|run| run.dag_id == *dag_id && run.run_id == *run_id)
 }
 
 fn invalid_run_id(run_id: &RunId) -> CommandError {

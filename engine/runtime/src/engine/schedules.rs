@@ -121,7 +121,7 @@ impl MainLoop {
     ) -> Result<(), EngineError> {
         let dag_id = &loaded.dag.dag_id;
         let run_id = RunId::from(format!("{}__{}", RunType::Scheduled, iso(tick)));
-        if self.reader.run(dag_id.as_str(), run_id.as_str()).await?.is_some() {
+        if self.is_taken(&turn.batch.new_runs, dag_id, &run_id).await? {
             // Somebody gave a run this name, or the clock was set back over a tick that had its run.
             turn.event(
                 "dag.schedule_skipped",
