@@ -2,8 +2,22 @@
 //!
 //! Slots are counted from what holds them, never up and down on their own, so that none can leak.
 
+use serde::{Deserialize, Serialize};
 use std::collections::{HashSet, VecDeque};
+use std::fmt;
 use std::hash::Hash;
+
+crate::states::labelled! {
+    /// How the weights of other tasks count into a task's own.
+    WeightRule {
+        /// Its own and those of all tasks after it.
+        Downstream = "downstream",
+        /// Its own and those of all tasks before it.
+        Upstream = "upstream",
+        /// Its own only.
+        Absolute = "absolute",
+    }
+}
 
 /// Instances that wait for a slot, and those that hold one. `K` names an instance across runs.
 #[derive(Clone, Debug)]

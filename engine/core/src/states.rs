@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
+/// An enum whose values have a stable label each, in the database, in the API and in YAML.
 macro_rules! labelled {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $label:literal),+ $(,)? }) => {
         $(#[$doc])*
@@ -35,6 +36,8 @@ macro_rules! labelled {
     };
 }
 
+pub(crate) use labelled;
+
 labelled! {
     /// The state of a task instance that has been looked at; one that has not has no state (`null` in the API).
     TaskInstanceState {
@@ -48,8 +51,14 @@ labelled! {
         Success = "success",
         /// Its attempts are used up.
         Failed = "failed",
+        /// It was cleared while an attempt was under way, and starts anew once that has ended.
+        Restarting = "restarting",
         /// It failed and will be tried again at a known time.
         UpForRetry = "up_for_retry",
+        /// It looks again at a known time, and holds no slot until then.
+        UpForReschedule = "up_for_reschedule",
+        /// It waits for something outside of it to happen, and holds no slot until then.
+        Deferred = "deferred",
         /// It will not run, because of an upstream's failure.
         UpstreamFailed = "upstream_failed",
         /// It did not need to run.
@@ -101,6 +110,8 @@ labelled! {
         Scheduled = "scheduled",
         /// Part of a backfill.
         Backfill = "backfill",
+        /// Asked for by a task of another run.
+        OperatorTriggered = "operator_triggered",
         /// Started by an asset's update.
         AssetTriggered = "asset_triggered",
     }
@@ -115,8 +126,14 @@ labelled! {
         RestApi = "rest_api",
         /// The web pages.
         Ui = "ui",
+        /// A task of another run.
+        Operator = "operator",
         /// The schedule.
         Timetable = "timetable",
+        /// An update of an asset.
+        Asset = "asset",
+        /// A backfill.
+        Backfill = "backfill",
         /// The engine itself: a restart, a changed DAG file.
         Engine = "engine",
     }
@@ -137,7 +154,10 @@ mod tests {
                 "running",
                 "success",
                 "failed",
+                "restarting",
                 "up_for_retry",
+                "up_for_reschedule",
+                "deferred",
                 "upstream_failed",
                 "skipped",
                 "removed"

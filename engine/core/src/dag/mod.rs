@@ -1,15 +1,21 @@
 //! What a validated DAG is: tasks, their arguments as written, and the edges between them.
 
 mod graph;
+mod scopes;
 
 pub use graph::{Cycle, Graph};
+pub(crate) use scopes::reachable;
+pub use scopes::Scopes;
 
 use crate::ids::{DagId, TaskId};
+use crate::admission::WeightRule;
+use crate::run::TriggerRule;
 use crate::schedule::Schedule;
 use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::fmt;
 use std::time::Duration;
 
 /// The place of a task in its DAG version: [`Dag::tasks`] in the order of the file. It never leaves a DAG version.
@@ -43,16 +49,60 @@ pub struct Dag {
     pub catchup: bool,
     /// Whether it starts its life paused.
     pub is_paused_upon_creation: bool,
+    /// How many of its runs may be under way at the same time; the others are queued. Backfills count apart.
+    pub max_active_runs: u32,
+    /// How many task instances of one run may run at the same time (Airflow 3's meaning).
+    pub max_active_tasks: u32,
+    /// What becomes of a run that is due while as many as allowed are under way.
+    pub overlap: Overlap,
+    /// How long a run may take from its start; then it fails, and what has not ended is skipped.
+    pub dagrun_timeout: Option<Duration>,
+    /// Whether the first failure ends the run: what runs fails, what waits is skipped.
+    pub fail_fast: bool,
+    /// After so many failed runs in a row it is paused; 0 for never.
+    pub max_consecutive_failed_dag_runs: u32,
     /// Labels for finding it.
     pub tags: Vec<String>,
     /// Who answers for it: the owners of its tasks, each once.
     pub owners: Vec<String>,
     /// The parameters that a trigger may set, with their defaults.
     pub params: IndexMap<String, Param>,
+    /// Its task groups, each after the one that it is in; [`GroupIndex`] points in here.
+    pub groups: Vec<Group>,
     /// Its tasks, in the order of the file; [`TaskIndex`] points in here.
     pub tasks: Vec<Task>,
     /// Who waits for whom.
     pub graph: Graph,
+    /// What follows from setups and teardowns.
+    #[serde(skip)]
+    pub scopes: Scopes,
+}
+
+/// Airflow's `max_active_runs_per_dag`.
+pub const MAX_ACTIVE_RUNS: u32 = 16;
+
+/// Airflow's `max_active_tasks_per_dag`.
+pub const MAX_ACTIVE_TASKS: u32 = 16;
+
+/// The pool of tasks that name none.
+pub const DEFAULT_POOL: &str = "default_pool";
+
+crate::states::labelled! {
+    /// What becomes of a run that is due while as many as `max_active_runs` allows are under way.
+    Overlap {
+        /// It waits.
+        Queue = "queue",
+        /// It is not started at all; the history says so.
+        Skip = "skip",
+        /// The oldest run that is under way is cancelled to make room.
+        CancelRunning = "cancel_running",
+    }
+}
+
+impl Default for Overlap {
+    fn default() -> Self {
+        Self::Queue
+    }
 }
 
 impl Dag {
@@ -69,16 +119,94 @@ impl Dag {
             .map(|place| TaskIndex(place as u32))
     }
 
+    /// A DAG of these tasks with Airflow's defaults and no schedule.
+    pub fn new(dag_id: impl Into<DagId>, tasks: Vec<Task>, graph: Graph) -> Self {
+        Self {
+            dag_id: dag_id.into(),
+            description: None,
+            doc_md: None,
+            schedule: Schedule::default(),
+            start_date: None,
+            end_date: None,
+            catchup: false,
+            is_paused_upon_creation: false,
+            max_active_runs: MAX_ACTIVE_RUNS,
+            max_active_tasks: MAX_ACTIVE_TASKS,
+            overlap: Overlap::default(),
+            dagrun_timeout: None,
+            fail_fast: false,
+            max_consecutive_failed_dag_runs: 0,
+            tags: Vec::new(),
+            owners: Vec::new(),
+            params: IndexMap::new(),
+            groups: Vec::new(),
+            scopes: Scopes::new(&tasks, &graph),
+            tasks,
+            graph,
+        }
+    }
+
     /// Every index, in the order of the file.
     pub fn indices(&self) -> impl Iterator<Item = TaskIndex> + use<> {
         (0..self.tasks.len() as u32).map(TaskIndex)
     }
 }
 
+/// The place of a group in its DAG version: [`Dag::groups`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct GroupIndex(pub u32);
+
+impl GroupIndex {
+    /// For looking into a slice.
+    pub fn get(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// Tasks that belong together: on pages, and as a dependency.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Group {
+    /// Its full name: `outer.inner`.
+    pub group_id: String,
+    /// One line for people.
+    pub tooltip: Option<String>,
+    /// The group that it is in.
+    pub parent: Option<GroupIndex>,
+}
+
+/// Whether a task's attempts may be followed by another, and when.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RetryPolicy {
+    /// How often a failed attempt is followed by another.
+    pub retries: u32,
+    /// How long after a failed attempt the next one starts.
+    pub retry_delay: Duration,
+    /// By how much the delay grows with each failure; 0 and 1 keep it as it is.
+    pub exponential_backoff: f64,
+    /// The longest delay.
+    pub max_retry_delay: Option<Duration>,
+    /// Only failures of these classes are followed by another attempt, if not empty.
+    pub retry_on: Vec<FailureClass>,
+    /// Failures of these classes are not, whatever `retry_on` says.
+    pub never_retry_on: Vec<FailureClass>,
+}
+
+/// What tells one failure from another: the exit code of a process, or the error's class (`timed_out`, `ValueError`,
+/// `http_503`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum FailureClass {
+    /// The exit code of a process.
+    ExitCode(i32),
+    /// The class of an error.
+    Error(String),
+}
+
 /// A node of a DAG.
 #[derive(Clone, Debug, Serialize)]
 pub struct Task {
-    /// Its name.
+    /// Its name, with the names of its groups before it: `group.task`.
     pub task_id: TaskId,
     /// The name of the code that it runs.
     pub operator: String,
@@ -86,16 +214,78 @@ pub struct Task {
     pub arguments: Value,
     /// Whether any string under `with:` holds a template.
     pub has_templates: bool,
-    /// How often a failed attempt is followed by another.
-    pub retries: u32,
-    /// How long after a failed attempt the next one starts.
-    pub retry_delay: Duration,
+    /// The group that it is in.
+    pub group: Option<GroupIndex>,
+    /// When it runs, as its direct upstreams end.
+    pub trigger_rule: TriggerRule,
+    /// Whether it may be tried again.
+    #[serde(flatten)]
+    pub retry: RetryPolicy,
     /// How long one attempt may take.
     pub execution_timeout: Option<Duration>,
+    /// The pool that it takes slots of.
+    pub pool: String,
+    /// How many slots it takes.
+    pub pool_slots: u32,
+    /// How urgent it is; more is sooner.
+    pub priority_weight: i64,
+    /// How the weights of others count into its own.
+    pub weight_rule: WeightRule,
+    /// How many of its instances may run at the same time, over all runs of the DAG.
+    pub max_active_tis_per_dag: Option<u32>,
+    /// How many of its instances may run at the same time in one run.
+    pub max_active_tis_per_dagrun: Option<u32>,
+    /// Whether it prepares something for the tasks after it.
+    pub is_setup: bool,
+    /// Whether it tidies up what setups upstream of it have prepared.
+    pub is_teardown: bool,
+    /// Whether the run fails when this teardown does.
+    pub on_failure_fail_dagrun: bool,
     /// Who answers for it.
     pub owner: String,
     /// One line or more, for people.
     pub doc_md: Option<String>,
+}
+
+impl Task {
+    /// A task with Airflow's defaults.
+    pub fn new(task_id: impl Into<TaskId>, operator: impl Into<String>) -> Self {
+        Self {
+            task_id: task_id.into(),
+            operator: operator.into(),
+            arguments: Value::Object(serde_json::Map::new()),
+            has_templates: false,
+            group: None,
+            trigger_rule: TriggerRule::AllSuccess,
+            retry: RetryPolicy::default(),
+            execution_timeout: None,
+            pool: DEFAULT_POOL.to_owned(),
+            pool_slots: 1,
+            priority_weight: 1,
+            weight_rule: WeightRule::Downstream,
+            max_active_tis_per_dag: None,
+            max_active_tis_per_dagrun: None,
+            is_setup: false,
+            is_teardown: false,
+            on_failure_fail_dagrun: false,
+            owner: "esteira".to_owned(),
+            doc_md: None,
+        }
+    }
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self {
+            retries: 0,
+            // Airflow's default: five minutes between an attempt and the next.
+            retry_delay: Duration::from_secs(300),
+            exponential_backoff: 0.0,
+            max_retry_delay: None,
+            retry_on: Vec::new(),
+            never_retry_on: Vec::new(),
+        }
+    }
 }
 
 /// A parameter that a trigger may set in its conf.

@@ -1,9 +1,11 @@
 //! What can change in a run. These are the bodies of the audit history's events: their spelling is persisted.
 
 use crate::dag::TaskIndex;
-use crate::states::RunState;
+use crate::ids::TaskId;
+use crate::states::{RunState, TaskInstanceState};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// Which instance of which task. Unmapped tasks have one instance, with map index -1 (Airflow's number).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,10 +28,20 @@ impl InstanceKey {
 pub enum Change {
     /// The run began.
     RunStarted,
-    /// Somebody asked for the run to end.
-    CancelRequested,
+    /// The run is to end before its time.
+    StopRequested {
+        /// Why.
+        cause: StopCause,
+    },
     /// The run is over.
     RunEnded {
+        /// Success or failed.
+        state: RunState,
+    },
+    /// A run that was over goes on: instances of it were cleared or marked. It waits for its turn like a new one.
+    RunQueued,
+    /// A person gave a run that was over another end.
+    RunMarked {
         /// Success or failed.
         state: RunState,
     },
@@ -40,6 +52,40 @@ pub enum Change {
         /// What.
         change: TaskChange,
     },
+}
+
+crate::states::labelled! {
+    /// Why a run is to end before its time. Whatever the cause, the run fails; teardowns still run.
+    StopCause {
+        /// Somebody asked for it.
+        Cancelled = "cancelled",
+        /// A task failed, and the DAG says `fail_fast`.
+        FailFast = "fail_fast",
+        /// It took longer than the DAG's `dagrun_timeout`.
+        TimedOut = "timed_out",
+    }
+}
+
+/// What a task that branches says of the tasks directly after it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Follow {
+    /// Only these go on, and what comes after them; the others directly after it are skipped.
+    Only(Vec<TaskId>),
+    /// None goes on: those directly after it are skipped, and their own rules decide about the rest.
+    Nothing,
+    /// None goes on, however far after it, whatever their rules say.
+    NothingAfter,
+}
+
+/// What happens to an instance once its attempt, which was told to end, has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Afterwards {
+    /// It is cleared, and starts anew.
+    Clear,
+    /// It gets the state that a person gave it.
+    Mark(TaskInstanceState),
 }
 
 /// One change of a task instance.
@@ -57,6 +103,8 @@ pub enum TaskChange {
     Succeeded {
         /// The attempt's number.
         try_number: u32,
+        /// Which of the tasks after it go on, if it says so.
+        follow: Option<Follow>,
     },
     /// The attempt failed.
     Failed {
@@ -87,6 +135,18 @@ pub enum TaskChange {
     },
     /// An upstream failed, so it will not run.
     UpstreamFailed,
+    /// It is as if it had never run, but for its attempts, which are kept.
+    Cleared,
+    /// Its attempt is told to end; this happens to the instance then.
+    Interrupting {
+        /// What.
+        afterwards: Afterwards,
+    },
+    /// A person gave it this state.
+    Marked {
+        /// Success, failed or skipped.
+        state: TaskInstanceState,
+    },
 }
 
 /// Why an attempt failed, as the history keeps it.
@@ -99,20 +159,33 @@ pub struct AttemptError {
     /// What to do about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// The exit code of its process, where it was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    /// The class of the error, for `retry_on`: `ValueError`, `http_503`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<String>,
 }
 
-/// What kind of end a failed attempt met.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AttemptErrorKind {
-    /// The task failed; it may be tried again.
-    Failed,
-    /// The task failed in a way that another attempt would meet too.
-    Fatal,
-    /// It took longer than its `execution_timeout`.
-    TimedOut,
-    /// It was cancelled.
-    Cancelled,
+impl AttemptError {
+    /// An error of this kind.
+    pub fn new(kind: AttemptErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), hint: None, exit_code: None, class: None }
+    }
+}
+
+crate::states::labelled! {
+    /// What kind of end a failed attempt met.
+    AttemptErrorKind {
+        /// The task failed; it may be tried again.
+        Failed = "failed",
+        /// The task failed in a way that another attempt would meet too.
+        Fatal = "fatal",
+        /// It took longer than its `execution_timeout`.
+        TimedOut = "timed_out",
+        /// It was cancelled.
+        Cancelled = "cancelled",
+    }
 }
 
 impl Change {
@@ -120,8 +193,11 @@ impl Change {
     pub fn event_name(&self) -> &'static str {
         match self {
             Self::RunStarted => "run.started",
-            Self::CancelRequested => "run.cancel_requested",
+            Self::StopRequested { cause: StopCause::Cancelled } => "run.cancel_requested",
+            Self::StopRequested { .. } => "run.stop_requested",
             Self::RunEnded { .. } => "run.ended",
+            Self::RunQueued => "run.queued",
+            Self::RunMarked { .. } => "run.marked",
             Self::Task { change, .. } => match change {
                 TaskChange::Scheduled => "task.scheduled",
                 TaskChange::Started { .. } => "task.started",
@@ -131,6 +207,9 @@ impl Change {
                 TaskChange::Interrupted { .. } => "task.interrupted",
                 TaskChange::Skipped { .. } => "task.skipped",
                 TaskChange::UpstreamFailed => "task.upstream_failed",
+                TaskChange::Cleared => "task.cleared",
+                TaskChange::Interrupting { .. } => "task.interrupting",
+                TaskChange::Marked { .. } => "task.marked",
             },
         }
     }
@@ -138,7 +217,17 @@ impl Change {
     /// What the event says beyond its name, its instance and its attempt number, as JSON text; empty for nothing.
     pub fn body(&self) -> String {
         let value = match self {
-            Self::RunEnded { state } => serde_json::json!({ "state": state }),
+            Self::RunEnded { state } | Self::RunMarked { state } => serde_json::json!({ "state": state }),
+            Self::StopRequested { cause } if *cause != StopCause::Cancelled => {
+                serde_json::json!({ "cause": cause })
+            }
+            Self::Task { change: TaskChange::Succeeded { follow: Some(follow), .. }, .. } => {
+                serde_json::json!({ "follow": follow })
+            }
+            Self::Task { change: TaskChange::Interrupting { afterwards }, .. } => {
+                serde_json::json!({ "afterwards": afterwards })
+            }
+            Self::Task { change: TaskChange::Marked { state }, .. } => serde_json::json!({ "state": state }),
             Self::Task { change: TaskChange::Failed { error, retry_at, .. }, .. } => {
                 serde_json::json!({ "error": error, "retry_at": retry_at.map(Timestamp::as_microsecond) })
             }
@@ -158,11 +247,16 @@ impl Change {
         let Self::Task { change, .. } = self else { return None };
         match change {
             TaskChange::Started { try_number }
-            | TaskChange::Succeeded { try_number }
+            | TaskChange::Succeeded { try_number, .. }
             | TaskChange::Failed { try_number, .. }
             | TaskChange::Lost { try_number, .. }
             | TaskChange::Interrupted { try_number } => Some(*try_number),
-            TaskChange::Scheduled | TaskChange::Skipped { .. } | TaskChange::UpstreamFailed => None,
+            TaskChange::Scheduled
+            | TaskChange::Skipped { .. }
+            | TaskChange::UpstreamFailed
+            | TaskChange::Cleared
+            | TaskChange::Interrupting { .. }
+            | TaskChange::Marked { .. } => None,
         }
     }
 
@@ -176,18 +270,20 @@ impl Change {
     ) -> Option<Self> {
         let body: serde_json::Value =
             if body.is_empty() { serde_json::Value::Null } else { serde_json::from_str(body).ok()? };
+        if let Some(change) = Self::read_of_run(name, &body) {
+            return Some(change);
+        }
+        let field = |name: &str| body[name].clone();
         let change = match name {
-            "run.started" => return Some(Self::RunStarted),
-            "run.cancel_requested" => return Some(Self::CancelRequested),
-            "run.ended" => {
-                return Some(Self::RunEnded { state: RunState::from_label(body["state"].as_str()?)? });
-            }
             "task.scheduled" => TaskChange::Scheduled,
             "task.started" => TaskChange::Started { try_number: try_number? },
-            "task.succeeded" => TaskChange::Succeeded { try_number: try_number? },
+            "task.succeeded" => TaskChange::Succeeded {
+                try_number: try_number?,
+                follow: serde_json::from_value(field("follow")).ok()?,
+            },
             "task.failed" => TaskChange::Failed {
                 try_number: try_number?,
-                error: serde_json::from_value(body["error"].clone()).ok()?,
+                error: serde_json::from_value(field("error")).ok()?,
                 retry_at: match body["retry_at"].as_i64() {
                     Some(micros) => Some(Timestamp::from_microsecond(micros).ok()?),
                     None => None,
@@ -197,8 +293,30 @@ impl Change {
             "task.interrupted" => TaskChange::Interrupted { try_number: try_number? },
             "task.skipped" => TaskChange::Skipped { reason: body["reason"].as_str()?.to_owned() },
             "task.upstream_failed" => TaskChange::UpstreamFailed,
+            "task.cleared" => TaskChange::Cleared,
+            "task.interrupting" => {
+                TaskChange::Interrupting { afterwards: serde_json::from_value(field("afterwards")).ok()? }
+            }
+            "task.marked" => {
+                TaskChange::Marked { state: TaskInstanceState::from_label(body["state"].as_str()?)? }
+            }
             _ => return None,
         };
         Some(Self::Task { instance: instance?, change })
+    }
+
+    fn read_of_run(name: &str, body: &serde_json::Value) -> Option<Self> {
+        let state = || RunState::from_label(body["state"].as_str()?);
+        Some(match name {
+            "run.started" => Self::RunStarted,
+            "run.cancel_requested" => Self::StopRequested { cause: StopCause::Cancelled },
+            "run.stop_requested" => {
+                Self::StopRequested { cause: StopCause::from_label(body["cause"].as_str()?)? }
+            }
+            "run.ended" => Self::RunEnded { state: state()? },
+            "run.queued" => Self::RunQueued,
+            "run.marked" => Self::RunMarked { state: state()? },
+            _ => return None,
+        })
     }
 }

@@ -1,7 +1,11 @@
 //! What follows from an input: changes to make durable, and effects to carry out afterwards.
 
-use super::{AttemptError, AttemptErrorKind, Change, IllegalChange, InstanceKey, Run, TaskChange};
-use crate::dag::TaskIndex;
+use super::stop::stop_reason;
+use super::{
+    Afterwards, AttemptError, Change, Facts, Follow, IllegalChange, InstanceKey, Run, StopCause, TaskChange,
+    Verdict,
+};
+use crate::dag::{TaskIndex, reachable};
 use crate::states::{RunState, TaskInstanceState};
 use jiff::{SignedDuration, Timestamp};
 
@@ -34,13 +38,35 @@ pub enum Input {
         /// Whose.
         instance: InstanceKey,
     },
+    /// The time that the run may take is over.
+    TimedOut,
+    /// Somebody wants these instances to run again.
+    Clear {
+        /// Which ones.
+        instances: Vec<InstanceKey>,
+    },
+    /// Somebody gives these instances a state.
+    Mark {
+        /// Which ones.
+        instances: Vec<InstanceKey>,
+        /// Success, failed or skipped.
+        state: TaskInstanceState,
+    },
+    /// Somebody gives a run that is over another end.
+    MarkRun {
+        /// Success or failed.
+        state: RunState,
+    },
 }
 
 /// How an attempt ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
     /// It has a result.
-    Success,
+    Success {
+        /// Which of the tasks after it go on, if it says so.
+        follow: Option<Follow>,
+    },
     /// There was nothing to do.
     Skipped {
         /// Why, in one sentence.
@@ -88,6 +114,11 @@ pub enum Effect {
         /// When.
         at: Timestamp,
     },
+    /// Come back with [`Input::TimedOut`] at that time.
+    ArmTimeout {
+        /// When.
+        at: Timestamp,
+    },
     /// An attempt no longer holds its slot.
     FreeSlot {
         /// Whose.
@@ -114,10 +145,14 @@ impl Run {
         let mut step = Step { run: self, decision: Decision::default(), now };
         match input {
             Input::Start => step.start()?,
-            Input::Cancel => step.cancel()?,
+            Input::Cancel => step.stop(StopCause::Cancelled)?,
             Input::StartAttempt { instance } => step.start_attempt(instance)?,
             Input::Report { instance, try_number, outcome } => step.report(instance, try_number, outcome)?,
             Input::RetryDue { instance } => step.retry_due(instance)?,
+            Input::TimedOut => step.time_out()?,
+            Input::Clear { instances } => step.clear(&instances)?,
+            Input::Mark { instances, state } => step.mark(&instances, state)?,
+            Input::MarkRun { state } => step.mark_run(state)?,
         }
         step.end_if_finished()?;
         Ok(step.decision)
@@ -131,15 +166,74 @@ impl Run {
             (Some(TaskInstanceState::UpForRetry), Some(at)) => Some(Effect::ArmRetry { instance, at }),
             _ => None,
         };
-        self.instances().filter_map(pending).collect()
+        let timeout = self.times_out_at().filter(|_| self.state == RunState::Running && self.stop.is_none());
+        let timeout = timeout.map(|at| Effect::ArmTimeout { at });
+        self.instances().filter_map(pending).chain(timeout).collect()
+    }
+
+    /// What the trigger rule and the setups say of an instance that has no state yet.
+    pub fn verdict(&self, task: TaskIndex) -> Verdict {
+        let live = self.instance(InstanceKey::unmapped(task));
+        if live.passed_over > 0 {
+            return Verdict::Skip;
+        }
+        match self.setups_verdict(task) {
+            Verdict::Run => {}
+            other => return other,
+        }
+        let needed = self.dag.graph.upstream(task).len() as u32;
+        let between = self.dag.scopes.between(task).len() as u32;
+        if needed == 0 {
+            return Verdict::Run;
+        }
+        let mut facts = Facts::new(live.upstream, needed);
+        facts.all_done &= live.between_done >= between;
+        self.dag.task(task).trigger_rule.verdict(facts, self.direct_setups(task))
+    }
+
+    /// Whether the setups that the task stands under, and that are no direct upstreams of it, have succeeded.
+    fn setups_verdict(&self, task: TaskIndex) -> Verdict {
+        let setups = self.dag.scopes.setups_of(task);
+        let direct = self.dag.graph.upstream(task);
+        let states = setups
+            .iter()
+            .filter(|setup| !direct.contains(setup))
+            .map(|setup| self.instance(InstanceKey::unmapped(*setup)).state);
+        let mut verdict = Verdict::Run;
+        for state in states {
+            match state {
+                Some(TaskInstanceState::Success) => {}
+                Some(state) if state.is_failure() => return Verdict::UpstreamFailed,
+                Some(state) if state.is_terminal() => verdict = Verdict::Skip,
+                _ if verdict == Verdict::Run => verdict = Verdict::Wait,
+                _ => {}
+            }
+        }
+        verdict
+    }
+
+    /// How the setups of a teardown ended so far; none when it has none, or is no teardown.
+    fn direct_setups(&self, task: TaskIndex) -> Option<Facts> {
+        if !self.dag.task(task).is_teardown {
+            return None;
+        }
+        let upstream = self.dag.graph.upstream(task).iter();
+        let setups: Vec<_> = upstream.filter(|task| self.dag.task(**task).is_setup).collect();
+        let mut counts = super::UpstreamCounts::default();
+        for setup in &setups {
+            if let Some(state) = self.instance(InstanceKey::unmapped(**setup)).state {
+                counts.count(state, 1);
+            }
+        }
+        (!setups.is_empty()).then(|| Facts::new(counts, setups.len() as u32))
     }
 }
 
 /// A decision in the making.
-struct Step<'a> {
-    run: &'a mut Run,
-    decision: Decision,
-    now: Timestamp,
+pub(super) struct Step<'a> {
+    pub(super) run: &'a mut Run,
+    pub(super) decision: Decision,
+    pub(super) now: Timestamp,
 }
 
 impl Step<'_> {
@@ -148,29 +242,19 @@ impl Step<'_> {
             return Ok(());
         }
         self.change(Change::RunStarted)?;
-        for task in self.run.dag.indices() {
-            self.consider(task)?;
+        if let Some(at) = self.run.times_out_at() {
+            self.effect(Effect::ArmTimeout { at });
         }
-        Ok(())
+        self.consider_all()
     }
 
-    /// Cancel: what has not begun is skipped, what runs is told to end and fails when it has (Airflow's rule).
-    fn cancel(&mut self) -> Result<(), IllegalChange> {
-        if self.run.state.is_terminal() || self.run.cancel_requested {
+    /// Looks at every task that has no state, where the run is under way.
+    pub(super) fn consider_all(&mut self) -> Result<(), IllegalChange> {
+        if self.run.state != RunState::Running {
             return Ok(());
         }
-        self.change(Change::CancelRequested)?;
-        let keys: Vec<_> =
-            self.run.instances().map(|(key, live)| (key, live.state, live.try_number)).collect();
-        for (instance, state, try_number) in keys {
-            match state {
-                Some(TaskInstanceState::Running) => self.effect(Effect::KillAttempt { instance, try_number }),
-                Some(state) if state.is_terminal() => {}
-                _ => {
-                    self.effect(Effect::Dequeue { instance });
-                    self.task(instance, TaskChange::Skipped { reason: "the run was cancelled".to_owned() })?;
-                }
-            }
+        for place in 0..self.run.dag.graph.order().len() {
+            self.consider(self.run.dag.graph.order()[place])?;
         }
         Ok(())
     }
@@ -193,43 +277,109 @@ impl Step<'_> {
         outcome: Outcome,
     ) -> Result<(), IllegalChange> {
         let live = self.run.instance(instance);
-        if live.state != Some(TaskInstanceState::Running) || live.try_number != try_number {
+        let is_under_way = matches!(live.state, Some(TaskInstanceState::Running | TaskInstanceState::Restarting));
+        if !is_under_way || live.try_number != try_number {
             return Ok(());
         }
+        let afterwards = live.afterwards;
         self.effect(Effect::FreeSlot { instance });
-        let change = match outcome {
-            Outcome::Success => TaskChange::Succeeded { try_number },
-            Outcome::Skipped { reason } => TaskChange::Skipped { reason },
-            Outcome::Failed(error) => self.failure(instance, try_number, error),
-            Outcome::Lost => self.loss(instance, try_number),
-            // A cancelled run has nothing to go on with.
-            Outcome::Interrupted if self.run.cancel_requested => self.loss(instance, try_number),
-            Outcome::Interrupted => TaskChange::Interrupted { try_number },
-        };
+        match afterwards {
+            Some(Afterwards::Clear) => {
+                self.task(instance, TaskChange::Cleared)?;
+                return if self.run.stop.is_some() { self.skip_stopped(instance) } else { self.consider_all() };
+            }
+            Some(Afterwards::Mark(state)) => {
+                self.task(instance, TaskChange::Marked { state })?;
+                return self.spread(instance.task);
+            }
+            None => {}
+        }
+        let change = self.change_for(instance, try_number, outcome);
         self.task(instance, change.clone())?;
         match change {
             TaskChange::Failed { retry_at: Some(at), .. } => self.effect(Effect::ArmRetry { instance, at }),
             TaskChange::Lost { again: true, .. } | TaskChange::Interrupted { .. } => {
                 self.effect(Effect::Enqueue { instance })
             }
-            _ => self.spread(instance.task)?,
+            TaskChange::Succeeded { follow: Some(Follow::NothingAfter), .. } => {
+                self.skip_all_after(instance.task)?;
+            }
+            _ => {}
+        }
+        if !self.run.instance(instance).state.is_some_and(TaskInstanceState::is_terminal) {
+            return Ok(());
+        }
+        self.fail_fast(instance)?;
+        self.spread(instance.task)
+    }
+
+    /// What becomes of an instance whose attempt ended like this.
+    fn change_for(&self, instance: InstanceKey, try_number: u32, outcome: Outcome) -> TaskChange {
+        match outcome {
+            Outcome::Success { follow } => TaskChange::Succeeded { try_number, follow },
+            Outcome::Skipped { reason } => TaskChange::Skipped { reason },
+            // What is still running when the run has taken too long is skipped (Airflow's rule).
+            _ if self.run.stop == Some(StopCause::TimedOut) && !self.is_spared(instance) => {
+                TaskChange::Skipped { reason: stop_reason(StopCause::TimedOut).to_owned() }
+            }
+            Outcome::Failed(error) => self.failure(instance, try_number, error),
+            Outcome::Lost => self.loss(instance, try_number),
+            // A run that is being stopped has nothing to go on with.
+            Outcome::Interrupted if self.is_stopped(instance) => self.loss(instance, try_number),
+            Outcome::Interrupted => TaskChange::Interrupted { try_number },
+        }
+    }
+
+    fn is_spared(&self, instance: InstanceKey) -> bool {
+        self.run.dag.task(instance.task).is_teardown
+    }
+
+    /// Whether the run is being stopped, and the instance with it.
+    fn is_stopped(&self, instance: InstanceKey) -> bool {
+        self.run.stop.is_some() && !self.is_spared(instance)
+    }
+
+    fn skip_stopped(&mut self, instance: InstanceKey) -> Result<(), IllegalChange> {
+        if let Some(cause) = self.run.stop.filter(|_| !self.is_spared(instance)) {
+            self.task(instance, TaskChange::Skipped { reason: stop_reason(cause).to_owned() })?;
+        }
+        self.spread(instance.task)
+    }
+
+    /// Short circuit: whatever their rules say, tasks after this one that have not begun are skipped.
+    fn skip_all_after(&mut self, task: TaskIndex) -> Result<(), IllegalChange> {
+        let graph = &self.run.dag.graph;
+        let reason = format!("\"{}\" short-circuited the run", self.run.dag.task(task).task_id);
+        for after in reachable([task], |task| graph.downstream(task)) {
+            let instance = InstanceKey::unmapped(after);
+            if self.run.instance(instance).state.is_none() && !self.is_spared(instance) {
+                self.task(instance, TaskChange::Skipped { reason: reason.clone() })?;
+            }
+        }
+        self.consider_all()
+    }
+
+    fn fail_fast(&mut self, instance: InstanceKey) -> Result<(), IllegalChange> {
+        let has_failed = self.run.instance(instance).state == Some(TaskInstanceState::Failed);
+        if self.run.dag.fail_fast && has_failed && !self.is_spared(instance) {
+            self.stop(StopCause::FailFast)?;
         }
         Ok(())
     }
 
     fn failure(&self, instance: InstanceKey, try_number: u32, error: AttemptError) -> TaskChange {
         let task = self.run.dag.task(instance.task);
-        let may_retry = matches!(error.kind, AttemptErrorKind::Failed | AttemptErrorKind::TimedOut)
-            && !self.run.cancel_requested
-            && self.run.instance(instance).failures < task.retries;
+        let failures = self.run.instance(instance).failures;
+        let may_retry = !self.is_stopped(instance) && task.retry.allows(&error, failures);
+        let seed = format!("{}#{}#{}", self.run.dag.dag_id, task.task_id, self.run.run_id);
         // A delay beyond the end of time is a delay to the end of time.
-        let delay = SignedDuration::try_from(task.retry_delay).unwrap_or(SignedDuration::MAX);
+        let delay = SignedDuration::try_from(task.retry.delay(failures, &seed)).unwrap_or(SignedDuration::MAX);
         let retry_at = may_retry.then(|| self.now.checked_add(delay).unwrap_or(Timestamp::MAX));
         TaskChange::Failed { try_number, error, retry_at }
     }
 
     fn loss(&self, instance: InstanceKey, try_number: u32) -> TaskChange {
-        let again = self.run.instance(instance).losses < LOSSES_MAX && !self.run.cancel_requested;
+        let again = self.run.instance(instance).losses < LOSSES_MAX && !self.is_stopped(instance);
         TaskChange::Lost { try_number, again }
     }
 
@@ -246,10 +396,11 @@ impl Step<'_> {
     fn spread(&mut self, task: TaskIndex) -> Result<(), IllegalChange> {
         let mut ended = vec![task];
         while let Some(task) = ended.pop() {
-            for place in 0..self.run.dag.graph.downstream(task).len() {
-                let downstream = self.run.dag.graph.downstream(task)[place];
-                if self.consider(downstream)? {
-                    ended.push(downstream);
+            let dag = std::sync::Arc::clone(&self.run.dag);
+            let under: &[TaskIndex] = if dag.task(task).is_setup { dag.scopes.under(task) } else { &[] };
+            for after in dag.graph.downstream(task).iter().chain(dag.scopes.waiting(task)).chain(under) {
+                if self.consider(*after)? {
+                    ended.push(*after);
                 }
             }
         }
@@ -259,18 +410,28 @@ impl Step<'_> {
     /// Asks the trigger rule of a task that has no state yet; says whether the task ended by it.
     fn consider(&mut self, task: TaskIndex) -> Result<bool, IllegalChange> {
         let instance = InstanceKey::unmapped(task);
-        if self.run.instance(instance).state.is_some() {
+        if self.run.instance(instance).state.is_some() || self.run.state != RunState::Running {
             return Ok(false);
         }
-        let needed = self.run.dag.graph.upstream(task).len() as u32;
-        match all_success(self.run.instance(instance).upstream, needed) {
+        match self.run.verdict(task) {
             Verdict::Wait => Ok(false),
             Verdict::Run => self.schedule(instance).map(|()| false),
             Verdict::UpstreamFailed => self.task(instance, TaskChange::UpstreamFailed).map(|()| true),
             Verdict::Skip => {
-                let reason = "an upstream task was skipped".to_owned();
+                let reason = self.skip_reason(instance);
                 self.task(instance, TaskChange::Skipped { reason }).map(|()| true)
             }
+        }
+    }
+
+    fn skip_reason(&self, instance: InstanceKey) -> String {
+        let live = self.run.instance(instance);
+        if live.passed_over > 0 {
+            return "a task before it branched another way".to_owned();
+        }
+        match self.run.dag.task(instance.task).trigger_rule {
+            super::TriggerRule::AllSuccess => "an upstream task was skipped".to_owned(),
+            rule => format!("its trigger rule {rule} was not met"),
         }
     }
 
@@ -284,40 +445,17 @@ impl Step<'_> {
         if self.run.may_end() { self.change(Change::RunEnded { state: self.run.outcome() }) } else { Ok(()) }
     }
 
-    fn task(&mut self, instance: InstanceKey, change: TaskChange) -> Result<(), IllegalChange> {
+    pub(super) fn task(&mut self, instance: InstanceKey, change: TaskChange) -> Result<(), IllegalChange> {
         self.change(Change::Task { instance, change })
     }
 
-    fn change(&mut self, change: Change) -> Result<(), IllegalChange> {
+    pub(super) fn change(&mut self, change: Change) -> Result<(), IllegalChange> {
         self.run.apply(&change, self.now)?;
         self.decision.changes.push(change);
         Ok(())
     }
 
-    fn effect(&mut self, effect: Effect) {
+    pub(super) fn effect(&mut self, effect: Effect) {
         self.decision.effects.push(effect);
-    }
-}
-
-/// What a trigger rule says of a task that has not run.
-#[derive(Debug, PartialEq, Eq)]
-enum Verdict {
-    Wait,
-    Run,
-    Skip,
-    UpstreamFailed,
-}
-
-/// The rule `all_success` over the direct upstreams (AIRFLOW: `S+R == N` runs; a failure decides at once; else a
-/// skip does).
-fn all_success(upstream: super::UpstreamCounts, needed: u32) -> Verdict {
-    if upstream.failed + upstream.upstream_failed > 0 {
-        Verdict::UpstreamFailed
-    } else if upstream.skipped > 0 {
-        Verdict::Skip
-    } else if upstream.success + upstream.removed == needed {
-        Verdict::Run
-    } else {
-        Verdict::Wait
     }
 }

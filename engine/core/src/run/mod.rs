@@ -14,10 +14,19 @@
 mod apply;
 mod change;
 mod decide;
+mod rerun;
+mod retry;
+mod stop;
+mod trigger_rule;
 
 pub use apply::IllegalChange;
-pub use change::{AttemptError, AttemptErrorKind, Change, InstanceKey, TaskChange};
+pub use change::{
+    Afterwards, AttemptError, AttemptErrorKind, Change, Follow, InstanceKey, StopCause, TaskChange,
+};
 pub use decide::{Decision, Effect, Input, LOSSES_MAX, Outcome};
+pub use rerun::Selection;
+pub use retry::RETRY_DELAY_MAX;
+pub use trigger_rule::{Facts, TriggerRule, Verdict};
 
 use crate::dag::{Dag, TaskIndex};
 use crate::states::{RunState, TaskInstanceState};
@@ -31,7 +40,9 @@ pub struct Run {
     state: RunState,
     started_at: Option<Timestamp>,
     ended_at: Option<Timestamp>,
-    cancel_requested: bool,
+    stop: Option<StopCause>,
+    /// The run's name; it goes into what must differ between runs, such as the jitter of retries.
+    run_id: Arc<str>,
     instances: Vec<Instance>,
     /// How many instances are not in a terminal state.
     unfinished: usize,
@@ -58,6 +69,14 @@ pub struct Instance {
     pub ended_at: Option<Timestamp>,
     /// How its direct upstreams ended so far.
     pub upstream: UpstreamCounts,
+    /// How many of the tasks that a teardown waits for besides its direct upstreams have ended.
+    pub between_done: u32,
+    /// How many direct upstreams have branched past it.
+    pub passed_over: u32,
+    /// What it said about the tasks after it, when it succeeded.
+    pub follow: Option<Follow>,
+    /// What happens to it once its attempt, which was told to end, has ended.
+    pub afterwards: Option<Afterwards>,
 }
 
 /// How the direct upstreams of an instance ended so far; each end adds one, so that a rule costs O(1).
@@ -81,21 +100,23 @@ impl UpstreamCounts {
         self.success + self.failed + self.upstream_failed + self.skipped + self.removed
     }
 
-    fn add(&mut self, state: TaskInstanceState) {
-        match state {
-            TaskInstanceState::Success => self.success += 1,
-            TaskInstanceState::Failed => self.failed += 1,
-            TaskInstanceState::UpstreamFailed => self.upstream_failed += 1,
-            TaskInstanceState::Skipped => self.skipped += 1,
-            TaskInstanceState::Removed => self.removed += 1,
-            _ => {}
-        }
+    /// One more has ended in this state, or, with -1, one less.
+    fn count(&mut self, state: TaskInstanceState, by: i32) {
+        let count = match state {
+            TaskInstanceState::Success => &mut self.success,
+            TaskInstanceState::Failed => &mut self.failed,
+            TaskInstanceState::UpstreamFailed => &mut self.upstream_failed,
+            TaskInstanceState::Skipped => &mut self.skipped,
+            TaskInstanceState::Removed => &mut self.removed,
+            _ => return,
+        };
+        *count = count.saturating_add_signed(by);
     }
 }
 
 impl Run {
     /// A run that has just been created: queued, nothing looked at.
-    pub fn new(dag: Arc<Dag>) -> Self {
+    pub fn new(dag: Arc<Dag>, run_id: impl Into<Arc<str>>) -> Self {
         let instances = vec![Instance::default(); dag.tasks.len()];
         Self {
             unfinished: instances.len(),
@@ -103,7 +124,8 @@ impl Run {
             state: RunState::Queued,
             started_at: None,
             ended_at: None,
-            cancel_requested: false,
+            stop: None,
+            run_id: run_id.into(),
             instances,
         }
     }
@@ -128,9 +150,9 @@ impl Run {
         self.ended_at
     }
 
-    /// Whether somebody asked for it to end.
-    pub fn is_cancel_requested(&self) -> bool {
-        self.cancel_requested
+    /// Why it is to end before its time, if it is.
+    pub fn stop_cause(&self) -> Option<StopCause> {
+        self.stop
     }
 
     /// The state of one instance.

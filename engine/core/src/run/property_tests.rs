@@ -1,11 +1,14 @@
-//! Random DAGs, random outcomes, random cancels and engine deaths, against the rules that must hold in each of them.
+//! Random DAGs with random trigger rules, setups and teardowns; random outcomes, branches, cancels, clears, marks and
+//! engine deaths; against the rules that must hold in each of them.
 //!
-//! - No attempt starts before every upstream has succeeded.
+//! - A task is scheduled, skipped or failed by its upstreams exactly when its trigger rule says so, as a slow reading
+//!   of Airflow's table over all its upstreams finds it.
+//! - What is counted as upstreams end, and end again, is what counting them anew gives.
 //! - Every run ends, and every attempt ends once.
 //! - Replaying the changes gives the live state, at every step.
 //! - What is to be done follows from the state alone: a restart loses no effect.
 
-use super::tests::dag;
+use super::tests::{SUCCESS, dag_of};
 use super::*;
 use crate::run::{AttemptError, AttemptErrorKind, Change, Effect, Input, LOSSES_MAX, Outcome, TaskChange};
 use proptest::prelude::*;
@@ -19,12 +22,25 @@ struct Move {
     does_restart: bool,
     does_cancel: bool,
     is_stale: bool,
+    rerun: Rerun,
+}
+
+/// What a person does to tasks on the way.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Rerun {
+    None,
+    Clear { only_failed: bool, downstream: bool },
+    Mark(TaskInstanceState),
 }
 
 fn outcomes() -> impl Strategy<Value = Outcome> {
-    let error = |kind| Outcome::Failed(AttemptError { kind, message: "no".into(), hint: None });
+    let error = |kind| Outcome::Failed(AttemptError::new(kind, "no"));
     prop_oneof![
-        6 => Just(Outcome::Success),
+        6 => Just(SUCCESS),
+        1 => Just(Outcome::Success { follow: Some(Follow::Nothing) }),
+        1 => Just(Outcome::Success { follow: Some(Follow::NothingAfter) }),
+        1 => proptest::collection::vec((0..14_u32).prop_map(|task| format!("task_{task}").into()), 0..3)
+            .prop_map(|tasks| Outcome::Success { follow: Some(Follow::Only(tasks)) }),
         2 => Just(error(AttemptErrorKind::Failed)),
         1 => Just(error(AttemptErrorKind::Fatal)),
         1 => Just(error(AttemptErrorKind::TimedOut)),
@@ -35,8 +51,20 @@ fn outcomes() -> impl Strategy<Value = Outcome> {
 }
 
 fn moves() -> impl Strategy<Value = Vec<Move>> {
-    let one = (any::<usize>(), outcomes(), 0..20_u8, 0..60_u8, 0..5_u8).prop_map(
-        |(pick, outcome, restart, cancel, stale)| Move {
+    let rerun = prop_oneof![
+        40 => Just(Rerun::None),
+        2 => (any::<bool>(), any::<bool>())
+            .prop_map(|(only_failed, downstream)| Rerun::Clear { only_failed, downstream }),
+        1 => prop_oneof![
+            Just(TaskInstanceState::Success),
+            Just(TaskInstanceState::Failed),
+            Just(TaskInstanceState::Skipped)
+        ]
+        .prop_map(Rerun::Mark),
+    ];
+    let one = (any::<usize>(), outcomes(), 0..20_u8, 0..60_u8, 0..5_u8, rerun).prop_map(
+        |(pick, outcome, restart, cancel, stale, rerun)| Move {
+            rerun,
             pick,
             outcome,
             does_restart: restart == 0,
@@ -48,7 +76,12 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
 }
 
 /// For each task, some of the tasks before it: always acyclic.
-fn dags() -> impl Strategy<Value = (Vec<Vec<u32>>, u32)> {
+fn dags() -> impl Strategy<Value = (Vec<Vec<u32>>, u32, Vec<Kind>)> {
+    let kind = (0..TriggerRule::ALL.len(), 0..8_u8).prop_map(|(rule, role)| Kind {
+        rule: TriggerRule::ALL[rule],
+        is_setup: role == 0,
+        is_teardown: role == 1,
+    });
     let upstreams = (1..14_usize).prop_flat_map(|size| {
         (0..size)
             .map(|task| {
@@ -57,7 +90,74 @@ fn dags() -> impl Strategy<Value = (Vec<Vec<u32>>, u32)> {
             })
             .collect::<Vec<_>>()
     });
-    (upstreams, 0..3_u32)
+    (upstreams, 0..3_u32, proptest::collection::vec(kind, 14))
+}
+
+/// What a task is.
+#[derive(Clone, Copy, Debug)]
+struct Kind {
+    rule: TriggerRule,
+    is_setup: bool,
+    is_teardown: bool,
+}
+
+/// What a task's trigger rule says, read off Airflow's table by counting all its upstreams.
+fn counted(run: &Run, task: TaskIndex) -> Verdict {
+    let dag = run.dag();
+    let state = |task: &TaskIndex| run.instance(InstanceKey::unmapped(*task)).state;
+    let upstream = dag.graph.upstream(task);
+    let of = |wanted: TaskInstanceState| upstream.iter().filter(|task| state(task) == Some(wanted)).count();
+    let (s, f, u) = (
+        of(TaskInstanceState::Success),
+        of(TaskInstanceState::Failed),
+        of(TaskInstanceState::UpstreamFailed),
+    );
+    let (k, n) = (of(TaskInstanceState::Skipped), upstream.len());
+    let done = s + f + u + k;
+    let pick = |rows: &[(bool, Verdict)]| {
+        rows.iter().find(|(is_so, _)| *is_so).map_or(Verdict::Wait, |(_, verdict)| *verdict)
+    };
+    let (run_it, skip, fail) = (Verdict::Run, Verdict::Skip, Verdict::UpstreamFailed);
+    match dag.task(task).trigger_rule {
+        TriggerRule::AllSuccess => pick(&[(f + u > 0, fail), (k > 0, skip), (s == n, run_it)]),
+        TriggerRule::AllFailed => pick(&[(s + k > 0, skip), (f + u == n, run_it)]),
+        TriggerRule::AllDone => pick(&[(done == n, run_it)]),
+        TriggerRule::AllDoneMinOneSuccess => {
+            pick(&[(k > 0, skip), (done == n && s > 0, run_it), (done == n, fail)])
+        }
+        TriggerRule::OneSuccess => pick(&[(s > 0, run_it), (k == n, skip), (done == n, fail)]),
+        TriggerRule::OneFailed => pick(&[(f + u > 0, run_it), (done == n, skip)]),
+        TriggerRule::OneDone => pick(&[(s + f > 0, run_it), (done == n, skip)]),
+        TriggerRule::NoneFailed => pick(&[(f + u > 0, fail), (s + k == n, run_it)]),
+        TriggerRule::NoneFailedMinOneSuccess => {
+            pick(&[(f + u > 0, fail), (k == n, skip), (s + k == n && s > 0, run_it)])
+        }
+        TriggerRule::NoneSkipped => pick(&[(k > 0, skip), (done == n, run_it)]),
+        TriggerRule::AllSkipped => pick(&[(s + f + u > 0, skip), (k == n, run_it)]),
+        TriggerRule::Always => run_it,
+        TriggerRule::AllDoneSetupSuccess => {
+            let setups: Vec<_> = upstream
+                .iter()
+                .filter(|other| dag.task(task).is_teardown && dag.task(**other).is_setup)
+                .map(state)
+                .collect();
+            let are_over = setups.iter().all(|state| state.is_some_and(TaskInstanceState::is_terminal));
+            let has = |wanted: fn(TaskInstanceState) -> bool| setups.iter().any(|state| state.is_some_and(wanted));
+            let is_ruled_out =
+                !setups.is_empty() && are_over && !has(|state| state == TaskInstanceState::Success);
+            pick(&[
+                (is_ruled_out && has(TaskInstanceState::is_failure), fail),
+                (is_ruled_out, skip),
+                (done == n && between_is_over(run, task), run_it),
+            ])
+        }
+    }
+}
+
+fn between_is_over(run: &Run, task: TaskIndex) -> bool {
+    run.dag().scopes.between(task).iter().all(|other| {
+        run.instance(InstanceKey::unmapped(*other)).state.is_some_and(TaskInstanceState::is_terminal)
+    })
 }
 
 /// A run, what is waiting to be done with it, and everything that was ever changed.
@@ -75,7 +175,7 @@ struct Player {
 impl Player {
     fn new(dag: Arc<Dag>) -> Self {
         let mut player = Self {
-            run: Run::new(Arc::clone(&dag)),
+            run: Run::new(Arc::clone(&dag), "r"),
             dag,
             now: Timestamp::UNIX_EPOCH,
             history: Vec::new(),
@@ -89,7 +189,10 @@ impl Player {
     }
 
     fn input(&mut self, input: Input) {
+        let before = self.run.clone();
         let decision = self.run.decide(input, self.now).expect("no decision is illegal");
+        self.check_verdicts(before, &decision.changes);
+        self.check_counts();
         for change in &decision.changes {
             self.check(change);
         }
@@ -99,20 +202,49 @@ impl Player {
         }
     }
 
+    /// Each change by a trigger rule is what the rule says of the upstreams as they are at that moment.
+    fn check_verdicts(&self, mut run: Run, changes: &[Change]) {
+        for change in changes {
+            if let Change::Task { instance, change } = change
+                && run.instance(*instance).state.is_none()
+                && !self.dag.graph.upstream(instance.task).is_empty()
+            {
+                let counted = counted(&run, instance.task);
+                match change {
+                    TaskChange::Scheduled => assert_eq!(counted, Verdict::Run, "{instance:?}"),
+                    TaskChange::Skipped { reason } if reason.contains("rule") || reason.contains("upstream") => {
+                        let is_under_setups = !self.dag.scopes.setups_of(instance.task).is_empty();
+                        assert!(counted == Verdict::Skip || is_under_setups, "{instance:?} {counted:?}");
+                    }
+                    TaskChange::UpstreamFailed => {
+                        let is_under_setups = !self.dag.scopes.setups_of(instance.task).is_empty();
+                        assert!(counted == Verdict::UpstreamFailed || is_under_setups, "{instance:?}");
+                    }
+                    _ => {}
+                }
+            }
+            run.apply(change, self.now).expect("a decided change is legal");
+        }
+    }
+
+    /// What was counted on the way is what counting anew gives.
+    fn check_counts(&self) {
+        for (key, live) in self.run.instances() {
+            let mut anew = UpstreamCounts::default();
+            for upstream in self.dag.graph.upstream(key.task) {
+                let state = self.run.instance(InstanceKey::unmapped(*upstream)).state;
+                state.into_iter().filter(|state| state.is_terminal()).for_each(|state| anew.count(state, 1));
+            }
+            assert_eq!(live.upstream, anew, "{key:?}");
+            let is_settled = live.state.is_some() || self.run.state() != RunState::Running;
+            assert!(is_settled || self.run.verdict(key.task) == Verdict::Wait, "{key:?} was forgotten");
+        }
+    }
+
     fn check(&mut self, change: &Change) {
         let Change::Task { instance, change } = change else { return };
         match change {
-            TaskChange::Started { .. } => {
-                for upstream in self.dag.graph.upstream(instance.task) {
-                    let state = self.run.instance(InstanceKey::unmapped(*upstream)).state;
-                    assert_eq!(
-                        state,
-                        Some(TaskInstanceState::Success),
-                        "a task started before its upstream allowed it"
-                    );
-                }
-            }
-            TaskChange::Succeeded { try_number }
+            TaskChange::Succeeded { try_number, .. }
             | TaskChange::Failed { try_number, .. }
             | TaskChange::Lost { try_number, .. }
             | TaskChange::Interrupted { try_number } => {
@@ -144,6 +276,7 @@ impl Player {
             Effect::ArmRetry { instance, at } => {
                 self.retries.insert(instance, at);
             }
+            Effect::ArmTimeout { .. } => {}
         }
     }
 
@@ -172,6 +305,20 @@ impl Player {
         }
         if next.does_cancel {
             self.input(Input::Cancel);
+        }
+        let task = TaskIndex((next.pick % self.dag.tasks.len()) as u32);
+        match next.rerun {
+            Rerun::None => {}
+            Rerun::Clear { only_failed, downstream } => {
+                let selection =
+                    Selection { tasks: vec![task], upstream: next.is_stale, downstream, only_failed };
+                let instances = self.run.select(&selection);
+                self.input(Input::Clear { instances });
+            }
+            Rerun::Mark(state) => self.input(Input::Mark { instances: vec![InstanceKey::unmapped(task)], state }),
+        }
+        if self.run.state() == RunState::Queued {
+            self.input(Input::Start);
         }
         if let Some((instance, at)) = self.retries.pop_first() {
             self.now = self.now.max(at);
@@ -203,7 +350,7 @@ impl Player {
 }
 
 fn replay(dag: &Arc<Dag>, history: &[(Timestamp, Change)]) -> Run {
-    let mut run = Run::new(Arc::clone(dag));
+    let mut run = Run::new(Arc::clone(dag), "r");
     for (at, change) in history {
         run.apply(change, *at).expect("a stored change is legal");
     }
@@ -213,7 +360,7 @@ fn replay(dag: &Arc<Dag>, history: &[(Timestamp, Change)]) -> Run {
 fn assert_same(left: &Run, right: &Run) {
     assert_eq!(left.state(), right.state());
     assert_eq!((left.started_at(), left.ended_at()), (right.started_at(), right.ended_at()));
-    assert_eq!(left.is_cancel_requested(), right.is_cancel_requested());
+    assert_eq!(left.stop_cause(), right.stop_cause());
     assert!(left.instances().eq(right.instances()), "the replayed instances are not the live ones");
 }
 
@@ -221,14 +368,23 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_rules_hold_for_any_dag_and_any_course_of_events((upstream, retries) in dags(), moves in moves()) {
+    fn the_rules_hold_for_any_dag_and_any_course_of_events((upstream, retries, kinds) in dags(), moves in moves()) {
         let slices: Vec<&[u32]> = upstream.iter().map(Vec::as_slice).collect();
-        let mut player = Player::new(dag(&slices, retries));
+        let mut player = Player::new(dag_of(&slices, |task| {
+            let place: usize = task.task_id.as_str()[5..].parse().unwrap();
+            task.retry.retries = retries;
+            task.trigger_rule = kinds[place].rule;
+            task.is_setup = kinds[place].is_setup;
+            task.is_teardown = kinds[place].is_teardown;
+            if task.is_teardown {
+                task.trigger_rule = TriggerRule::AllDoneSetupSuccess;
+            }
+        }));
         for next in &moves {
             player.play(next);
         }
         // Whatever has happened, from here everything succeeds: then the run must end in so many moves.
-        let calm = Move { pick: 0, outcome: Outcome::Success, does_restart: false, does_cancel: false, is_stale: false };
+        let calm = Move { pick: 0, outcome: SUCCESS, does_restart: false, does_cancel: false, is_stale: false, rerun: Rerun::None };
         for _ in 0..upstream.len() * 2 * (retries + LOSSES_MAX + 2) as usize {
             player.play(&calm);
         }

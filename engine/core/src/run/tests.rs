@@ -4,41 +4,31 @@ use super::*;
 use crate::dag::{Dag, Graph, Task};
 use crate::run::{AttemptError, AttemptErrorKind, Change, Effect, Input, LOSSES_MAX, Outcome, TaskChange};
 use jiff::SignedDuration;
-use serde_json::Value;
 use std::time::Duration;
 
 /// A DAG of tasks named by their index; `upstream[n]` is what task n waits for.
 pub(super) fn dag(upstream: &[&[u32]], retries: u32) -> Arc<Dag> {
+    dag_of(upstream, |task| {
+        task.retry.retries = retries;
+        task.retry.retry_delay = Duration::from_secs(60);
+    })
+}
+
+/// The same, with each task as `change` makes it.
+pub(super) fn dag_of(upstream: &[&[u32]], change: impl Fn(&mut Task)) -> Arc<Dag> {
     let tasks = (0..upstream.len())
-        .map(|index| Task {
-            task_id: format!("task_{index}").into(),
-            operator: "empty".into(),
-            arguments: Value::Null,
-            has_templates: false,
-            retries,
-            retry_delay: Duration::from_secs(60),
-            execution_timeout: None,
-            owner: "tester".into(),
-            doc_md: None,
+        .map(|index| {
+            let mut task = Task::new(format!("task_{index}"), "empty");
+            change(&mut task);
+            task
         })
         .collect();
     let graph = upstream.iter().map(|tasks| tasks.iter().copied().map(TaskIndex).collect()).collect();
-    Arc::new(Dag {
-        dag_id: "d".into(),
-        description: None,
-        doc_md: None,
-        schedule: crate::schedule::Schedule::Never,
-        start_date: None,
-        end_date: None,
-        catchup: false,
-        is_paused_upon_creation: false,
-        tags: Vec::new(),
-        owners: Vec::new(),
-        params: Default::default(),
-        tasks,
-        graph: Graph::new(graph).unwrap(),
-    })
+    Arc::new(Dag::new("d", tasks, Graph::new(graph).unwrap()))
 }
+
+/// An attempt that succeeded, and says nothing about the tasks after it.
+pub(super) const SUCCESS: Outcome = Outcome::Success { follow: None };
 
 /// A run with a clock of its own.
 struct World {
@@ -52,12 +42,12 @@ fn key(task: u32) -> InstanceKey {
 }
 
 fn failed(kind: AttemptErrorKind) -> Outcome {
-    Outcome::Failed(AttemptError { kind, message: "no".into(), hint: None })
+    Outcome::Failed(AttemptError::new(kind, "no"))
 }
 
 impl World {
     fn new(dag: Arc<Dag>) -> Self {
-        let mut world = Self { run: Run::new(dag), now: Timestamp::UNIX_EPOCH, changes: Vec::new() };
+        let mut world = Self { run: Run::new(dag, "r"), now: Timestamp::UNIX_EPOCH, changes: Vec::new() };
         world.input(Input::Start);
         world
     }
@@ -92,10 +82,10 @@ fn downstream_tasks_start_when_all_upstreams_have_succeeded() {
     assert_eq!(world.states(), ["scheduled", "scheduled", "none"]);
     world.start(0);
     world.start(1);
-    assert_eq!(world.end(0, Outcome::Success), [Effect::FreeSlot { instance: key(0) }]);
-    assert_eq!(world.end(1, Outcome::Success)[1], Effect::Enqueue { instance: key(2) });
+    assert_eq!(world.end(0, SUCCESS), [Effect::FreeSlot { instance: key(0) }]);
+    assert_eq!(world.end(1, SUCCESS)[1], Effect::Enqueue { instance: key(2) });
     world.start(2);
-    world.end(2, Outcome::Success);
+    world.end(2, SUCCESS);
     assert_eq!(world.run.state(), RunState::Success);
 }
 
@@ -107,7 +97,7 @@ fn a_failure_spreads_at_once_and_fails_the_run_when_the_rest_has_ended() {
     world.end(0, failed(AttemptErrorKind::Failed));
     assert_eq!(world.states(), ["failed", "upstream_failed", "upstream_failed", "running"]);
     assert_eq!(world.run.state(), RunState::Running);
-    world.end(3, Outcome::Success);
+    world.end(3, SUCCESS);
     assert_eq!(world.run.state(), RunState::Failed);
 }
 
@@ -182,10 +172,10 @@ fn a_report_of_an_attempt_that_is_no_longer_current_is_dropped() {
     world.end(0, Outcome::Lost);
     world.start(0);
     let before = world.changes.len();
-    let stale = Input::Report { instance: key(0), try_number: first, outcome: Outcome::Success };
+    let stale = Input::Report { instance: key(0), try_number: first, outcome: SUCCESS };
     assert!(world.input(stale).is_empty());
     assert_eq!((world.changes.len(), world.states()), (before, vec!["running"]));
-    world.end(0, Outcome::Success);
+    world.end(0, SUCCESS);
     assert!(world.end(0, failed(AttemptErrorKind::Failed)).is_empty(), "a second report of the same attempt");
     assert_eq!(world.states(), ["success"]);
 }
@@ -211,15 +201,15 @@ fn a_cancelled_run_whose_last_attempt_still_succeeds_is_failed_and_keeps_the_res
     let mut world = World::new(dag(&[&[]], 0));
     world.start(0);
     world.input(Input::Cancel);
-    world.end(0, Outcome::Success);
+    world.end(0, SUCCESS);
     assert_eq!((world.states(), world.run.state()), (vec!["success"], RunState::Failed));
 }
 
 #[test]
 fn an_illegal_change_is_refused_with_both_sides_named() {
-    let mut run = Run::new(dag(&[&[]], 0));
+    let mut run = Run::new(dag(&[&[]], 0), "r");
     run.apply(&Change::RunStarted, Timestamp::UNIX_EPOCH).unwrap();
-    let change = Change::Task { instance: key(0), change: TaskChange::Succeeded { try_number: 1 } };
+    let change = Change::Task { instance: key(0), change: TaskChange::Succeeded { try_number: 1, follow: None } };
     let error = run.apply(&change, Timestamp::UNIX_EPOCH).unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -230,16 +220,27 @@ fn an_illegal_change_is_refused_with_both_sides_named() {
 #[test]
 fn changes_are_read_back_as_they_were_written() {
     let error =
-        AttemptError { kind: AttemptErrorKind::TimedOut, message: "m".into(), hint: Some("h".into()) };
+        AttemptError { hint: Some("h".into()), ..AttemptError::new(AttemptErrorKind::TimedOut, "m") };
     let at = Timestamp::from_microsecond(1_700_000_000_123_456).unwrap();
     let task = |change| Change::Task { instance: key(3), change };
     let changes = [
         Change::RunStarted,
-        Change::CancelRequested,
+        Change::StopRequested { cause: StopCause::Cancelled },
+        Change::StopRequested { cause: StopCause::FailFast },
+        Change::StopRequested { cause: StopCause::TimedOut },
+        Change::RunQueued,
+        Change::RunMarked { state: RunState::Success },
         Change::RunEnded { state: RunState::Failed },
         task(TaskChange::Scheduled),
         task(TaskChange::Started { try_number: 2 }),
-        task(TaskChange::Succeeded { try_number: 2 }),
+        task(TaskChange::Succeeded { try_number: 2, follow: None }),
+        task(TaskChange::Succeeded { try_number: 2, follow: Some(Follow::Nothing) }),
+        task(TaskChange::Succeeded { try_number: 2, follow: Some(Follow::NothingAfter) }),
+        task(TaskChange::Succeeded { try_number: 2, follow: Some(Follow::Only(vec!["a".into()])) }),
+        task(TaskChange::Cleared),
+        task(TaskChange::Interrupting { afterwards: Afterwards::Clear }),
+        task(TaskChange::Interrupting { afterwards: Afterwards::Mark(TaskInstanceState::Success) }),
+        task(TaskChange::Marked { state: TaskInstanceState::Skipped }),
         task(TaskChange::Failed { try_number: 2, error: error.clone(), retry_at: Some(at) }),
         task(TaskChange::Failed { try_number: 2, error, retry_at: None }),
         task(TaskChange::Lost { try_number: 2, again: true }),

@@ -6,13 +6,17 @@ use super::keys::{DAG, DEFAULT_ARGS, Fields};
 use super::marked::{Content, Entry, Mark, Node};
 use super::report::{Fault, Report, quoted};
 use super::suggest::did_you_mean;
-use super::task::{self, Defaults, Draft};
+use super::groups::Gathering;
+use super::settings::{choice, limit, settings};
+use super::task::Draft;
 use super::{params, templates, values};
 use crate::catalog::Catalog;
-use crate::dag::Dag;
+use crate::dag::{Dag, MAX_ACTIVE_RUNS, MAX_ACTIVE_TASKS, Overlap, Task};
 use crate::ids::{DagId, NAME_LENGTH_MAX, is_valid_name};
+use crate::run::TriggerRule;
 use crate::schedule::{PRESETS, Schedule};
 use indexmap::IndexMap;
+use std::time::Duration;
 
 /// The DAG of a file; what is missing from it when there were errors is of no use to anyone.
 pub(super) fn dag(root: &Node, catalog: &dyn Catalog, report: &mut Report<'_>) -> Option<Dag> {
@@ -23,12 +27,12 @@ pub(super) fn dag(root: &Node, catalog: &dyn Catalog, report: &mut Report<'_>) -
     }
     let fields = DAG.fields(root, Mark::START, report)?;
     let dag_id = dag_id(&fields, report);
-    let defaults = defaults(&fields, report);
+    let defaults = defaults(&fields, &Task::new("", ""), report);
     let params =
         fields.given("params").map_or_else(|| Some(IndexMap::new()), |node| params::lower(node, report));
-    let drafts = tasks(&fields, &defaults, catalog, report);
-    let wiring = Wiring::new(&drafts);
-    let graph = edges::graph(&drafts, &wiring, report);
+    let Gathering { drafts, groups, .. } = tasks(&fields, defaults, catalog, report);
+    let wiring = Wiring::new(&drafts, &groups, report);
+    let graph = edges::graph(&drafts, &groups, &wiring, report);
     templates::check(&drafts, &wiring, graph.as_ref(), params.as_ref(), report);
     let (start_date, end_date) = dates(&fields, report);
     let schedule = fields.given("schedule").and_then(|node| schedule(node, report)).unwrap_or_default();
@@ -39,9 +43,15 @@ pub(super) fn dag(root: &Node, catalog: &dyn Catalog, report: &mut Report<'_>) -
         let fault = Fault::warning("nothing-to-catch-up", mark, "catchup has no effect without a start_date");
         report.add(fault.hint("write start_date: the first run is due there".to_owned()));
     }
+    let limits = limits(&fields, report);
+    if limits.fail_fast {
+        report_rules_against_fail_fast(&drafts, report);
+    }
+    let owners = owners(&drafts);
+    let tasks = drafts.into_iter().map(|draft| draft.task).collect();
+    // Without a name there is an error, and then nobody sees the DAG; what is wrong below must be found all the same.
+    let dag_id = dag_id.unwrap_or_else(|| DagId::from(""));
     Some(Dag {
-        // Without a name there is an error, and then nobody sees the DAG; what is wrong below must be found all the same.
-        dag_id: dag_id.unwrap_or_else(|| DagId::from("")),
         description: fields.given("description").and_then(|node| values::text(node, "description", report)),
         doc_md: fields.given("doc_md").and_then(|node| values::text(node, "doc_md", report)),
         schedule,
@@ -49,12 +59,58 @@ pub(super) fn dag(root: &Node, catalog: &dyn Catalog, report: &mut Report<'_>) -
         end_date,
         catchup,
         is_paused_upon_creation: flag(&fields, "is_paused_upon_creation", report),
+        max_active_runs: limits.max_active_runs,
+        max_active_tasks: limits.max_active_tasks,
+        overlap: limits.overlap,
+        dagrun_timeout: limits.dagrun_timeout,
+        fail_fast: limits.fail_fast,
+        max_consecutive_failed_dag_runs: limits.max_consecutive_failed_dag_runs,
         tags: tags(&fields, report),
-        owners: owners(&drafts),
+        owners,
         params: params.unwrap_or_default(),
-        tasks: drafts.into_iter().map(|draft| draft.task).collect(),
-        graph: graph.unwrap_or_default(),
+        groups: groups.into_iter().map(|draft| draft.group).collect(),
+        ..Dag::new(dag_id, tasks, graph?)
     })
+}
+
+/// The keys that bound a DAG's runs.
+struct Limits {
+    max_active_runs: u32,
+    max_active_tasks: u32,
+    overlap: Overlap,
+    dagrun_timeout: Option<Duration>,
+    fail_fast: bool,
+    max_consecutive_failed_dag_runs: u32,
+}
+
+fn limits(fields: &Fields<'_>, report: &mut Report<'_>) -> Limits {
+    let mut positive = |key| fields.given(key).and_then(|node| values::positive(node, key, report));
+    let max_active_runs = positive("max_active_runs").unwrap_or(MAX_ACTIVE_RUNS);
+    let max_active_tasks = positive("max_active_tasks").unwrap_or(MAX_ACTIVE_TASKS);
+    let key = "max_consecutive_failed_dag_runs";
+    let max_failed = fields.given(key).and_then(|node| values::count(node, key, report));
+    let timeout = fields.given("dagrun_timeout");
+    Limits {
+        max_active_runs,
+        max_active_tasks,
+        overlap: choice(fields, "overlap", Overlap::ALL, Overlap::as_str, report).unwrap_or_default(),
+        dagrun_timeout: timeout.and_then(|node| limit(node, "dagrun_timeout", report)),
+        fail_fast: flag(fields, "fail_fast", report),
+        max_consecutive_failed_dag_runs: max_failed.unwrap_or(0),
+    }
+}
+
+/// A rule that waits for failures makes no sense where the first failure ends the run (Airflow refuses it too).
+fn report_rules_against_fail_fast(drafts: &[Draft<'_>], report: &mut Report<'_>) {
+    for draft in drafts.iter().filter(|draft| !draft.task.is_teardown) {
+        if draft.task.trigger_rule != TriggerRule::AllSuccess {
+            let message = format!(
+                "in a DAG with fail_fast every trigger rule must be all_success, not {}",
+                draft.task.trigger_rule
+            );
+            report.add(Fault::error("fail-fast-rule", draft.mark, message));
+        }
+    }
 }
 
 fn dag_id(fields: &Fields<'_>, report: &mut Report<'_>) -> Option<DagId> {
@@ -83,41 +139,57 @@ pub(super) fn check_name(name: &str, what: &str, mark: Mark, report: &mut Report
     false
 }
 
-fn defaults(fields: &Fields<'_>, report: &mut Report<'_>) -> Defaults {
+/// The settings of default_args over those around them.
+pub(super) fn defaults(fields: &Fields<'_>, outer: &Task, report: &mut Report<'_>) -> Task {
     let entry = fields.get("default_args").filter(|entry| !entry.value.is_null());
     match entry.and_then(|entry| DEFAULT_ARGS.fields(&entry.value, entry.mark, report)) {
-        Some(fields) => task::settings(&fields, &Defaults::default(), report),
-        None => Defaults::default(),
+        Some(fields) => settings(&fields, outer, report),
+        None => outer.clone(),
     }
 }
 
-fn tasks<'n>(
+/// All tasks and groups, in the order of the file: those of the DAG itself first.
+fn tasks<'n, 'c>(
     fields: &Fields<'n>,
-    defaults: &Defaults,
-    catalog: &dyn Catalog,
+    defaults: Task,
+    catalog: &'c dyn Catalog,
     report: &mut Report<'_>,
-) -> Vec<Draft<'n>> {
-    let Some(entry) = fields.get("tasks") else {
-        let fault = Fault::error("missing-key", fields.mark, "the DAG has no tasks");
-        report.add(fault.hint("write \"tasks:\" with at least one task under it".to_owned()));
-        return Vec::new();
-    };
+) -> Gathering<'n, 'c> {
+    let mut gathering = Gathering { drafts: Vec::new(), groups: Vec::new(), defaults, catalog };
+    let groups = fields.get("task_groups").filter(|entry| !entry.value.is_null());
+    match fields.get("tasks") {
+        Some(entry) => plain_tasks(entry, groups.is_some(), &mut gathering, report),
+        None if groups.is_none() => {
+            let fault = Fault::error("missing-key", fields.mark, "the DAG has no tasks");
+            report.add(fault.hint("write \"tasks:\" with at least one task under it".to_owned()));
+        }
+        None => {}
+    }
+    if let Some(entry) = groups {
+        gathering.groups(entry, None, report);
+    }
+    gathering
+}
+
+fn plain_tasks<'n>(
+    entry: &'n Entry,
+    has_groups: bool,
+    gathering: &mut Gathering<'n, '_>,
+    report: &mut Report<'_>,
+) {
     match &entry.value.content {
         Content::Map(entries) if !entries.is_empty() => {
-            entries.iter().map(|entry| task::lower(entry, defaults, catalog, report)).collect()
+            gathering.tasks(entries, None, report);
         }
+        Content::Map(_) | Content::Null if has_groups => {}
         Content::Map(_) | Content::Null => {
             report.add(Fault::error("no-tasks", entry.mark, "a DAG must have at least one task"));
-            Vec::new()
         }
-        _ => {
-            report_wrong_tasks(entry, report);
-            Vec::new()
-        }
+        _ => report_wrong_tasks(entry, report),
     }
 }
 
-fn report_wrong_tasks(entry: &Entry, report: &mut Report<'_>) {
+pub(super) fn report_wrong_tasks(entry: &Entry, report: &mut Report<'_>) {
     let message = format!("tasks must be a mapping from names to tasks, not {}", entry.value.describe());
     let hint = matches!(entry.value.content, Content::List(_))
         .then(|| "write each task as \"name:\" with its keys indented under it, without \"-\"".to_owned());

@@ -4,31 +4,14 @@ use super::keys::{Fields, TASK};
 use super::marked::{Content, Entry, Mark, Node};
 use super::report::{Fault, Report, quoted};
 use super::suggest::did_you_mean;
+use super::settings::settings;
 use super::{arguments, lower, values};
 use crate::catalog::Catalog;
 use crate::dag::Task;
 use crate::ids::TaskId;
+use crate::run::TriggerRule;
 use crate::template::contains_template;
 use serde_json::{Map, Value};
-use std::time::Duration;
-
-/// Airflow's default: five minutes between an attempt and the next.
-const RETRY_DELAY: Duration = Duration::from_secs(300);
-
-/// What a task has when it does not say otherwise.
-#[derive(Clone, Debug)]
-pub(super) struct Defaults {
-    retries: u32,
-    retry_delay: Duration,
-    execution_timeout: Option<Duration>,
-    owner: String,
-}
-
-impl Default for Defaults {
-    fn default() -> Self {
-        Self { retries: 0, retry_delay: RETRY_DELAY, execution_timeout: None, owner: "esteira".into() }
-    }
-}
 
 /// A task before its place in the graph is known.
 pub(super) struct Draft<'n> {
@@ -43,7 +26,8 @@ pub(super) struct Draft<'n> {
 
 pub(super) fn lower<'n>(
     entry: &'n Entry,
-    defaults: &Defaults,
+    prefix: &str,
+    defaults: &Task,
     catalog: &dyn Catalog,
     report: &mut Report<'_>,
 ) -> Draft<'n> {
@@ -52,51 +36,41 @@ pub(super) fn lower<'n>(
     let fields = TASK.fields(&entry.value, entry.mark, report).unwrap_or_else(|| Fields::none(entry.mark));
     let with = fields.given("with");
     let operator = operator(entry, &fields, with, catalog, report);
-    let settings = settings(&fields, defaults, report);
     let depends_on = fields.given("depends_on").map(|node| values::text_or_list(node, "depends_on", report));
-    let task = Task {
-        task_id: TaskId::from(entry.key.as_str()),
+    let mut task = Task {
+        task_id: TaskId::from(format!("{prefix}{}", entry.key)),
         operator: operator.unwrap_or_default(),
         arguments: with.map_or_else(|| Value::Object(Map::new()), Node::to_value),
         has_templates: with.is_some_and(has_templates),
-        retries: settings.retries,
-        retry_delay: settings.retry_delay,
-        execution_timeout: settings.execution_timeout,
-        owner: settings.owner,
         doc_md: fields.given("doc_md").and_then(|node| values::text(node, "doc_md", report)),
+        ..settings(&fields, defaults, report)
     };
+    setup_and_teardown(&fields, &mut task, report);
     Draft { task, mark: entry.mark, depends_on: depends_on.unwrap_or_default(), with }
 }
 
-/// The settings that a task, or default_args, gives over `defaults`.
-pub(super) fn settings(fields: &Fields<'_>, defaults: &Defaults, report: &mut Report<'_>) -> Defaults {
-    let mut settings = defaults.clone();
-    if let Some(retries) = fields.given("retries").and_then(|node| values::count(node, "retries", report)) {
-        settings.retries = retries;
+/// A teardown has a trigger rule of its own, and no other.
+fn setup_and_teardown(fields: &Fields<'_>, task: &mut Task, report: &mut Report<'_>) {
+    let mut flag = |key| fields.given(key).and_then(|node| values::boolean(node, key, report)).unwrap_or(false);
+    task.is_setup = flag("is_setup");
+    task.is_teardown = flag("is_teardown");
+    task.on_failure_fail_dagrun = flag("on_failure_fail_dagrun");
+    if task.is_setup && task.is_teardown {
+        let message = "a task is a setup or a teardown, not both";
+        report.add(Fault::error("setup-and-teardown", fields.mark, message));
     }
-    let delay =
-        fields.given("retry_delay").and_then(|node| values::length_of_time(node, "retry_delay", report));
-    settings.retry_delay = delay.unwrap_or(settings.retry_delay);
-    if let Some(entry) = fields.get("execution_timeout") {
-        // A task may write null to have none, whatever the defaults say.
-        settings.execution_timeout = timeout(&entry.value, report);
+    if let Some(entry) = fields.get("on_failure_fail_dagrun").filter(|_| !task.is_teardown) {
+        let message = "on_failure_fail_dagrun is for teardowns; the failure of any other task counts anyway";
+        report.add(Fault::error("no-teardown", entry.mark, message));
     }
-    if let Some(owner) = fields.given("owner").and_then(|node| values::text(node, "owner", report)) {
-        settings.owner = owner;
+    if !task.is_teardown {
+        return;
     }
-    settings
-}
-
-fn timeout(node: &Node, report: &mut Report<'_>) -> Option<Duration> {
-    if node.is_null() {
-        return None;
+    task.trigger_rule = TriggerRule::AllDoneSetupSuccess;
+    if let Some(node) = fields.given("trigger_rule").filter(|node| node.as_text() != Some(task.trigger_rule.as_str())) {
+        let message = "a teardown's trigger rule is all_done_setup_success";
+        report.add(Fault::error("teardown-rule", node.mark, message).hint("leave it out".to_owned()));
     }
-    let timeout = values::length_of_time(node, "execution_timeout", report)?;
-    if timeout.is_zero() {
-        let fault = Fault::error("bad-duration", node.mark, "execution_timeout must be longer than nothing");
-        report.add(fault.hint("leave it out for no limit".to_owned()));
-    }
-    Some(timeout)
 }
 
 /// The operator's name, if there is such an operator; its arguments are checked then.

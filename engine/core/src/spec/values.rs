@@ -64,6 +64,28 @@ pub(super) fn count(node: &Node, key: &str, report: &mut Report<'_>) -> Option<u
     None
 }
 
+/// A whole number from 1 up.
+pub(super) fn positive(node: &Node, key: &str, report: &mut Report<'_>) -> Option<u32> {
+    if let Content::Number(number) = &node.content
+        && let Some(count) = number.as_u64().and_then(|count| u32::try_from(count).ok()).filter(|count| *count > 0)
+    {
+        return Some(count);
+    }
+    wrong_type(node, key, "a whole number from 1 up", report);
+    None
+}
+
+/// Any whole number that fits 32 bits, which is what weights are added up in.
+pub(super) fn whole(node: &Node, key: &str, report: &mut Report<'_>) -> Option<i64> {
+    if let Content::Number(number) = &node.content
+        && let Some(whole) = number.as_i64().and_then(|whole| i32::try_from(whole).ok())
+    {
+        return Some(i64::from(whole));
+    }
+    wrong_type(node, key, "a whole number", report);
+    None
+}
+
 pub(super) fn length_of_time(node: &Node, key: &str, report: &mut Report<'_>) -> Option<Duration> {
     if !matches!(node.content, Content::Text(_) | Content::Number(_)) {
         wrong_type(node, key, "a duration such as 30s, 5m or 1h30m", report);

@@ -1,0 +1,147 @@
+//! Clearing and marking: task instances run again, or get the state that a person gives them.
+//!
+//! An attempt that is under way is told to end first; what was asked for happens once it has.
+
+use super::decide::{Effect, Step};
+use super::{Afterwards, Change, IllegalChange, InstanceKey, Run, TaskChange};
+use crate::dag::{TaskIndex, reachable};
+use crate::states::{RunState, TaskInstanceState};
+use std::collections::BTreeSet;
+
+/// Which instances of a run are to be cleared or marked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// The tasks to begin with; all tasks if empty.
+    pub tasks: Vec<TaskIndex>,
+    /// Also all tasks before them.
+    pub upstream: bool,
+    /// Also all tasks after them.
+    pub downstream: bool,
+    /// Of these, only the ones that failed or did not run because of a failure.
+    pub only_failed: bool,
+}
+
+impl Run {
+    /// The instances that a selection names, in the order of the file. Clearing a task clears the setups that it
+    /// stands under, and their teardowns, too: what was tidied up must be set up again (Airflow's rule).
+    pub fn select(&self, selection: &Selection) -> Vec<InstanceKey> {
+        let graph = &self.dag.graph;
+        let mut tasks: BTreeSet<TaskIndex> = if selection.tasks.is_empty() {
+            self.dag.indices().collect()
+        } else {
+            selection.tasks.iter().copied().collect()
+        };
+        let starts: Vec<TaskIndex> = tasks.iter().copied().collect();
+        if selection.upstream {
+            tasks.extend(reachable(starts.iter().copied(), |task| graph.upstream(task)));
+        }
+        if selection.downstream {
+            tasks.extend(reachable(starts.iter().copied(), |task| graph.downstream(task)));
+        }
+        if selection.only_failed {
+            tasks.retain(|task| self.has_failed(*task));
+        }
+        self.add_scopes(&mut tasks);
+        tasks.into_iter().map(InstanceKey::unmapped).collect()
+    }
+
+    fn has_failed(&self, task: TaskIndex) -> bool {
+        self.instance(InstanceKey::unmapped(task)).state.is_some_and(TaskInstanceState::is_failure)
+    }
+
+    fn add_scopes(&self, tasks: &mut BTreeSet<TaskIndex>) {
+        for task in tasks.clone() {
+            for setup in self.dag.scopes.setups_of(task) {
+                tasks.insert(*setup);
+                let downstream = self.dag.graph.downstream(*setup);
+                tasks.extend(downstream.iter().copied().filter(|task| self.dag.task(*task).is_teardown));
+            }
+        }
+    }
+}
+
+impl Step<'_> {
+    /// The instances are as if they had never run. A run that was over goes on.
+    pub(super) fn clear(&mut self, instances: &[InstanceKey]) -> Result<(), IllegalChange> {
+        if instances.is_empty() {
+            return Ok(());
+        }
+        self.queue_again()?;
+        for instance in instances {
+            match self.run.instance(*instance).state {
+                None => {}
+                Some(TaskInstanceState::Running) => self.interrupt(*instance, Afterwards::Clear)?,
+                Some(TaskInstanceState::Restarting) => {}
+                Some(_) => {
+                    self.effect(Effect::Dequeue { instance: *instance });
+                    self.task(*instance, TaskChange::Cleared)?;
+                }
+            }
+        }
+        self.consider_all()
+    }
+
+    /// The instances get this state. With success, those after them that failed or did not run for it are cleared, so
+    /// that the run goes on from there (Airflow's rule).
+    pub(super) fn mark(
+        &mut self,
+        instances: &[InstanceKey],
+        state: TaskInstanceState,
+    ) -> Result<(), IllegalChange> {
+        let changed: Vec<InstanceKey> = instances
+            .iter()
+            .copied()
+            .filter(|instance| self.run.instance(*instance).state != Some(state))
+            .collect();
+        if changed.is_empty() || !state.is_terminal() {
+            return Ok(());
+        }
+        self.queue_again()?;
+        for instance in &changed {
+            match self.run.instance(*instance).state {
+                Some(TaskInstanceState::Running | TaskInstanceState::Restarting) => {
+                    self.interrupt(*instance, Afterwards::Mark(state))?;
+                }
+                _ => {
+                    self.effect(Effect::Dequeue { instance: *instance });
+                    self.task(*instance, TaskChange::Marked { state })?;
+                }
+            }
+        }
+        if state == TaskInstanceState::Success {
+            self.clear_failed_after(&changed)?;
+        }
+        self.consider_all()
+    }
+
+    fn clear_failed_after(&mut self, instances: &[InstanceKey]) -> Result<(), IllegalChange> {
+        let graph = &self.run.dag.graph;
+        let after = reachable(instances.iter().map(|key| key.task), |task| graph.downstream(task));
+        let failed: Vec<TaskIndex> = after.into_iter().filter(|task| self.run.has_failed(*task)).collect();
+        for task in failed {
+            let instance = InstanceKey::unmapped(task);
+            if !instances.contains(&instance) {
+                self.task(instance, TaskChange::Cleared)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A run that is over gets another end, without a change to its instances.
+    pub(super) fn mark_run(&mut self, state: RunState) -> Result<(), IllegalChange> {
+        if self.run.state.is_terminal() && state.is_terminal() && self.run.state != state {
+            self.change(Change::RunMarked { state })?;
+        }
+        Ok(())
+    }
+
+    fn queue_again(&mut self) -> Result<(), IllegalChange> {
+        if self.run.state.is_terminal() { self.change(Change::RunQueued) } else { Ok(()) }
+    }
+
+    fn interrupt(&mut self, instance: InstanceKey, afterwards: Afterwards) -> Result<(), IllegalChange> {
+        let try_number = self.run.instance(instance).try_number;
+        self.effect(Effect::KillAttempt { instance, try_number });
+        self.task(instance, TaskChange::Interrupting { afterwards })
+    }
+}
