@@ -125,6 +125,8 @@ impl Mark {
             State::Running => ("▶", Ink::Active),
             State::Success => ("✓", Ink::Good),
             State::Failed => ("✕", Ink::Bad),
+            State::UpForReschedule | State::Deferred => ("◌", Ink::Waiting),
+            State::Restarting => ("⟲", Ink::Warning),
             State::UpForRetry => ("↻", Ink::Warning),
             State::UpstreamFailed => ("⇡", Ink::Warning),
             State::Skipped | State::Removed => ("⤼", Ink::Quiet),

@@ -146,6 +146,7 @@ pub fn judge(status: ExitStatus, skip_codes: &[i32]) -> Result<(), TaskError> {
             Err(TaskError::skipped(format!("the process asked to be skipped with exit code {code}")))
         }
         (Some(code), _) => Err(TaskError::failed(format!("the process ended with exit code {code}"))
+            .exit_code(code)
             .hint("what it wrote before it ended is in the attempt's log")),
         (None, Some(signal)) => {
             let name = nix::sys::signal::Signal::try_from(signal).map_or("unknown", |signal| signal.as_str());

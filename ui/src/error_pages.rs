@@ -83,8 +83,12 @@ impl From<CommandError> for PageError {
 /// The status that fits a refusal; pages and API use the same.
 pub(crate) fn command_status(error: &CommandError) -> StatusCode {
     match error {
-        CommandError::UnknownDag(_) | CommandError::UnknownRun { .. } => StatusCode::NOT_FOUND,
+        CommandError::UnknownDag(_) | CommandError::UnknownRun { .. } | CommandError::UnknownTask { .. } => {
+            StatusCode::NOT_FOUND
+        }
         CommandError::RunExists { .. }
+        | CommandError::RunIsUnderWay(_)
+        | CommandError::RunIsBeingStopped(_)
         | CommandError::RunIsOver { .. }
         | CommandError::RunCannotGoOn(_)
         | CommandError::Stale(_) => StatusCode::CONFLICT,

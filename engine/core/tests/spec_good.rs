@@ -52,8 +52,8 @@ fn the_house_plans_example_is_a_dag() {
     assert_eq!(dag.owners, ["admin"]);
     assert_eq!(dag.params["source"].kind, ParamKind::String);
     let [load, consume, alert] = &dag.tasks[..] else { panic!() };
-    assert_eq!((load.retries, load.retry_delay), (1, Duration::from_secs(60)));
-    assert_eq!((alert.retries, alert.execution_timeout), (3, Some(Duration::from_secs(5400))));
+    assert_eq!((load.retry.retries, load.retry.retry_delay), (1, Duration::from_secs(60)));
+    assert_eq!((alert.retry.retries, alert.execution_timeout), (3, Some(Duration::from_secs(5400))));
     assert!(consume.has_templates);
     assert_eq!(consume.arguments, json!({"topic": "sensor_raw", "until": "{{ ti.xcom_pull('load') }}"}));
     assert_eq!(dag.graph.upstream(TaskIndex(2)), [TaskIndex(1)]);
@@ -75,7 +75,10 @@ fn what_is_left_out_has_airflows_defaults() {
     assert!(!dag.catchup && !dag.is_paused_upon_creation);
     assert_eq!((dag.start_date, dag.end_date, &dag.description), (None, None, &None));
     let task = &dag.tasks[0];
-    assert_eq!((task.retries, task.retry_delay, task.execution_timeout), (0, Duration::from_secs(300), None));
+    assert_eq!(
+        (task.retry.retries, task.retry.retry_delay, task.execution_timeout),
+        (0, Duration::from_secs(300), None)
+    );
     assert_eq!((task.owner.as_str(), &task.arguments, task.has_templates), ("esteira", &json!({}), false));
     let nulls = with_tasks(
         "schedule: null\ndescription:\nstart_date: ~\ncatchup: null\ntags:\nparams:\ndefault_args:",
@@ -149,10 +152,10 @@ fn tasks_override_the_defaults() {
     assert_eq!(dag.owners, ["ana", "rui"]);
     let [a, b] = &dag.tasks[..] else { panic!() };
     assert_eq!(
-        (a.retries, a.retry_delay.as_secs(), a.execution_timeout),
+        (a.retry.retries, a.retry.retry_delay.as_secs(), a.execution_timeout),
         (2, 90, Some(Duration::from_secs(3600)))
     );
-    assert_eq!((b.retries, b.retry_delay.as_secs(), b.execution_timeout), (0, 90, None));
+    assert_eq!((b.retry.retries, b.retry.retry_delay.as_secs(), b.execution_timeout), (0, 90, None));
 }
 
 #[test]
@@ -163,10 +166,10 @@ fn anchors_aliases_and_merge_keys_are_followed() {
          both: {<<: [{retries: 7}, *base]}",
     );
     let of = |name: &str| dag.task(dag.index_of(name).unwrap());
-    assert_eq!((of("same").retries, &of("same").arguments), (3, &of("base").arguments));
-    assert_eq!((of("merged").retries, of("merged").operator.as_str()), (5, "bash"));
+    assert_eq!((of("same").retry.retries, &of("same").arguments), (3, &of("base").arguments));
+    assert_eq!((of("merged").retry.retries, of("merged").operator.as_str()), (5, "bash"));
     assert_eq!(of("merged").arguments, json!({"command": "false", "env": {"A": "1"}}));
-    assert_eq!((of("both").retries, of("both").operator.as_str()), (7, "bash"));
+    assert_eq!((of("both").retry.retries, of("both").operator.as_str()), (7, "bash"));
 }
 
 #[test]

@@ -19,6 +19,8 @@ pub struct TaskContext {
     pub try_number: u32,
     /// The run's logical date (RFC 3339, UTC), where it has one.
     pub logical_date: Option<String>,
+    /// Whether no later run of its schedule is due yet; a run that no schedule started is always the latest.
+    pub is_latest: bool,
     /// The run's params: the DAG's defaults with the trigger's conf over them.
     pub params: Value,
     /// The whole template context as JSON (`ds`, `ts`, `dag_run`, `params`, `ti`…), for child processes.

@@ -12,6 +12,12 @@ pub struct TaskError {
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
+    /// The exit code of the process that failed, for `retry_on`.
+    #[serde(default)]
+    pub exit_code: Option<i32>,
+    /// The class of the error, for `retry_on`: `ValueError`, `http_503`.
+    #[serde(default)]
+    pub class: Option<String>,
 }
 
 /// What follows from a [`TaskError`].
@@ -53,7 +59,21 @@ impl TaskError {
 
     /// An error of this kind.
     pub fn new(kind: TaskErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hint: None }
+        Self { kind, message: message.into(), hint: None, exit_code: None, class: None }
+    }
+
+    /// The exit code of the process that failed.
+    #[must_use]
+    pub fn exit_code(mut self, code: i32) -> Self {
+        self.exit_code = Some(code);
+        self
+    }
+
+    /// The class of the error, by which a task may be tried again or not.
+    #[must_use]
+    pub fn class(mut self, class: impl Into<String>) -> Self {
+        self.class = Some(class.into());
+        self
     }
 
     /// What to do about it, in one sentence.

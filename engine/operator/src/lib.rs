@@ -16,6 +16,7 @@ pub use connection::{Connection, ConnectionError, ConnectionSource, DEFAULT_IDS,
 pub use context::{Level, Progress, TaskContext, TaskReporter};
 pub use error::{TaskError, TaskErrorKind};
 pub use esteira_core::catalog::{Argument, ArgumentKind, Catalog, Signature};
+pub use esteira_core::run::Follow;
 pub use masking::Masker;
 pub use registry::Registry;
 
@@ -64,6 +65,8 @@ pub struct TaskOutput {
     /// To be run once the result is durable: an acknowledgement to the outside world (committed offsets). Should
     /// the engine die in between, it is never run, so it must be something that may be lost and done again.
     pub after_commit: Option<AfterCommit>,
+    /// Which of the tasks directly after this one go on, for an operator that branches; names of tasks or groups.
+    pub follow: Option<Follow>,
 }
 
 impl TaskOutput {
@@ -78,13 +81,26 @@ impl TaskOutput {
     /// A result under `return_value`; `null` leaves nothing.
     pub fn returning(value: Value) -> Self {
         let xcom = if value.is_null() { Vec::new() } else { vec![(Self::RETURN_VALUE.to_owned(), value)] };
-        Self { xcom, after_commit: None }
+        Self { xcom, ..Self::default() }
+    }
+
+    /// The result proper, or null, for an operator that goes on from another's.
+    pub fn into_return_value(self) -> Value {
+        let found = self.xcom.into_iter().find(|(key, _)| key == Self::RETURN_VALUE);
+        found.map_or(Value::Null, |(_, value)| value)
     }
 
     /// One more value, by key.
     #[must_use]
     pub fn with(mut self, key: impl Into<String>, value: Value) -> Self {
         self.xcom.push((key.into(), value));
+        self
+    }
+
+    /// Which of the tasks directly after this one go on.
+    #[must_use]
+    pub fn following(mut self, follow: Follow) -> Self {
+        self.follow = Some(follow);
         self
     }
 

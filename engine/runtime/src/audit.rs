@@ -87,8 +87,8 @@ pub async fn verify(reader: &Reader, catalog: &(dyn Catalog + Sync)) -> Result<V
 
 /// Replays the events of a run from its creation. The error is the number of the first event that does not fit, and
 /// why.
-pub(crate) fn replay(dag: Arc<Dag>, events: &[EventRow]) -> Result<Run, (i64, String)> {
-    let mut run = Run::new(dag);
+pub(crate) fn replay(dag: Arc<Dag>, run_id: &str, events: &[EventRow]) -> Result<Run, (i64, String)> {
+    let mut run = Run::new(dag, run_id);
     for event in events.iter().filter(|event| event.name != "run.created") {
         let instance =
             event.task_index.map(|task| InstanceKey { task: TaskIndex(task), map_index: event.map_index });
@@ -144,7 +144,7 @@ fn check_run(snapshot: &RunSnapshot, dag: Option<Arc<Dag>>) -> Option<Problem> {
     if created.body != engine_body(run) || created.at != run.queued_at {
         return Some(Problem::new(name, format!("its row is not what event {} created", created.seq)));
     }
-    let replayed = match replay(dag, &snapshot.events) {
+    let replayed = match replay(dag, run.run_id.as_str(), &snapshot.events) {
         Ok(replayed) => replayed,
         Err((seq, message)) => return Some(Problem::new(format!("event {seq}"), message)),
     };
@@ -179,6 +179,8 @@ fn told_attempts(events: &[EventRow]) -> Vec<AttemptFacts> {
             "task.lost" => "lost",
             "task.interrupted" => "interrupted",
             "task.skipped" => "skipped",
+            "task.cleared" => "cleared",
+            "task.marked" => "marked",
             _ => continue,
         };
         // An instance that was skipped before it began has no attempt.

@@ -1,7 +1,7 @@
 //! What can be asked of the engine, and how it refuses.
 
-use esteira_core::ids::{DagId, RunId};
-use esteira_core::states::{RunType, TriggeredBy};
+use esteira_core::ids::{DagId, RunId, TaskId};
+use esteira_core::states::{RunState, RunType, TaskInstanceState, TriggeredBy};
 use esteira_store::RunRow;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -71,6 +71,40 @@ impl TriggerRequest {
     }
 }
 
+/// Task instances of a run that are to run again, or to get a state.
+#[derive(Clone, Debug)]
+pub struct RerunRequest {
+    /// The DAG.
+    pub dag_id: DagId,
+    /// The run.
+    pub run_id: RunId,
+    /// The tasks to begin with, by name; all tasks if empty.
+    pub task_ids: Vec<TaskId>,
+    /// Also all tasks before them.
+    pub upstream: bool,
+    /// Also all tasks after them.
+    pub downstream: bool,
+    /// Of these, only the ones that failed or did not run because of a failure.
+    pub only_failed: bool,
+    /// The state that they get; none clears them.
+    pub mark: Option<TaskInstanceState>,
+    /// Only says what would be affected.
+    pub dry_run: bool,
+    /// Who asks.
+    pub actor: Actor,
+}
+
+/// A task instance that a clear or a mark affects, as it was before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AffectedInstance {
+    /// The task.
+    pub task_id: TaskId,
+    /// The place among mapped instances, or -1.
+    pub map_index: i32,
+    /// Its state before.
+    pub state: Option<TaskInstanceState>,
+}
+
 /// Why the engine refuses what was asked; each text is for the person who asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CommandError {
@@ -85,6 +119,20 @@ pub enum CommandError {
         /// The run.
         run_id: String,
     },
+    /// 404 in the API.
+    #[error("run \"{run_id}\" has no task \"{task_id}\"")]
+    UnknownTask {
+        /// The run.
+        run_id: String,
+        /// The task.
+        task_id: String,
+    },
+    /// 409 in the API.
+    #[error("run \"{0}\" is still under way: cancel it first, or mark its tasks")]
+    RunIsUnderWay(String),
+    /// 409 in the API.
+    #[error("run \"{0}\" is being stopped: wait until it has ended, then clear its tasks")]
+    RunIsBeingStopped(String),
     /// 409 in the API.
     #[error("DAG \"{dag_id}\" already has a run \"{run_id}\"")]
     RunExists {
@@ -129,5 +177,7 @@ pub(crate) enum Command {
     Trigger(TriggerRequest, Reply<RunRow>),
     Cancel { dag_id: DagId, run_id: RunId, actor: Actor, reply: Reply<()> },
     Ping(Reply<()>),
+    Rerun { request: RerunRequest, reply: Reply<Vec<AffectedInstance>> },
+    MarkRun { dag_id: DagId, run_id: RunId, state: RunState, actor: Actor, reply: Reply<()> },
     SetPaused { dag_id: DagId, is_paused: bool, actor: Actor, reply: Reply<()> },
 }

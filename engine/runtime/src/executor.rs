@@ -6,7 +6,8 @@
 use crate::logs::{LogKey, LogWriter, Logs};
 use crate::notice::{Notice, ProgressNotice};
 use esteira_core::dag::{Dag, Task};
-use esteira_core::run::{AttemptError, AttemptErrorKind, InstanceKey, Outcome};
+use esteira_core::run::{AttemptError, AttemptErrorKind, Follow, InstanceKey, Outcome};
+use esteira_core::states::RunType;
 use esteira_core::template::{self, XcomSource};
 use esteira_operator::{
     AfterCommit, Level, Masker, Progress, Registry, TaskContext, TaskError, TaskErrorKind, TaskOutput,
@@ -174,7 +175,7 @@ impl Attempt {
         let mut report = Report {
             place: (self.facts.run_key, self.instance),
             try_number: self.try_number,
-            outcome: Outcome::Success,
+            outcome: Outcome::Success { follow: None },
             xcoms: Vec::new(),
             arguments: None,
             after_commit: None,
@@ -184,7 +185,10 @@ impl Attempt {
             AssertUnwindSafe(self.execute(Arc::clone(&log), &mut report.arguments)).catch_unwind().await;
         let result = result.unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
         match result.and_then(|output| self.encode(output, &mut report.xcoms)) {
-            Ok(after_commit) => report.after_commit = after_commit.map(|future| (future, key)),
+            Ok((follow, after_commit)) => {
+                report.outcome = Outcome::Success { follow };
+                report.after_commit = after_commit.map(|future| (future, key));
+            }
             Err(error) => {
                 report.xcoms.clear();
                 report.outcome = self.failure(&log, error);
@@ -265,6 +269,7 @@ impl Attempt {
             map_index: instance.map_index,
             try_number: self.try_number,
             logical_date: self.facts.logical_date.map(|at| at.to_string()),
+            is_latest: self.is_latest(),
             params: self.facts.params.clone(),
             variables: Arc::new(variables),
             attempt_mark: format!(
@@ -275,6 +280,15 @@ impl Attempt {
             cancel: self.cancel.clone(),
             reporter: log,
         }
+    }
+
+    /// Whether no later tick of the schedule has come since the one that the run is for (Airflow's `latest_only`).
+    fn is_latest(&self) -> bool {
+        let is_by_schedule = self.facts.run_type == RunType::Scheduled.as_str()
+            || self.facts.run_type == RunType::Backfill.as_str();
+        let tick = self.facts.data_interval.map(|(_, end)| end).filter(|_| is_by_schedule);
+        let next = tick.and_then(|tick| self.dag.schedule.next_after(tick, self.dag.start_date));
+        next.is_none_or(|next| next > Timestamp::now())
     }
 
     /// Lets the execution go on until it ends or the run is cancelled; after a cancel it has the grace to end.
@@ -319,7 +333,11 @@ impl Attempt {
         &self,
         output: TaskOutput,
         xcoms: &mut Vec<EncodedXcom>,
-    ) -> Result<Option<AfterCommit>, TaskError> {
+    ) -> Result<(Option<Follow>, Option<AfterCommit>), TaskError> {
+        let follow = output.follow.map(|said| self.dag.follow(said)).transpose().map_err(|name| {
+            TaskError::fatal(format!("the branch \"{name}\" is no task and no group of this DAG"))
+                .hint("a branch is named in full, with the groups that it is in: group.task")
+        })?;
         for (key, value) in &output.xcom {
             let encoded = EncodedXcom::encode(key, value, self.tools.xcom_size_max).map_err(|error| {
                 TaskError::fatal(error.to_string())
@@ -327,7 +345,7 @@ impl Attempt {
             })?;
             xcoms.push(encoded);
         }
-        Ok(output.after_commit)
+        Ok((follow, output.after_commit))
     }
 
     fn failure(&self, log: &Reporter, error: TaskError) -> Outcome {
@@ -347,7 +365,8 @@ impl Attempt {
         if let Some(hint) = &hint {
             log.line(Level::Error, "engine", &format!("hint: {hint}"));
         }
-        Outcome::Failed(AttemptError { kind, message, hint })
+        let (exit_code, class) = (error.exit_code, error.class);
+        Outcome::Failed(AttemptError { kind, message, hint, exit_code, class })
     }
 }
 

@@ -1,10 +1,11 @@
 //! The door to the engine: commands in, answers and notices out. Everyone uses it: pages, API and command line.
 
-use crate::command::{Actor, Command, CommandError, Reply, TriggerRequest};
+use crate::command::{Actor, AffectedInstance, Command, CommandError, Reply, RerunRequest, TriggerRequest};
 use crate::dag_folder::LoadedDag;
 use crate::logs::Logs;
 use crate::notice::Notice;
 use esteira_core::ids::{DagId, RunId};
+use esteira_core::states::RunState;
 use esteira_store::{Reader, RunRow};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -38,6 +39,23 @@ impl Handle {
     /// run is over once its attempts are.
     pub async fn cancel(&self, dag_id: DagId, run_id: RunId, actor: Actor) -> Result<(), CommandError> {
         self.ask(|reply| Command::Cancel { dag_id, run_id, actor, reply }).await
+    }
+
+    /// Clears or marks task instances of a run, which goes on if it was over; gives them as they were before. Clearing
+    /// an attempt that is under way ends it first.
+    pub async fn rerun(&self, request: RerunRequest) -> Result<Vec<AffectedInstance>, CommandError> {
+        self.ask(|reply| Command::Rerun { request, reply }).await
+    }
+
+    /// Gives a run another end, without a change to its task instances. One that is under way can only be cancelled.
+    pub async fn mark_run(
+        &self,
+        dag_id: DagId,
+        run_id: RunId,
+        state: RunState,
+        actor: Actor,
+    ) -> Result<(), CommandError> {
+        self.ask(|reply| Command::MarkRun { dag_id, run_id, state, actor, reply }).await
     }
 
     /// Lets a DAG's schedule start runs, or not. Doing it twice is no error.

@@ -23,7 +23,7 @@ pub mod logs;
 mod notice;
 mod versions;
 
-pub use command::{Actor, CommandError, TriggerRequest};
+pub use command::{Actor, AffectedInstance, CommandError, RerunRequest, TriggerRequest};
 pub use dag_folder::{LoadedDag, check_dag_file, dag_files};
 pub(crate) use engine::created_body as engine_body;
 pub use engine::{Engine, EngineError, Options, PARALLELISM, engine_mark, home_mark};

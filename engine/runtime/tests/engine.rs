@@ -43,8 +43,8 @@ async fn results_go_downstream_with_their_types_and_the_history_tells_it_all() {
         told,
         [
             "run.created  tester",
-            "run.started  tester",
-            "task.scheduled a tester",
+            "run.started  engine",
+            "task.scheduled a engine",
             "task.started a engine",
             "task.succeeded a engine",
             "task.scheduled b engine",

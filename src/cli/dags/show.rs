@@ -70,8 +70,8 @@ fn document(known: &KnownDag, last_runs: &[RunRow], now: Timestamp) -> Value {
                 "operator": task.operator,
                 "depends_on": names(dag.graph.upstream(index)),
                 "with": task.arguments,
-                "retries": task.retries,
-                "retry_delay_seconds": task.retry_delay.as_secs_f64(),
+                "retries": task.retry.retries,
+                "retry_delay_seconds": task.retry.retry_delay.as_secs_f64(),
                 "execution_timeout_seconds": task.execution_timeout.map(|timeout| timeout.as_secs_f64()),
                 "owner": task.owner,
             })
@@ -127,9 +127,9 @@ fn tasks(dag: &Dag) -> Table {
         let task = dag.task(index);
         let after: Vec<&str> =
             dag.graph.upstream(index).iter().map(|index| dag.task(*index).task_id.as_str()).collect();
-        let retries = match task.retries {
+        let retries = match task.retry.retries {
             0 => "0".to_owned(),
-            some => format!("{some} after {}", duration::display(task.retry_delay)),
+            some => format!("{some} after {}", duration::display(task.retry.retry_delay)),
         };
         table.row(vec![
             Cell::new(&task.task_id),

@@ -148,6 +148,7 @@ impl Operator for Http {
                 "{place} answered {status}, and {} was expected",
                 expected.describe()
             ))
+            .class(format!("http_{status}"))
             .hint("the beginning of the response is in the attempt's log"));
         }
         Ok(TaskOutput::returning(result(context, &body, is_json)).with("status", Value::from(status)))

@@ -4,15 +4,18 @@
 //! services through [`Connectors`] only, so that each runs the same on the real service and on its embedded twin.
 
 mod bash;
+mod branch;
 mod condition;
 mod csv_to_kafka;
 mod dead_letters;
 mod empty;
 mod http;
 mod kafka_consume;
+mod latest_only;
 mod pattern;
 mod python;
 mod rabbitmq_alert;
+mod short_circuit;
 mod store_readings;
 mod support;
 #[cfg(test)]
@@ -30,6 +33,11 @@ pub fn register_all(registry: &mut Registry, connectors: &Connectors) {
         .register(rabbitmq_alert::RabbitmqAlert::new(connectors.clone()))
         .register(bash::Bash)
         .register(python::Python)
+        .register(branch::Branch)
+        .register(branch::BranchPython)
+        .register(short_circuit::ShortCircuit)
+        .register(short_circuit::ShortCircuitPython)
+        .register(latest_only::LatestOnly)
         .register(http::Http::new())
         .register(empty::Empty);
 }

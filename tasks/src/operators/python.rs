@@ -99,6 +99,7 @@ impl Operator for Python {
 
         let (context_path, result_path) =
             (folder.path().join("context.json"), folder.path().join("result.json"));
+        let class_path = folder.path().join("error_class");
         let mut given = context_json(context);
         given["args"] = arguments.args;
         write(&context_path, given.to_string().as_bytes())?;
@@ -106,14 +107,23 @@ impl Operator for Python {
         program.environment.extend([
             ("ESTEIRA_CONTEXT".to_owned(), context_path.display().to_string()),
             ("ESTEIRA_RESULT".to_owned(), result_path.display().to_string()),
+            ("ESTEIRA_ERROR_CLASS".to_owned(), class_path.display().to_string()),
             ("ESTEIRA_SKIP_EXIT_CODE".to_owned(), skip_code),
             // Lines as they come, and in UTF-8 whatever the machine's locale.
             ("PYTHONUNBUFFERED".to_owned(), "1".to_owned()),
             ("PYTHONUTF8".to_owned(), "1".to_owned()),
         ]);
         let ended = process::run(context, &program).await?;
-        process::judge(ended.status, &skip_codes)?;
+        process::judge(ended.status, &skip_codes).map_err(|error| with_class(error, &class_path))?;
         Ok(TaskOutput::returning(read_result(&result_path)?))
+    }
+}
+
+/// The failure with the class of the exception that the code raised, for `retry_on`.
+fn with_class(error: TaskError, path: &Path) -> TaskError {
+    match std::fs::read_to_string(path) {
+        Ok(class) if !class.is_empty() => error.class(class),
+        _ => error,
     }
 }
 
@@ -208,6 +218,15 @@ mod tests {
         );
         std::fs::write(&path, "import os; open(os.environ['ESTEIRA_RESULT'], 'w').write('{')").unwrap();
         assert!(bench.run("python", json!({"script": path})).await.unwrap_err().message.contains("not JSON"));
+    }
+
+    #[tokio::test]
+    async fn a_failure_tells_the_class_of_the_exception_and_the_exit_code() {
+        let bench = Bench::new();
+        let error = bench.run("python", json!({"code": "raise ValueError('bad')"})).await.unwrap_err();
+        assert_eq!((error.class.as_deref(), error.exit_code), (Some("ValueError"), Some(1)));
+        let error = bench.run("python", json!({"code": "import sys; sys.exit(4)"})).await.unwrap_err();
+        assert_eq!((error.class, error.exit_code), (None, Some(4)));
     }
 
     #[tokio::test]

@@ -35,6 +35,8 @@ def main(path, name):
     except Exception as error:
         # Without this runner's own frames, which tell nobody anything.
         traceback.print_exception(type(error), error, error.__traceback__.tb_next if error.__traceback__ else None)
+        with open(os.environ["ESTEIRA_ERROR_CLASS"], "w", encoding="utf-8") as file:
+            file.write(type(error).__name__)
         raise SystemExit(1)
     try:
         text = json.dumps(result, allow_nan=False)

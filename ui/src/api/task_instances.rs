@@ -137,9 +137,9 @@ async fn attempts(state: &AppState, instance: &TaskInstanceRow) -> Result<Vec<At
 /// An attempt: the instance with the attempt's own numbers and times.
 fn as_try(whole: &Value, attempt: &AttemptRow) -> Value {
     let mut shape = whole.clone();
-    // Airflow knows neither word.
+    // Airflow knows none of these words.
     let state = match attempt.outcome.as_str() {
-        "lost" | "interrupted" => "failed",
+        "lost" | "interrupted" | "cleared" | "marked" => "failed",
         other => other,
     };
     shape["try_number"] = json!(attempt.try_number);

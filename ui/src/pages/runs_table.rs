@@ -52,7 +52,9 @@ pub(super) fn who(run: &RunRow) -> String {
         By::Cli => "CLI",
         By::RestApi => "API",
         By::Ui => "web",
-        By::Timetable | By::Engine => return run.triggering_user.clone(),
+        By::Timetable | By::Engine | By::Operator | By::Asset | By::Backfill => {
+            return run.triggering_user.clone();
+        }
     };
     format!("{}, {way}", run.triggering_user)
 }

@@ -33,6 +33,9 @@ impl Mark {
             S::UpForRetry => ("up for retry", "↻"),
             S::UpstreamFailed => ("upstream failed", "⇡"),
             S::Skipped => ("skipped", "⤼"),
+            S::Restarting => ("restarting", "⟲"),
+            S::UpForReschedule => ("up for reschedule", "◌"),
+            S::Deferred => ("deferred", "◇"),
             S::Removed => ("removed", "−"),
         };
         Self { name: state.as_str(), label, glyph }
@@ -47,6 +50,8 @@ impl Mark {
     pub(crate) fn of_outcome(outcome: &str) -> Self {
         match outcome {
             "lost" => Self { name: "lost", label: "lost", glyph: "⌁" },
+            "cleared" => Self { name: "skipped", label: "cleared", glyph: "⟲" },
+            "marked" => Self { name: "skipped", label: "marked", glyph: "✎" },
             "interrupted" => Self { name: "lost", label: "interrupted", glyph: "⌁" },
             other => Self::of_instance(TaskInstanceState::from_label(other)),
         }
@@ -69,8 +74,9 @@ pub(crate) fn state_after(event: &EventRow) -> Option<Mark> {
     let body = || serde_json::from_str::<Value>(&event.body).unwrap_or_default();
     let state = match event.name.as_str() {
         "run.created" => return Some(Mark::of_run(RunState::Queued)),
+        "run.queued" => return Some(Mark::of_run(RunState::Queued)),
         "run.started" => return Some(Mark::of_run(RunState::Running)),
-        "run.ended" => {
+        "run.ended" | "run.marked" => {
             return body()["state"].as_str().and_then(RunState::from_label).map(Mark::of_run);
         }
         "task.scheduled" => S::Scheduled,
@@ -78,6 +84,15 @@ pub(crate) fn state_after(event: &EventRow) -> Option<Mark> {
         "task.succeeded" => S::Success,
         "task.failed" if body()["retry_at"].is_null() => S::Failed,
         "task.failed" => S::UpForRetry,
+        "task.interrupting" if !body()["afterwards"]["mark"].is_null() => return None,
+        "task.interrupting" => S::Restarting,
+        "task.cleared" => return Some(Mark::of_instance(None)),
+        "task.marked" => {
+            return body()["state"]
+                .as_str()
+                .and_then(S::from_label)
+                .map(|state| Mark::of_instance(Some(state)));
+        }
         "task.interrupted" => S::Scheduled,
         "task.lost" if body()["again"] == true => S::Scheduled,
         "task.lost" => S::Failed,

@@ -4,12 +4,12 @@ mod graph;
 mod scopes;
 
 pub use graph::{Cycle, Graph};
-pub(crate) use scopes::reachable;
 pub use scopes::Scopes;
+pub(crate) use scopes::reachable;
 
-use crate::ids::{DagId, TaskId};
 use crate::admission::WeightRule;
-use crate::run::TriggerRule;
+use crate::ids::{DagId, TaskId};
+use crate::run::{Follow, TriggerRule};
 use crate::schedule::Schedule;
 use indexmap::IndexMap;
 use jiff::Timestamp;
@@ -99,12 +99,6 @@ crate::states::labelled! {
     }
 }
 
-impl Default for Overlap {
-    fn default() -> Self {
-        Self::Queue
-    }
-}
-
 impl Dag {
     /// The task at `index`.
     pub fn task(&self, index: TaskIndex) -> &Task {
@@ -132,7 +126,7 @@ impl Dag {
             is_paused_upon_creation: false,
             max_active_runs: MAX_ACTIVE_RUNS,
             max_active_tasks: MAX_ACTIVE_TASKS,
-            overlap: Overlap::default(),
+            overlap: Overlap::Queue,
             dagrun_timeout: None,
             fail_fast: false,
             max_consecutive_failed_dag_runs: 0,
@@ -144,6 +138,38 @@ impl Dag {
             tasks,
             graph,
         }
+    }
+
+    /// What a branching task says, with the first tasks of a group instead of the group's name. The error is a name
+    /// that this DAG does not have.
+    pub fn follow(&self, said: Follow) -> Result<Follow, String> {
+        let Follow::Only(names) = said else { return Ok(said) };
+        let mut tasks = Vec::with_capacity(names.len());
+        for name in names {
+            if self.index_of(name.as_str()).is_some() {
+                tasks.push(name);
+                continue;
+            }
+            let group = self.groups.iter().position(|group| group.group_id == name.as_str());
+            let Some(group) = group else { return Err(name.to_string()) };
+            let members = self.members(GroupIndex(group as u32));
+            let is_first =
+                |task: &TaskIndex| self.graph.upstream(*task).iter().all(|other| !members.contains(other));
+            tasks.extend(
+                members.iter().filter(|task| is_first(task)).map(|task| self.task(*task).task_id.clone()),
+            );
+        }
+        Ok(Follow::Only(tasks))
+    }
+
+    /// The tasks of a group, those of the groups in it among them.
+    pub fn members(&self, group: GroupIndex) -> Vec<TaskIndex> {
+        let is_inside = |task: &TaskIndex| {
+            let groups =
+                std::iter::successors(self.task(*task).group, |inner| self.groups[inner.get()].parent);
+            groups.into_iter().any(|outer| outer == group)
+        };
+        self.indices().filter(is_inside).collect()
     }
 
     /// Every index, in the order of the file.

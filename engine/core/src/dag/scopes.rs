@@ -32,8 +32,12 @@ impl Scopes {
         let index = |place: usize| TaskIndex(place as u32);
         for setup in (0..size).map(index).filter(|setup| tasks[setup.get()].is_setup) {
             let after = reachable([setup], |task| graph.downstream(task));
-            let teardowns: Vec<TaskIndex> =
-                graph.downstream(setup).iter().copied().filter(|task| tasks[task.get()].is_teardown).collect();
+            let teardowns: Vec<TaskIndex> = graph
+                .downstream(setup)
+                .iter()
+                .copied()
+                .filter(|task| tasks[task.get()].is_teardown)
+                .collect();
             if teardowns.is_empty() {
                 scopes.stand_under(setup, after.iter().copied(), tasks);
             }

@@ -9,8 +9,8 @@ use std::fmt;
 /// A change that the state does not allow: a bug in the engine, or a history that somebody altered.
 #[derive(Clone, Debug, PartialEq)]
 pub struct IllegalChange {
-    /// The change.
-    pub change: Change,
+    /// The change, boxed: errors travel by value through every step.
+    pub change: Box<Change>,
     /// The state that it met, in words.
     pub met: String,
 }
@@ -149,7 +149,7 @@ impl Run {
             }
             _ => format!("the run is {} with {} unfinished task instances", self.state, self.unfinished),
         };
-        IllegalChange { change: change.clone(), met }
+        IllegalChange { change: Box::new(change.clone()), met }
     }
 }
 
@@ -200,13 +200,19 @@ fn next_state(instance: &Instance, change: &TaskChange) -> Option<Option<TaskIns
     let is_current = |number: &u32| *number == instance.try_number;
     let state = match (instance.state, change) {
         (None | Some(S::UpForRetry), C::Scheduled) => S::Scheduled,
-        (Some(S::Scheduled), C::Started { try_number }) if *try_number == instance.try_number + 1 => S::Running,
+        (Some(S::Scheduled), C::Started { try_number }) if *try_number == instance.try_number + 1 => {
+            S::Running
+        }
         (Some(S::Running), C::Succeeded { try_number, .. }) if is_current(try_number) => S::Success,
         (Some(S::Running), C::Failed { try_number, retry_at, .. }) if is_current(try_number) => {
             if retry_at.is_some() { S::UpForRetry } else { S::Failed }
         }
         (Some(S::Running), C::Lost { try_number, again }) if is_current(try_number) => {
-            if *again { S::Scheduled } else { S::Failed }
+            if *again {
+                S::Scheduled
+            } else {
+                S::Failed
+            }
         }
         (Some(S::Running), C::Interrupted { try_number }) if is_current(try_number) => S::Scheduled,
         (None | Some(S::Scheduled | S::UpForRetry | S::Running), C::Skipped { .. }) => S::Skipped,

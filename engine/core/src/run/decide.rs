@@ -277,7 +277,8 @@ impl Step<'_> {
         outcome: Outcome,
     ) -> Result<(), IllegalChange> {
         let live = self.run.instance(instance);
-        let is_under_way = matches!(live.state, Some(TaskInstanceState::Running | TaskInstanceState::Restarting));
+        let is_under_way =
+            matches!(live.state, Some(TaskInstanceState::Running | TaskInstanceState::Restarting));
         if !is_under_way || live.try_number != try_number {
             return Ok(());
         }
@@ -286,7 +287,8 @@ impl Step<'_> {
         match afterwards {
             Some(Afterwards::Clear) => {
                 self.task(instance, TaskChange::Cleared)?;
-                return if self.run.stop.is_some() { self.skip_stopped(instance) } else { self.consider_all() };
+                self.skip_stopped(instance)?;
+                return self.consider_all();
             }
             Some(Afterwards::Mark(state)) => {
                 self.task(instance, TaskChange::Marked { state })?;
@@ -343,7 +345,7 @@ impl Step<'_> {
         if let Some(cause) = self.run.stop.filter(|_| !self.is_spared(instance)) {
             self.task(instance, TaskChange::Skipped { reason: stop_reason(cause).to_owned() })?;
         }
-        self.spread(instance.task)
+        Ok(())
     }
 
     /// Short circuit: whatever their rules say, tasks after this one that have not begun are skipped.
@@ -373,7 +375,8 @@ impl Step<'_> {
         let may_retry = !self.is_stopped(instance) && task.retry.allows(&error, failures);
         let seed = format!("{}#{}#{}", self.run.dag.dag_id, task.task_id, self.run.run_id);
         // A delay beyond the end of time is a delay to the end of time.
-        let delay = SignedDuration::try_from(task.retry.delay(failures, &seed)).unwrap_or(SignedDuration::MAX);
+        let delay =
+            SignedDuration::try_from(task.retry.delay(failures, &seed)).unwrap_or(SignedDuration::MAX);
         let retry_at = may_retry.then(|| self.now.checked_add(delay).unwrap_or(Timestamp::MAX));
         TaskChange::Failed { try_number, error, retry_at }
     }

@@ -142,7 +142,8 @@ fn counted(run: &Run, task: TaskIndex) -> Verdict {
                 .map(state)
                 .collect();
             let are_over = setups.iter().all(|state| state.is_some_and(TaskInstanceState::is_terminal));
-            let has = |wanted: fn(TaskInstanceState) -> bool| setups.iter().any(|state| state.is_some_and(wanted));
+            let has =
+                |wanted: fn(TaskInstanceState) -> bool| setups.iter().any(|state| state.is_some_and(wanted));
             let is_ruled_out =
                 !setups.is_empty() && are_over && !has(|state| state == TaskInstanceState::Success);
             pick(&[
@@ -212,7 +213,9 @@ impl Player {
                 let counted = counted(&run, instance.task);
                 match change {
                     TaskChange::Scheduled => assert_eq!(counted, Verdict::Run, "{instance:?}"),
-                    TaskChange::Skipped { reason } if reason.contains("rule") || reason.contains("upstream") => {
+                    TaskChange::Skipped { reason }
+                        if reason.contains("rule") || reason.contains("upstream") =>
+                    {
                         let is_under_setups = !self.dag.scopes.setups_of(instance.task).is_empty();
                         assert!(counted == Verdict::Skip || is_under_setups, "{instance:?} {counted:?}");
                     }
@@ -315,7 +318,9 @@ impl Player {
                 let instances = self.run.select(&selection);
                 self.input(Input::Clear { instances });
             }
-            Rerun::Mark(state) => self.input(Input::Mark { instances: vec![InstanceKey::unmapped(task)], state }),
+            Rerun::Mark(state) => {
+                self.input(Input::Mark { instances: vec![InstanceKey::unmapped(task)], state })
+            }
         }
         if self.run.state() == RunState::Queued {
             self.input(Input::Start);

@@ -25,6 +25,17 @@ impl Run {
     /// The instances that a selection names, in the order of the file. Clearing a task clears the setups that it
     /// stands under, and their teardowns, too: what was tidied up must be set up again (Airflow's rule).
     pub fn select(&self, selection: &Selection) -> Vec<InstanceKey> {
+        let mut tasks = self.named_tasks(selection);
+        self.add_scopes(&mut tasks);
+        tasks.into_iter().map(InstanceKey::unmapped).collect()
+    }
+
+    /// The instances that a selection names, and no others, in the order of the file.
+    pub fn named(&self, selection: &Selection) -> Vec<InstanceKey> {
+        self.named_tasks(selection).into_iter().map(InstanceKey::unmapped).collect()
+    }
+
+    fn named_tasks(&self, selection: &Selection) -> BTreeSet<TaskIndex> {
         let graph = &self.dag.graph;
         let mut tasks: BTreeSet<TaskIndex> = if selection.tasks.is_empty() {
             self.dag.indices().collect()
@@ -41,8 +52,12 @@ impl Run {
         if selection.only_failed {
             tasks.retain(|task| self.has_failed(*task));
         }
-        self.add_scopes(&mut tasks);
-        tasks.into_iter().map(InstanceKey::unmapped).collect()
+        tasks
+    }
+
+    /// Whether it has been told to end before its time and has not ended yet.
+    pub fn is_being_stopped(&self) -> bool {
+        self.stop.is_some() && !self.state.is_terminal()
     }
 
     fn has_failed(&self, task: TaskIndex) -> bool {
@@ -61,9 +76,9 @@ impl Run {
 }
 
 impl Step<'_> {
-    /// The instances are as if they had never run. A run that was over goes on.
+    /// The instances are as if they had never run. A run that was over goes on; one that is being stopped does not.
     pub(super) fn clear(&mut self, instances: &[InstanceKey]) -> Result<(), IllegalChange> {
-        if instances.is_empty() {
+        if instances.is_empty() || self.run.is_being_stopped() {
             return Ok(());
         }
         self.queue_again()?;

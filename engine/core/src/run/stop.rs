@@ -20,7 +20,11 @@ impl Run {
 impl Step<'_> {
     /// The time that the run may take is over.
     pub(super) fn time_out(&mut self) -> Result<(), IllegalChange> {
-        if self.run.times_out_at().is_some_and(|at| at <= self.now) { self.stop(StopCause::TimedOut) } else { Ok(()) }
+        if self.run.times_out_at().is_some_and(|at| at <= self.now) {
+            self.stop(StopCause::TimedOut)
+        } else {
+            Ok(())
+        }
     }
 
     /// Ends the run before its time. A run that is being stopped already goes on with that.
@@ -29,7 +33,8 @@ impl Step<'_> {
             return Ok(());
         }
         self.change(super::Change::StopRequested { cause })?;
-        let keys: Vec<_> = self.run.instances().map(|(key, live)| (key, live.state, live.try_number)).collect();
+        let keys: Vec<_> =
+            self.run.instances().map(|(key, live)| (key, live.state, live.try_number)).collect();
         let reason = stop_reason(cause);
         let has_begun = self.run.started_at.is_some();
         for (instance, state, try_number) in keys {

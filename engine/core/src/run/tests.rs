@@ -209,7 +209,8 @@ fn a_cancelled_run_whose_last_attempt_still_succeeds_is_failed_and_keeps_the_res
 fn an_illegal_change_is_refused_with_both_sides_named() {
     let mut run = Run::new(dag(&[&[]], 0), "r");
     run.apply(&Change::RunStarted, Timestamp::UNIX_EPOCH).unwrap();
-    let change = Change::Task { instance: key(0), change: TaskChange::Succeeded { try_number: 1, follow: None } };
+    let change =
+        Change::Task { instance: key(0), change: TaskChange::Succeeded { try_number: 1, follow: None } };
     let error = run.apply(&change, Timestamp::UNIX_EPOCH).unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -219,8 +220,7 @@ fn an_illegal_change_is_refused_with_both_sides_named() {
 
 #[test]
 fn changes_are_read_back_as_they_were_written() {
-    let error =
-        AttemptError { hint: Some("h".into()), ..AttemptError::new(AttemptErrorKind::TimedOut, "m") };
+    let error = AttemptError { hint: Some("h".into()), ..AttemptError::new(AttemptErrorKind::TimedOut, "m") };
     let at = Timestamp::from_microsecond(1_700_000_000_123_456).unwrap();
     let task = |change| Change::Task { instance: key(3), change };
     let changes = [
@@ -254,4 +254,23 @@ fn changes_are_read_back_as_they_were_written() {
         assert_eq!(read, Some(change));
     }
     assert_eq!(Change::read("task.flown", Some(key(0)), None, ""), None);
+}
+
+#[test]
+fn a_teardown_that_was_being_cleared_when_its_run_was_cancelled_runs_again() {
+    let mut world = World::new(dag_of(&[&[], &[0]], |task| {
+        task.is_setup = task.task_id.as_str() == "task_0";
+        task.is_teardown = !task.is_setup;
+    }));
+    world.start(0);
+    world.end(0, SUCCESS);
+    world.start(1);
+    world.input(Input::Clear { instances: vec![key(1)] });
+    world.input(Input::Cancel);
+    let effects = world.end(1, failed(AttemptErrorKind::Cancelled));
+    assert_eq!(effects, [Effect::FreeSlot { instance: key(1) }, Effect::Enqueue { instance: key(1) }]);
+    assert!(world.input(Input::Clear { instances: vec![key(0)] }).is_empty(), "it is being stopped");
+    world.start(1);
+    world.end(1, SUCCESS);
+    assert_eq!((world.states(), world.run.state()), (vec!["success", "success"], RunState::Failed));
 }

@@ -4,10 +4,10 @@
 //! last tasks of the group (those that no other task of it waits for); what a group waits for, its first tasks wait for.
 
 use super::groups::GroupDraft;
+use super::marked::Mark;
 use super::report::{Fault, Report, quoted};
 use super::suggest::did_you_mean;
 use super::task::Draft;
-use super::marked::Mark;
 use crate::dag::{Cycle, Graph, GroupIndex, TaskIndex};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -41,7 +41,8 @@ impl Wiring {
             let task = TaskIndex(place as u32);
             let name = draft.task.task_id.as_str();
             if places.insert(name.to_owned(), Place::Task(task)).is_some() {
-                let message = format!("{} names two things: tasks and groups need names of their own", quoted(name));
+                let message =
+                    format!("{} names two things: tasks and groups need names of their own", quoted(name));
                 report.add(Fault::error("duplicate-name", draft.mark, message));
             }
             for group in ancestors(draft.task.group, &parents) {
@@ -134,7 +135,9 @@ fn awaited_inside(
     wiring: &Wiring,
 ) -> HashSet<TaskIndex> {
     let by_tasks = wiring.members[group.get()].iter().flat_map(|task| &of_tasks[task.get()]);
-    let is_inside = |other: GroupIndex| other != group && ancestors(Some(other), &wiring.parents).any(|outer| outer == group);
+    let is_inside = |other: GroupIndex| {
+        other != group && ancestors(Some(other), &wiring.parents).any(|outer| outer == group)
+    };
     let by_groups = (0..of_groups.len() as u32)
         .map(GroupIndex)
         .filter(|other| is_inside(*other))
@@ -188,7 +191,8 @@ impl Names<'_, '_> {
                 let message = format!("the {what} {} depends on itself", quoted(own_name));
                 report.add(Fault::error("self-dependency", *mark, message));
             } else if self.is_around(place, group) {
-                let message = format!("{} depends on {}, the group that it is in", quoted(own_name), quoted(name));
+                let message =
+                    format!("{} depends on {}, the group that it is in", quoted(own_name), quoted(name));
                 report.add(Fault::error("self-dependency", *mark, message));
             } else if let Some(first) = seen.get(&place) {
                 let message = format!("{} is in depends_on twice", quoted(name));

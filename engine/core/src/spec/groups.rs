@@ -56,7 +56,9 @@ impl<'n> Gathering<'n, '_> {
 
     fn group(&mut self, entry: &'n Entry, parent: Option<GroupIndex>, report: &mut Report<'_>) {
         let is_named = lower::check_name(&entry.key, "group name", entry.mark, report);
-        let Some(fields) = GROUP.fields(&entry.value, entry.mark, report).filter(|_| is_named) else { return };
+        let Some(fields) = GROUP.fields(&entry.value, entry.mark, report).filter(|_| is_named) else {
+            return;
+        };
         if self.depth(parent) >= DEPTH_MAX {
             let message = format!("groups may lie {DEPTH_MAX} deep in each other");
             report.add(Fault::error("too-deep", entry.mark, message));
@@ -77,13 +79,7 @@ impl<'n> Gathering<'n, '_> {
         self.defaults = outer;
     }
 
-    fn members(
-        &mut self,
-        fields: &Fields<'n>,
-        entry: &Entry,
-        index: GroupIndex,
-        report: &mut Report<'_>,
-    ) {
+    fn members(&mut self, fields: &Fields<'n>, entry: &Entry, index: GroupIndex, report: &mut Report<'_>) {
         let before = self.drafts.len();
         match fields.get("tasks").map(|entry| (&entry.value.content, entry)) {
             Some((Content::Map(entries), _)) => self.tasks(entries, Some(index), report),

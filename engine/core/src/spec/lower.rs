@@ -2,12 +2,12 @@
 
 use super::duration;
 use super::edges::{self, Wiring};
+use super::groups::Gathering;
 use super::keys::{DAG, DEFAULT_ARGS, Fields};
 use super::marked::{Content, Entry, Mark, Node};
 use super::report::{Fault, Report, quoted};
-use super::suggest::did_you_mean;
-use super::groups::Gathering;
 use super::settings::{choice, limit, settings};
+use super::suggest::did_you_mean;
 use super::task::Draft;
 use super::{params, templates, values};
 use crate::catalog::Catalog;
@@ -93,7 +93,7 @@ fn limits(fields: &Fields<'_>, report: &mut Report<'_>) -> Limits {
     Limits {
         max_active_runs,
         max_active_tasks,
-        overlap: choice(fields, "overlap", Overlap::ALL, Overlap::as_str, report).unwrap_or_default(),
+        overlap: choice(fields, "overlap", Overlap::ALL, Overlap::as_str, report).unwrap_or(Overlap::Queue),
         dagrun_timeout: timeout.and_then(|node| limit(node, "dagrun_timeout", report)),
         fail_fast: flag(fields, "fail_fast", report),
         max_consecutive_failed_dag_runs: max_failed.unwrap_or(0),

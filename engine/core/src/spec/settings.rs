@@ -33,8 +33,7 @@ fn retries(fields: &Fields<'_>, task: &mut Task, report: &mut Report<'_>) {
     if let Some(retries) = fields.given("retries").and_then(|node| values::count(node, "retries", report)) {
         retry.retries = retries;
     }
-    let mut length =
-        |key| fields.given(key).and_then(|node| values::length_of_time(node, key, report));
+    let mut length = |key| fields.given(key).and_then(|node| values::length_of_time(node, key, report));
     retry.retry_delay = length("retry_delay").unwrap_or(retry.retry_delay);
     retry.max_retry_delay = length("max_retry_delay").or(retry.max_retry_delay);
     let key = "retry_exponential_backoff";
@@ -97,7 +96,8 @@ fn slots(fields: &Fields<'_>, task: &mut Task, report: &mut Report<'_>) {
     task.pool_slots = positive("pool_slots").unwrap_or(task.pool_slots);
     task.max_active_tis_per_dag = positive("max_active_tis_per_dag").or(task.max_active_tis_per_dag);
     task.max_active_tis_per_dagrun = positive("max_active_tis_per_dagrun").or(task.max_active_tis_per_dagrun);
-    let weight = fields.given("priority_weight").and_then(|node| values::whole(node, "priority_weight", report));
+    let weight =
+        fields.given("priority_weight").and_then(|node| values::whole(node, "priority_weight", report));
     task.priority_weight = weight.unwrap_or(task.priority_weight);
     if let Some(rule) = choice(fields, "weight_rule", WeightRule::ALL, WeightRule::as_str, report) {
         task.weight_rule = rule;

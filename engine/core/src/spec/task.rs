@@ -3,8 +3,8 @@
 use super::keys::{Fields, TASK};
 use super::marked::{Content, Entry, Mark, Node};
 use super::report::{Fault, Report, quoted};
-use super::suggest::did_you_mean;
 use super::settings::settings;
+use super::suggest::did_you_mean;
 use super::{arguments, lower, values};
 use crate::catalog::Catalog;
 use crate::dag::Task;
@@ -51,7 +51,8 @@ pub(super) fn lower<'n>(
 
 /// A teardown has a trigger rule of its own, and no other.
 fn setup_and_teardown(fields: &Fields<'_>, task: &mut Task, report: &mut Report<'_>) {
-    let mut flag = |key| fields.given(key).and_then(|node| values::boolean(node, key, report)).unwrap_or(false);
+    let mut flag =
+        |key| fields.given(key).and_then(|node| values::boolean(node, key, report)).unwrap_or(false);
     task.is_setup = flag("is_setup");
     task.is_teardown = flag("is_teardown");
     task.on_failure_fail_dagrun = flag("on_failure_fail_dagrun");
@@ -67,7 +68,9 @@ fn setup_and_teardown(fields: &Fields<'_>, task: &mut Task, report: &mut Report<
         return;
     }
     task.trigger_rule = TriggerRule::AllDoneSetupSuccess;
-    if let Some(node) = fields.given("trigger_rule").filter(|node| node.as_text() != Some(task.trigger_rule.as_str())) {
+    if let Some(node) =
+        fields.given("trigger_rule").filter(|node| node.as_text() != Some(task.trigger_rule.as_str()))
+    {
         let message = "a teardown's trigger rule is all_done_setup_success";
         report.add(Fault::error("teardown-rule", node.mark, message).hint("leave it out".to_owned()));
     }

@@ -67,7 +67,8 @@ pub(super) fn count(node: &Node, key: &str, report: &mut Report<'_>) -> Option<u
 /// A whole number from 1 up.
 pub(super) fn positive(node: &Node, key: &str, report: &mut Report<'_>) -> Option<u32> {
     if let Content::Number(number) = &node.content
-        && let Some(count) = number.as_u64().and_then(|count| u32::try_from(count).ok()).filter(|count| *count > 0)
+        && let Some(count) =
+            number.as_u64().and_then(|count| u32::try_from(count).ok()).filter(|count| *count > 0)
     {
         return Some(count);
     }

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// Why a command was not carried out: refused, or a fault of the engine.
-enum Stop {
+pub(super) enum Stop {
     Refused(CommandError),
     Fault(EngineError),
 }
@@ -50,6 +50,14 @@ impl MainLoop {
                 respond(turn, reply, answer)
             }
             Command::Ping(reply) => respond(turn, reply, Ok(())),
+            Command::Rerun { request, reply } => {
+                let answer = self.rerun(turn, &request).await;
+                respond(turn, reply, answer)
+            }
+            Command::MarkRun { dag_id, run_id, state, actor, reply } => {
+                let answer = self.mark_run(turn, &dag_id, &run_id, state, &actor).await;
+                respond(turn, reply, answer)
+            }
             Command::SetPaused { dag_id, is_paused, actor, reply } => {
                 let answer = self.set_paused(turn, &dag_id, is_paused, &actor).await;
                 respond(turn, reply, answer)
@@ -103,14 +111,15 @@ impl MainLoop {
             created_body(&row),
         );
         turn.batch.new_runs.push(new_run(&row));
-        let live = LiveRun::new(Run::new(Arc::clone(&loaded.dag)), &row, params);
+        let run = Run::new(Arc::clone(&loaded.dag), row.run_id.as_str());
+        let live = LiveRun::new(run, &row, params);
         // Every instance has a row from the start, also those that wait for others.
         turn.touched_instances.extend(live.run.instances().map(|(instance, _)| (row.run_key, instance)));
         self.runs.insert(row.run_key, live);
-        self.decide(turn, row.run_key, Input::Start, &request.actor)
-            .map_err(|error| CommandError::Store(error.to_string()))?;
-        let state = self.runs.get(row.run_key).map_or(RunState::Running, |live| live.run.state());
-        Ok(RunRow { state, started_at: Some(turn.now), ..row })
+        self.start_queued_runs(turn, &row.dag_id).map_err(|error| CommandError::Store(error.to_string()))?;
+        let live = self.runs.get(row.run_key).map(|live| (live.run.state(), live.run.started_at()));
+        let (state, started_at) = live.unwrap_or((RunState::Queued, None));
+        Ok(RunRow { state, started_at, ..row })
     }
 
     fn new_row(

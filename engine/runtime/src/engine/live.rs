@@ -5,7 +5,7 @@ use esteira_core::ids::{DagId, RunId};
 use esteira_core::run::{InstanceKey, Run};
 use esteira_store::{RunKey, RunRow};
 use serde_json::Value;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// A run that is under way.
@@ -38,11 +38,13 @@ impl LiveRun {
 pub(super) struct LiveRuns {
     by_key: HashMap<RunKey, LiveRun>,
     by_name: HashMap<(DagId, RunId), RunKey>,
+    by_dag: HashMap<DagId, BTreeSet<RunKey>>,
 }
 
 impl LiveRuns {
     pub(super) fn insert(&mut self, key: RunKey, live: LiveRun) {
         self.by_name.insert((live.run.dag().dag_id.clone(), live.run_id.clone()), key);
+        self.by_dag.entry(live.run.dag().dag_id.clone()).or_default().insert(key);
         self.by_key.insert(key, live);
     }
 
@@ -60,8 +62,26 @@ impl LiveRuns {
 
     pub(super) fn remove(&mut self, key: RunKey) {
         if let Some(live) = self.by_key.remove(&key) {
-            self.by_name.remove(&(live.run.dag().dag_id.clone(), live.run_id));
+            let dag_id = live.run.dag().dag_id.clone();
+            if let Some(keys) = self.by_dag.get_mut(&dag_id) {
+                keys.remove(&key);
+                if keys.is_empty() {
+                    self.by_dag.remove(&dag_id);
+                }
+            }
+            self.by_name.remove(&(dag_id, live.run_id));
         }
+    }
+
+    /// The DAGs that have a run here.
+    pub(super) fn dag_ids(&self) -> Vec<DagId> {
+        self.by_dag.keys().cloned().collect()
+    }
+
+    /// The runs of a DAG, oldest first.
+    pub(super) fn of_dag(&self, dag_id: &DagId) -> impl Iterator<Item = (RunKey, &LiveRun)> {
+        let keys = self.by_dag.get(dag_id).into_iter().flatten();
+        keys.filter_map(|key| Some((*key, self.by_key.get(key)?)))
     }
 
     /// The state of one instance, if its run is under way.

@@ -11,7 +11,7 @@ use crate::handle::LiveDags;
 use crate::notice::Notice;
 use esteira_core::admission::Admission;
 use esteira_core::catalog::Catalog;
-use esteira_core::run::{Effect, Input, Outcome};
+use esteira_core::run::{Change, Effect, Input, InstanceKey, Outcome, TaskChange};
 use esteira_core::states::TaskInstanceState;
 use esteira_store::{
     Batch, EventRow, InstanceUpdate, NewAttempt, Reader, RunKey, RunUpdate, StoreError, Writer,
@@ -73,6 +73,7 @@ pub(super) struct MainLoop {
     pub(super) runs: LiveRuns,
     pub(super) admission: Admission<AttemptPlace>,
     pub(super) retries: BinaryHeap<Reverse<(Timestamp, AttemptPlace)>>,
+    pub(super) timeouts: BinaryHeap<Reverse<(Timestamp, RunKey)>>,
     pub(super) timetable: Timetable,
     pub(super) is_serving: bool,
     stop: CancellationToken,
@@ -104,6 +105,7 @@ impl MainLoop {
             runs: LiveRuns::default(),
             admission: Admission::new(parts.parallelism),
             retries: BinaryHeap::new(),
+            timeouts: BinaryHeap::new(),
             timetable: Timetable::default(),
             is_serving: parts.is_serving,
             stop: parts.stop,
@@ -167,10 +169,11 @@ impl MainLoop {
 
     fn next_due(&self) -> Option<Timestamp> {
         let retry = self.retries.peek().map(|Reverse((at, _))| *at);
-        [retry, self.timetable.next_due()].into_iter().flatten().min()
+        let timeout = self.timeouts.peek().map(|Reverse((at, _))| *at);
+        [retry, timeout, self.timetable.next_due()].into_iter().flatten().min()
     }
 
-    /// Retries and schedules whose time has come.
+    /// Retries, time-outs of runs and schedules whose time has come.
     async fn timers(&mut self, turn: &mut Turn) -> Result<(), EngineError> {
         while let Some(Reverse((at, place))) = self.retries.peek().copied() {
             if at > turn.now {
@@ -178,6 +181,13 @@ impl MainLoop {
             }
             self.retries.pop();
             self.decide(turn, place.0, Input::RetryDue { instance: place.1 }, &Actor::engine())?;
+        }
+        while let Some(Reverse((at, run_key))) = self.timeouts.peek().copied() {
+            if at > turn.now {
+                break;
+            }
+            self.timeouts.pop();
+            self.decide(turn, run_key, Input::TimedOut, &Actor::engine())?;
         }
         self.start_due_runs(turn).await
     }
@@ -188,11 +198,17 @@ impl MainLoop {
         self.executor.ended(place, try_number);
         let Some((live, instance)) = self.runs.instance(place) else { return Ok(()) };
         let current = live.run.instance(instance);
-        if current.state != Some(TaskInstanceState::Running) || current.try_number != try_number {
+        let is_under_way =
+            matches!(current.state, Some(TaskInstanceState::Running | TaskInstanceState::Restarting));
+        if !is_under_way || current.try_number != try_number {
             return Ok(());
         }
         let started_at = current.started_at.unwrap_or(turn.now);
-        let (label, error) = describe(&outcome);
+        let input = Input::Report { instance, try_number, outcome };
+        let changes = self.decide_telling(turn, place.0, input, &Actor::engine())?;
+        let Some((label, error)) = changes.iter().find_map(|change| end_of_attempt(change, instance)) else {
+            return Ok(());
+        };
         turn.batch.attempts.push(NewAttempt {
             run_key: place.0,
             instance,
@@ -203,12 +219,15 @@ impl MainLoop {
             error,
             arguments,
         });
-        let now = turn.now;
-        turn.batch.xcoms.extend(xcoms.into_iter().map(|xcom| (place.0, instance, now, xcom)));
-        if let Some((after_commit, key)) = after_commit {
-            turn.acts.push(Act::AfterCommit(after_commit, key));
+        // What did not come to count, because it was cleared or marked meanwhile, has no result.
+        if label == "success" {
+            let now = turn.now;
+            turn.batch.xcoms.extend(xcoms.into_iter().map(|xcom| (place.0, instance, now, xcom)));
+            if let Some((after_commit, key)) = after_commit {
+                turn.acts.push(Act::AfterCommit(after_commit, key));
+            }
         }
-        self.decide(turn, place.0, Input::Report { instance, try_number, outcome }, &Actor::engine())
+        Ok(())
     }
 
     /// Lets a run decide, and carries what follows into the turn.
@@ -219,27 +238,41 @@ impl MainLoop {
         input: Input,
         actor: &Actor,
     ) -> Result<(), EngineError> {
-        let Some(live) = self.runs.get_mut(run_key) else { return Ok(()) };
+        self.decide_telling(turn, run_key, input, actor).map(drop)
+    }
+
+    /// The same, and tells what has changed.
+    fn decide_telling(
+        &mut self,
+        turn: &mut Turn,
+        run_key: RunKey,
+        input: Input,
+        actor: &Actor,
+    ) -> Result<Vec<Change>, EngineError> {
+        let Some(live) = self.runs.get_mut(run_key) else { return Ok(Vec::new()) };
         let decision =
             live.run.decide(input, turn.now).map_err(|error| EngineError::Bug(error.to_string()))?;
         turn.changes(run_key, &live.run_id, &live.run, &decision.changes, actor);
+        if decision.changes.iter().any(|change| matches!(change, Change::RunEnded { .. })) {
+            turn.ended_runs.push((live.run.dag().dag_id.clone(), run_key));
+        }
         self.effects(turn, run_key, decision.effects);
-        Ok(())
+        Ok(decision.changes)
     }
 
     pub(super) fn effects(&mut self, turn: &mut Turn, run_key: RunKey, effects: Vec<Effect>) {
         for effect in effects {
-            let place = (run_key, turn::instance_of(&effect));
             match effect {
-                Effect::Enqueue { .. } => self.admission.enqueue(place),
-                Effect::Dequeue { .. } => self.admission.dequeue(&place),
-                Effect::FreeSlot { .. } => self.admission.free(&place),
-                Effect::ArmRetry { at, .. } => self.retries.push(Reverse((at, place))),
-                Effect::StartAttempt { try_number, .. } => {
-                    turn.acts.push(Act::StartAttempt { place, try_number })
+                Effect::ArmTimeout { at } => self.timeouts.push(Reverse((at, run_key))),
+                Effect::Enqueue { instance } => self.admission.enqueue((run_key, instance)),
+                Effect::Dequeue { instance } => self.admission.dequeue(&(run_key, instance)),
+                Effect::FreeSlot { instance } => self.admission.free(&(run_key, instance)),
+                Effect::ArmRetry { instance, at } => self.retries.push(Reverse((at, (run_key, instance)))),
+                Effect::StartAttempt { instance, try_number } => {
+                    turn.acts.push(Act::StartAttempt { place: (run_key, instance), try_number })
                 }
-                Effect::KillAttempt { try_number, .. } => {
-                    turn.acts.push(Act::KillAttempt { place, try_number })
+                Effect::KillAttempt { instance, try_number } => {
+                    turn.acts.push(Act::KillAttempt { place: (run_key, instance), try_number })
                 }
             }
         }
@@ -247,6 +280,7 @@ impl MainLoop {
 
     /// Ends a turn: gives out slots, commits, acts.
     pub(super) async fn finish(&mut self, mut turn: Turn) -> Result<(), EngineError> {
+        self.make_use_of_room(&mut turn).await?;
         while let Some(place) = self.admission.admit() {
             self.decide(&mut turn, place.0, Input::StartAttempt { instance: place.1 }, &Actor::engine())?;
         }
@@ -345,7 +379,7 @@ impl MainLoop {
         let mut turn = Turn::new(turn::now());
         // What ended with a result in these last moments keeps it; what was made to end has not failed.
         while let Ok(report) = inboxes.reports.try_recv() {
-            if report.outcome == Outcome::Success {
+            if matches!(report.outcome, Outcome::Success { .. }) {
                 self.report(&mut turn, report)?;
             }
         }
@@ -371,15 +405,21 @@ pub(super) fn report_without_result(place: AttemptPlace, try_number: u32, outcom
     Report { place, try_number, outcome, xcoms: Vec::new(), arguments: None, after_commit: None }
 }
 
-/// How an attempt ended, for its row: a label, and why it failed as JSON text.
-fn describe(outcome: &Outcome) -> (&'static str, Option<String>) {
-    match outcome {
-        Outcome::Success => ("success", None),
-        Outcome::Skipped { .. } => ("skipped", None),
-        Outcome::Failed(error) => ("failed", serde_json::to_string(error).ok()),
-        Outcome::Lost => ("lost", None),
-        Outcome::Interrupted => ("interrupted", None),
-    }
+/// How the attempt of this instance ended by this change, for its row: a label, and why it failed as JSON text.
+fn end_of_attempt(change: &Change, of: InstanceKey) -> Option<(&'static str, Option<String>)> {
+    let Change::Task { instance, change } = change else { return None };
+    let label = match change {
+        _ if *instance != of => return None,
+        TaskChange::Succeeded { .. } => "success",
+        TaskChange::Skipped { .. } => "skipped",
+        TaskChange::Failed { error, .. } => return Some(("failed", serde_json::to_string(error).ok())),
+        TaskChange::Lost { .. } => "lost",
+        TaskChange::Interrupted { .. } => "interrupted",
+        TaskChange::Cleared => "cleared",
+        TaskChange::Marked { .. } => "marked",
+        _ => return None,
+    };
+    Some((label, None))
 }
 
 /// How long from now until `at`; nothing for the past.

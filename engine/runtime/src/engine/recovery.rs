@@ -4,16 +4,12 @@ use super::EngineError;
 use super::live::LiveRun;
 use super::main_loop::{MainLoop, report_without_result};
 use super::turn::{self, Turn};
-use crate::audit;
 use crate::command::Actor;
 use crate::dag_folder::FolderChange;
 use crate::versions::Versions;
-use esteira_core::dag::Dag;
 use esteira_core::run::{Outcome, Run};
 use esteira_core::states::TaskInstanceState;
-use esteira_store::RunRow;
-use serde_json::{Map, Value};
-use std::sync::Arc;
+use esteira_store::RunKey;
 
 impl MainLoop {
     /// Replays the runs that are not over, reports as lost what was running, and loads the DAG folder.
@@ -26,33 +22,23 @@ impl MainLoop {
         // A foreground run minds its own run only: the others wait for a server, rather than be cut off again.
         let unfinished = if self.is_serving { self.reader.unfinished_runs().await? } else { Vec::new() };
         for row in unfinished {
-            let Some(dag) = versions.dag(&self.reader, self.catalog.as_ref(), row.version_id).await? else {
-                tracing::error!(dag = %row.dag_id, run = %row.run_id, "the run cannot go on: this Esteira cannot read its DAG version");
-                continue;
-            };
-            self.recover_run(&mut turn, &row, dag).await?;
+            if let Some(live) = self.replayed(&row, &mut versions).await? {
+                self.recover_run(&mut turn, row.run_key, live)?;
+            }
+        }
+        for dag_id in self.runs.dag_ids() {
+            self.start_queued_runs(&mut turn, &dag_id)?;
         }
         self.finish(turn).await
     }
 
-    async fn recover_run(&mut self, turn: &mut Turn, row: &RunRow, dag: Arc<Dag>) -> Result<(), EngineError> {
-        let events = self.reader.events_of_run(row.run_key).await?;
-        let run = match audit::replay(Arc::clone(&dag), &events) {
-            Ok(run) => run,
-            Err((seq, problem)) => {
-                tracing::error!(dag = %row.dag_id, run = %row.run_id, event = seq, %problem, "the run cannot go on: its history does not fit; esteira audit verify says more");
-                return Ok(());
-            }
-        };
-        let conf = row.conf.as_object().cloned().unwrap_or_else(Map::new);
-        // The params were checked when the run was created.
-        let params = dag.resolve_params(&conf).unwrap_or(Value::Null);
-        let running = running_attempts(&run);
-        let pending = run.pending_effects();
-        self.runs.insert(row.run_key, LiveRun::new(run, row, params));
-        self.effects(turn, row.run_key, pending);
+    fn recover_run(&mut self, turn: &mut Turn, run_key: RunKey, live: LiveRun) -> Result<(), EngineError> {
+        let running = running_attempts(&live.run);
+        let pending = live.run.pending_effects();
+        self.runs.insert(run_key, live);
+        self.effects(turn, run_key, pending);
         for (instance, try_number) in running {
-            self.report(turn, report_without_result((row.run_key, instance), try_number, Outcome::Lost))?;
+            self.report(turn, report_without_result((run_key, instance), try_number, Outcome::Lost))?;
         }
         Ok(())
     }
@@ -80,7 +66,9 @@ impl MainLoop {
 
 fn running_attempts(run: &Run) -> Vec<(esteira_core::run::InstanceKey, u32)> {
     run.instances()
-        .filter(|(_, live)| live.state == Some(TaskInstanceState::Running))
+        .filter(|(_, live)| {
+            matches!(live.state, Some(TaskInstanceState::Running | TaskInstanceState::Restarting))
+        })
         .map(|(instance, live)| (instance, live.try_number))
         .collect()
 }

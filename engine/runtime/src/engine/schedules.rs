@@ -6,6 +6,7 @@ use super::main_loop::MainLoop;
 use super::turn::Turn;
 use crate::command::{Actor, TriggerRequest};
 use crate::dag_folder::LoadedDag;
+use esteira_core::dag::Overlap;
 use esteira_core::ids::{DagId, RunId};
 use esteira_core::states::RunType;
 use jiff::Timestamp;
@@ -21,6 +22,7 @@ const RUNS_PER_TURN: usize = 10;
 pub(super) struct Timetable {
     due: BTreeSet<(Timestamp, DagId)>,
     by_dag: HashMap<DagId, Timestamp>,
+    parked: HashMap<DagId, Timestamp>,
 }
 
 impl Timetable {
@@ -30,12 +32,29 @@ impl Timetable {
 
     /// The DAG is due at that time, or not at all.
     fn set(&mut self, dag_id: &DagId, at: Option<Timestamp>) {
+        self.parked.remove(dag_id);
         if let Some(before) = self.by_dag.remove(dag_id) {
             self.due.remove(&(before, dag_id.clone()));
         }
         if let Some(at) = at {
             self.by_dag.insert(dag_id.clone(), at);
             self.due.insert((at, dag_id.clone()));
+        }
+    }
+
+    /// The DAG is not asked about until [`Timetable::go_on`]: it has as many runs as it may.
+    fn park(&mut self, dag_id: &DagId) {
+        let at = self.by_dag.get(dag_id).copied();
+        self.set(dag_id, None);
+        if let Some(at) = at {
+            self.parked.insert(dag_id.clone(), at);
+        }
+    }
+
+    /// A run of the DAG has ended: what was due meanwhile may start.
+    pub(super) fn go_on(&mut self, dag_id: &DagId) {
+        if let Some(at) = self.parked.remove(dag_id) {
+            self.set(dag_id, Some(at));
         }
     }
 
@@ -100,13 +119,21 @@ impl MainLoop {
         for dag_id in self.timetable.is_due(turn.now) {
             let Some(loaded) = self.dags.get(&dag_id).cloned() else { continue };
             let mut at = loaded.next_run_at;
+            let mut is_parked = false;
             for _ in 0..RUNS_PER_TURN {
                 let Some(due) = at.filter(|tick| *tick <= turn.now) else { break };
+                if self.overlap(&dag_id) == Overlap::Queue && self.is_full(&dag_id) {
+                    is_parked = true;
+                    break;
+                }
                 let tick = if loaded.dag.catchup { due } else { newest_due(&loaded, due, turn.now) };
                 self.start_scheduled_run(turn, &loaded, tick).await?;
                 at = next_tick(&loaded, tick);
             }
             self.timetable.set(&dag_id, at);
+            if is_parked {
+                self.timetable.park(&dag_id);
+            }
             self.dags.insert(dag_id, Arc::new(LoadedDag { next_run_at: at, ..(*loaded).clone() }));
             turn.dags_changed = true;
         }
@@ -130,6 +157,15 @@ impl MainLoop {
                 json!({ "run_id": run_id }).to_string(),
             );
             return Ok(());
+        }
+        match loaded.dag.overlap {
+            Overlap::Skip if self.is_full(dag_id) => {
+                let body = json!({ "run_id": run_id, "reason": "a run is under way, and overlap is skip" });
+                turn.event("dag.schedule_skipped", Some(dag_id), &Actor::schedule(), body.to_string());
+                return Ok(());
+            }
+            Overlap::CancelRunning if self.is_full(dag_id) => self.cancel_for_room(turn, dag_id)?,
+            _ => {}
         }
         let mut request = TriggerRequest::manual(dag_id.clone(), Actor::schedule());
         request.run_type = RunType::Scheduled;

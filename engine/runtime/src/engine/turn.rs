@@ -6,7 +6,7 @@ use crate::executor::AttemptPlace;
 use crate::logs::LogKey;
 use esteira_core::ids::DagId;
 use esteira_core::ids::RunId;
-use esteira_core::run::{Change, Effect, InstanceKey, Run};
+use esteira_core::run::{Change, Run};
 use esteira_operator::AfterCommit;
 use esteira_store::{Batch, NewEvent, RunKey, Subject};
 use jiff::Timestamp;
@@ -34,6 +34,8 @@ pub(super) struct Turn {
     pub(super) touched_runs: BTreeSet<RunKey>,
     pub(super) touched_instances: HashSet<AttemptPlace>,
     pub(super) dags_changed: bool,
+    /// Runs that have ended in this turn and whose room is not used yet.
+    pub(super) ended_runs: Vec<(DagId, RunKey)>,
 }
 
 impl Turn {
@@ -45,6 +47,7 @@ impl Turn {
             touched_runs: BTreeSet::new(),
             touched_instances: HashSet::new(),
             dags_changed: false,
+            ended_runs: Vec::new(),
         }
     }
 
@@ -115,17 +118,5 @@ impl Turn {
                 body: change.body(),
             });
         }
-    }
-}
-
-/// The instance that an effect is about.
-pub(super) fn instance_of(effect: &Effect) -> InstanceKey {
-    match effect {
-        Effect::Enqueue { instance }
-        | Effect::Dequeue { instance }
-        | Effect::FreeSlot { instance }
-        | Effect::StartAttempt { instance, .. }
-        | Effect::KillAttempt { instance, .. }
-        | Effect::ArmRetry { instance, .. } => *instance,
     }
 }

@@ -133,6 +133,25 @@ impl Reader {
         Ok(sqlx::query_scalar(query).bind(after).bind(limit).fetch_all(&self.pool).await?)
     }
 
+    /// How the runs of a DAG before `before` ended, newest first, at most `limit`; those that are not over are left out.
+    pub async fn last_run_states(
+        &self,
+        dag_id: &str,
+        before: RunKey,
+        limit: u32,
+    ) -> Result<Vec<RunState>, StoreError> {
+        let labels: Vec<String> = sqlx::query_scalar(
+            "SELECT state FROM dag_run WHERE dag_id = ?1 AND run_key < ?2 AND state IN ('success', 'failed') \
+             ORDER BY run_key DESC LIMIT ?3",
+        )
+        .bind(dag_id)
+        .bind(before)
+        .bind(limit)
+        .fetch_all(&self.pool)
+        .await?;
+        labels.iter().map(|text| label(text, RunState::from_label)).collect()
+    }
+
     /// The newest logical date of a DAG's scheduled runs, from which catching up goes on.
     pub async fn last_scheduled(&self, dag_id: &str) -> Result<Option<Timestamp>, StoreError> {
         let micros: Option<i64> = sqlx::query_scalar(

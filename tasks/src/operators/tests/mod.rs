@@ -79,6 +79,7 @@ impl Bench {
             map_index: -1,
             try_number: 1,
             logical_date: None,
+            is_latest: true,
             params: json!({"site": "Roma"}),
             variables: Arc::new(json!({"ds": "2026-01-01", "params": {"site": "Roma"}})),
             // Unlike any other bench's, or one test would end another's processes.

@@ -1,0 +1,160 @@
+//! Clearing and marking: task instances of a run, live or over, run again or get a state.
+
+use super::EngineError;
+use super::commands::Stop;
+use super::live::LiveRun;
+use super::main_loop::MainLoop;
+use super::turn::Turn;
+use crate::audit;
+use crate::command::{Actor, AffectedInstance, CommandError, RerunRequest};
+use crate::versions::Versions;
+use esteira_core::ids::{DagId, RunId};
+use esteira_core::run::{Input, InstanceKey, Selection};
+use esteira_core::states::{RunState, TaskInstanceState};
+use esteira_store::{RunKey, RunRow};
+use serde_json::{Map, Value};
+
+impl MainLoop {
+    pub(super) async fn rerun(
+        &mut self,
+        turn: &mut Turn,
+        request: &RerunRequest,
+    ) -> Result<Vec<AffectedInstance>, Stop> {
+        if request.mark.is_some_and(|state| !may_be_marked(state)) {
+            let message = "a task instance can be marked as success, failed or skipped".to_owned();
+            return Err(CommandError::Invalid(message).into());
+        }
+        let run_key = self.bring_to_life(&request.dag_id, &request.run_id).await?;
+        let (instances, affected) = match self.affected(run_key, request) {
+            Ok(found) => found,
+            Err(error) => {
+                self.lay_to_rest(run_key);
+                return Err(error.into());
+            }
+        };
+        if !request.dry_run {
+            let input = match request.mark {
+                Some(state) => Input::Mark { instances, state },
+                None => Input::Clear { instances },
+            };
+            self.decide(turn, run_key, input, &request.actor)?;
+            self.start_queued_runs(turn, &request.dag_id)?;
+        }
+        if !turn.touched_runs.contains(&run_key) {
+            self.lay_to_rest(run_key);
+        }
+        Ok(affected)
+    }
+
+    /// The instances that a request is about, as they are.
+    fn affected(
+        &self,
+        run_key: RunKey,
+        request: &RerunRequest,
+    ) -> Result<(Vec<InstanceKey>, Vec<AffectedInstance>), CommandError> {
+        let unknown = || CommandError::RunCannotGoOn(request.run_id.to_string());
+        let run = &self.runs.get(run_key).ok_or_else(unknown)?.run;
+        if request.mark.is_none() && run.is_being_stopped() {
+            return Err(CommandError::RunIsBeingStopped(request.run_id.to_string()));
+        }
+        let mut tasks = Vec::with_capacity(request.task_ids.len());
+        for task_id in &request.task_ids {
+            tasks.push(run.dag().index_of(task_id.as_str()).ok_or_else(|| CommandError::UnknownTask {
+                run_id: request.run_id.to_string(),
+                task_id: task_id.to_string(),
+            })?);
+        }
+        let selection = Selection {
+            tasks,
+            upstream: request.upstream,
+            downstream: request.downstream,
+            only_failed: request.only_failed,
+        };
+        // What is marked is what was named; only a clear takes setups and teardowns with it.
+        let instances = match request.mark {
+            Some(_) => run.named(&selection),
+            None => run.select(&selection),
+        };
+        let affected = instances
+            .iter()
+            .map(|key| AffectedInstance {
+                task_id: run.dag().task(key.task).task_id.clone(),
+                map_index: key.map_index,
+                state: run.instance(*key).state,
+            })
+            .collect();
+        Ok((instances, affected))
+    }
+
+    pub(super) async fn mark_run(
+        &mut self,
+        turn: &mut Turn,
+        dag_id: &DagId,
+        run_id: &RunId,
+        state: RunState,
+        actor: &Actor,
+    ) -> Result<(), Stop> {
+        if !state.is_terminal() {
+            return Err(CommandError::Invalid("a run can be marked as success or failed".to_owned()).into());
+        }
+        let run_key = self.bring_to_life(dag_id, run_id).await?;
+        let is_over = self.runs.get(run_key).is_some_and(|live| live.run.state().is_terminal());
+        if !is_over {
+            return Err(CommandError::RunIsUnderWay(run_id.to_string()).into());
+        }
+        self.decide(turn, run_key, Input::MarkRun { state }, actor)?;
+        if !turn.touched_runs.contains(&run_key) {
+            self.lay_to_rest(run_key);
+        }
+        Ok(())
+    }
+
+    /// The run in memory: one that is over is replayed from its history.
+    async fn bring_to_life(&mut self, dag_id: &DagId, run_id: &RunId) -> Result<RunKey, Stop> {
+        if let Some(run_key) = self.runs.key_of(dag_id, run_id) {
+            return Ok(run_key);
+        }
+        let row = self.reader.run(dag_id.as_str(), run_id.as_str()).await?.ok_or_else(|| {
+            CommandError::UnknownRun { dag_id: dag_id.to_string(), run_id: run_id.to_string() }
+        })?;
+        let live =
+            if row.state.is_terminal() { self.replayed(&row, &mut Versions::default()).await? } else { None };
+        let live = live.ok_or_else(|| CommandError::RunCannotGoOn(run_id.to_string()))?;
+        self.runs.insert(row.run_key, live);
+        Ok(row.run_key)
+    }
+
+    /// Forgets a run that is over and that nothing has changed in.
+    fn lay_to_rest(&mut self, run_key: RunKey) {
+        if self.runs.get(run_key).is_some_and(|live| live.run.state().is_terminal()) {
+            self.runs.remove(run_key);
+        }
+    }
+
+    /// A run as its history tells it; none, with an error in the log, when it cannot be read.
+    pub(super) async fn replayed(
+        &self,
+        row: &RunRow,
+        versions: &mut Versions,
+    ) -> Result<Option<LiveRun>, EngineError> {
+        let Some(dag) = versions.dag(&self.reader, self.catalog.as_ref(), row.version_id).await? else {
+            tracing::error!(dag = %row.dag_id, run = %row.run_id, "the run cannot go on: this Esteira cannot read its DAG version");
+            return Ok(None);
+        };
+        let events = self.reader.events_of_run(row.run_key).await?;
+        let conf = row.conf.as_object().cloned().unwrap_or_else(Map::new);
+        // The params were checked when the run was created.
+        let params = dag.resolve_params(&conf).unwrap_or(Value::Null);
+        match audit::replay(dag, row.run_id.as_str(), &events) {
+            Ok(run) => Ok(Some(LiveRun::new(run, row, params))),
+            Err((seq, problem)) => {
+                tracing::error!(dag = %row.dag_id, run = %row.run_id, event = seq, %problem, "the run cannot go on: its history does not fit; esteira audit verify says more");
+                Ok(None)
+            }
+        }
+    }
+}
+
+fn may_be_marked(state: TaskInstanceState) -> bool {
+    matches!(state, TaskInstanceState::Success | TaskInstanceState::Failed | TaskInstanceState::Skipped)
+}
