@@ -14,7 +14,6 @@ pub(crate) struct Definition {
     pub(crate) schedule: Schedule,
     pub(crate) start_date: Option<jiff::Timestamp>,
     pub(crate) end_date: Option<jiff::Timestamp>,
-    pub(crate) catchup: bool,
     pub(crate) tags: Vec<String>,
     pub(crate) owners: Vec<String>,
     pub(crate) params: Map<String, Value>,
@@ -44,21 +43,13 @@ pub(crate) struct Edges {
 
 /// When a DAG runs by itself.
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub(crate) enum Schedule {
-    /// Only when it is triggered.
-    #[default]
-    Never,
-    /// By a crontab line or a preset.
-    Cron {
-        /// As it is written.
-        line: String,
-    },
-    /// Every so often.
-    Interval {
-        /// In seconds.
-        every_seconds: f64,
-    },
+#[serde(default)]
+pub(crate) struct Schedule {
+    /// The lines as they are written; none for a DAG that only runs when it is triggered.
+    pub(crate) when: Vec<String>,
+    pub(crate) timezone: String,
+    pub(crate) timetable: String,
+    pub(crate) missed: String,
 }
 
 impl Definition {
@@ -92,15 +83,6 @@ impl Definition {
 impl Schedule {
     /// As it is written in the DAG; none when there is none.
     pub(crate) fn text(&self) -> Option<String> {
-        match self {
-            Self::Never => None,
-            Self::Cron { line } => Some(line.clone()),
-            Self::Interval { every_seconds } => {
-                let every = jiff::SignedDuration::try_from_secs_f64(*every_seconds).unwrap_or_default();
-                let length = crate::show::duration(every);
-                let length = length.strip_suffix(" 00 s").or(length.strip_suffix(" 00 m")).unwrap_or(&length);
-                Some(format!("every {}", length.replacen(".00", "", 1)))
-            }
-        }
+        (!self.when.is_empty()).then(|| self.when.join("; "))
     }
 }

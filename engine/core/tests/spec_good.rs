@@ -4,7 +4,7 @@
 mod support;
 
 use esteira_core::dag::{Dag, ParamKind, TaskIndex};
-use esteira_core::schedule::Schedule;
+use esteira_core::schedule::{Missed, Schedule, TimetableKind};
 use serde_json::json;
 use std::time::Duration;
 use support::read;
@@ -46,7 +46,7 @@ tasks:
 fn the_house_plans_example_is_a_dag() {
     let dag = dag(PIPELINE);
     assert_eq!(dag.dag_id.as_str(), "air_quality_pipeline");
-    assert_eq!(dag.schedule, Schedule::Never);
+    assert_eq!(dag.schedule, Schedule::default());
     assert_eq!(dag.start_date.unwrap().to_string(), "2024-01-01T00:00:00Z");
     assert_eq!(dag.tags, ["pipeline", "iot"]);
     assert_eq!(dag.owners, ["admin"]);
@@ -71,8 +71,8 @@ fn with_tasks(rest: &str) -> Dag {
 #[test]
 fn what_is_left_out_has_airflows_defaults() {
     let dag = with_tasks("");
-    assert_eq!(dag.schedule, Schedule::Never);
-    assert!(!dag.catchup && !dag.is_paused_upon_creation);
+    assert_eq!(dag.schedule, Schedule::default());
+    assert!(!dag.is_paused_upon_creation);
     assert_eq!((dag.start_date, dag.end_date, &dag.description), (None, None, &None));
     let task = &dag.tasks[0];
     assert_eq!(
@@ -89,14 +89,32 @@ fn what_is_left_out_has_airflows_defaults() {
 #[test]
 fn schedules_are_read() {
     let table = [
-        ("null", Schedule::Never),
-        ("0 9 * * 1-5", Schedule::Cron { line: "0 9 * * 1-5".into() }),
-        ("'@daily'", Schedule::Cron { line: "@daily".into() }),
-        ("every 15m", Schedule::Interval { every: Duration::from_secs(900) }),
+        ("schedule: null", "never"),
+        ("schedule: 0 9 * * 1-5", "0 9 * * 1-5"),
+        ("schedule: '@daily'\ntimezone: Europe/Rome", "@daily (Europe/Rome)"),
+        ("schedule: every 15m", "every 15m"),
+        ("schedule: [0 9 * * *, '@hourly', every 90m]", "0 9 * * *; @hourly; every 1h30m"),
+        ("schedule: '@once'", "@once"),
+        ("schedule: '@continuous'", "@continuous"),
     ];
-    for (text, expected) in table {
-        assert_eq!(with_tasks(&format!("schedule: {text}")).schedule, expected, "{text}");
+    for (keys, expected) in table {
+        assert_eq!(with_tasks(keys).schedule.describe(), expected, "{keys}");
     }
+    let dag = with_tasks("schedule: '@continuous'\ntimetable: data_interval\nmissed: last");
+    assert_eq!((dag.schedule.timetable, dag.schedule.missed), (TimetableKind::DataInterval, Missed::Last));
+    assert_eq!(dag.max_active_runs, 1);
+    for (catchup, missed) in [("true", Missed::All), ("false", Missed::Skip)] {
+        let dag = with_tasks(&format!("schedule: '@daily'\nstart_date: 2024-01-01\ncatchup: {catchup}"));
+        assert_eq!(dag.schedule.missed, missed);
+    }
+}
+
+#[test]
+fn a_date_without_an_offset_goes_by_the_clocks_of_the_dag() {
+    let dag =
+        with_tasks("timezone: America/Sao_Paulo\nstart_date: 2024-01-31\nend_date: 2024-02-01T00:00:00Z");
+    assert_eq!(dag.start_date.unwrap().to_string(), "2024-01-31T03:00:00Z");
+    assert_eq!(dag.end_date.unwrap().to_string(), "2024-02-01T00:00:00Z");
 }
 
 #[test]

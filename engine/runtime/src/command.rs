@@ -47,6 +47,8 @@ pub struct TriggerRequest {
     pub logical_date: Option<Timestamp>,
     /// The start and the end of the data it is about.
     pub data_interval: Option<(Timestamp, Timestamp)>,
+    /// When it was due; now if not given.
+    pub run_after: Option<Timestamp>,
     /// Params and anything else the tasks may read.
     pub conf: Map<String, Value>,
     /// What a person wrote about it.
@@ -64,6 +66,7 @@ impl TriggerRequest {
             run_type: RunType::Manual,
             logical_date: None,
             data_interval: None,
+            run_after: None,
             conf: Map::new(),
             note: None,
             actor,

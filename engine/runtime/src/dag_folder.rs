@@ -3,6 +3,7 @@
 use esteira_core::catalog::Catalog;
 use esteira_core::dag::Dag;
 use esteira_core::ids::DagId;
+use esteira_core::schedule::Tick;
 use esteira_core::spec::{self, Diagnostic, Severity, Source};
 use esteira_store::VersionId;
 use jiff::Timestamp;
@@ -30,8 +31,15 @@ pub struct LoadedDag {
     pub file: String,
     /// Whether its schedule starts no runs.
     pub is_paused: bool,
+    /// The next run that its schedule starts, if it does.
+    pub next_tick: Option<Tick>,
+}
+
+impl LoadedDag {
     /// When its schedule starts the next run, if it does.
-    pub next_run_at: Option<Timestamp>,
+    pub fn next_run_at(&self) -> Option<Timestamp> {
+        self.next_tick.map(|tick| tick.run_after)
+    }
 }
 
 /// What a look at the folder found.

@@ -287,8 +287,8 @@ impl Attempt {
         let is_by_schedule = self.facts.run_type == RunType::Scheduled.as_str()
             || self.facts.run_type == RunType::Backfill.as_str();
         let tick = self.facts.data_interval.map(|(_, end)| end).filter(|_| is_by_schedule);
-        let next = tick.and_then(|tick| self.dag.schedule.next_after(tick, self.dag.start_date));
-        next.is_none_or(|next| next > Timestamp::now())
+        let next = tick.and_then(|tick| self.dag.ticks().after(tick));
+        next.is_none_or(|next| next.run_after > Timestamp::now())
     }
 
     /// Lets the execution go on until it ends or the run is cancelled; after a cancel it has the grace to end.

@@ -21,6 +21,7 @@ mod handle;
 pub mod home;
 pub mod logs;
 mod notice;
+mod preview;
 mod versions;
 
 pub use command::{Actor, AffectedInstance, CommandError, RerunRequest, TriggerRequest};
@@ -29,4 +30,5 @@ pub(crate) use engine::created_body as engine_body;
 pub use engine::{Engine, EngineError, Options, PARALLELISM, engine_mark, home_mark};
 pub use handle::Handle;
 pub use notice::{Notice, ProgressNotice};
+pub use preview::{PREVIEW_MAX, PlannedRun, preview};
 pub(crate) use versions::source_hash;

@@ -301,17 +301,17 @@ async fn a_schedule_starts_runs_until_it_is_paused() {
         "dag_id: d\nschedule: every 1s\nis_paused_upon_creation: true\ntasks: {a: {operator: act}}\n",
     )
     .await;
-    assert_eq!(world.handle().dag("d").unwrap().next_run_at, None);
+    assert_eq!(world.handle().dag("d").unwrap().next_run_at(), None);
     let notices = world.handle().subscribe();
     world.handle().set_paused("d".into(), false, tester()).await.unwrap();
-    let due = world.handle().dag("d").unwrap().next_run_at.unwrap();
+    let due = world.handle().dag("d").unwrap().next_run_at().unwrap();
     let created = wait_for(notices, |event| event.name == "run.created").await;
     assert_eq!((created.actor.as_str(), created.via.as_str()), ("schedule", "timetable"));
     assert!(created.at >= due, "the run came before its time");
     let run = world.handle().reader().run("d", &created.run_id).await.unwrap().unwrap();
     assert_eq!(run.logical_date, Some(due));
     world.handle().set_paused("d".into(), true, tester()).await.unwrap();
-    assert_eq!(world.handle().dag("d").unwrap().next_run_at, None);
+    assert_eq!(world.handle().dag("d").unwrap().next_run_at(), None);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,6 +4,7 @@ mod drawing;
 mod graph;
 mod list;
 mod pause;
+mod preview;
 mod show;
 
 use super::folder::{self, CheckedFile};
@@ -27,6 +28,8 @@ pub(crate) enum DagsCommand {
     Show(show::ShowArguments),
     /// Draw a DAG as text, or write it for Graphviz or Mermaid
     Graph(graph::GraphArguments),
+    /// List the runs that the schedule of a DAG will start
+    Preview(preview::PreviewArguments),
     /// Pause a DAG: its schedule starts no runs
     Pause(pause::PauseArguments),
     /// Let the schedule of a DAG start runs again
@@ -38,6 +41,7 @@ pub(crate) async fn dags(settings: &Settings, command: DagsCommand) -> Result<Ex
         DagsCommand::List(arguments) => list::list(settings, arguments).await?,
         DagsCommand::Show(arguments) => show::show(settings, &arguments).await?,
         DagsCommand::Graph(arguments) => graph::graph(settings, &arguments).await?,
+        DagsCommand::Preview(arguments) => preview::preview_runs(settings, &arguments).await?,
         DagsCommand::Pause(arguments) => pause::set_paused(settings, &arguments, true).await?,
         DagsCommand::Unpause(arguments) => pause::set_paused(settings, &arguments, false).await?,
     }
@@ -53,6 +57,8 @@ struct KnownDag {
     is_gone: bool,
     /// The version that new runs take, if an engine has seen one.
     version_number: Option<i64>,
+    /// When the newest run of its schedule was due.
+    last_scheduled: Option<Timestamp>,
 }
 
 impl KnownDag {
@@ -61,16 +67,7 @@ impl KnownDag {
         if self.is_paused || self.is_gone {
             return None;
         }
-        let start = self.dag.start_date;
-        let from = match start {
-            // A tick at the start date itself counts.
-            Some(start) if start > now => {
-                start.checked_sub(jiff::SignedDuration::from_micros(1)).unwrap_or(start)
-            }
-            _ => now,
-        };
-        let tick = self.dag.schedule.next_after(from, start)?;
-        self.dag.end_date.is_none_or(|end| tick <= end).then_some(tick)
+        self.dag.ticks().resume(self.last_scheduled, now).map(|tick| tick.run_after.max(now))
     }
 }
 
@@ -104,6 +101,10 @@ impl Knowledge {
             for row in rows.into_values() {
                 dags.extend(from_history(reader, row, catalog.as_ref()).await?);
             }
+            for known in &mut dags {
+                let last = reader.last_scheduled(known.dag.dag_id.as_str()).await;
+                known.last_scheduled = last.map_err(history::failure)?;
+            }
         }
         if dags.is_empty() && broken.is_empty() {
             return Err(Failure::usage(format!("there is no DAG folder {}", settings.dags.display()))
@@ -136,6 +137,7 @@ fn known(file: CheckedFile, row: impl FnOnce(&str) -> Option<DagRow>) -> Option<
         version_number: row.map(|row| row.version_number),
         file: file.file,
         is_gone: false,
+        last_scheduled: None,
         dag,
     })
 }
@@ -156,5 +158,6 @@ async fn from_history(
         file: row.file,
         is_paused: row.is_paused,
         version_number: Some(row.version_number),
+        last_scheduled: None,
     }))
 }

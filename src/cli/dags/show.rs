@@ -7,6 +7,7 @@ use crate::config::Settings;
 use clap::Args;
 use comfy_table::Cell;
 use esteira_core::dag::{Dag, TaskIndex};
+use esteira_core::schedule::{Missed, TimetableKind, When};
 use esteira_core::spec::duration;
 use esteira_store::{RunFilter, RunRow};
 use jiff::Timestamp;
@@ -80,7 +81,9 @@ fn document(known: &KnownDag, last_runs: &[RunRow], now: Timestamp) -> Value {
     let mut document = list::document(known, last_runs.first(), now);
     document["start_date"] = json!(dag.start_date);
     document["end_date"] = json!(dag.end_date);
-    document["catchup"] = json!(dag.catchup);
+    document["timezone"] = json!(dag.schedule.timezone.iana_name());
+    document["timetable"] = json!(dag.schedule.timetable);
+    document["missed"] = json!(dag.schedule.missed);
     document["params"] = json!(dag.params);
     document["tasks"] = Value::Array(tasks);
     document["last_runs"] = last_runs.iter().map(runs::document).collect();
@@ -97,10 +100,28 @@ fn facts(known: &KnownDag, now: Timestamp) -> Facts {
     facts.add_some("next run", known.next_run_at(now).map(|at| times::both(at, now)));
     facts.add_some("starts", dag.start_date.map(times::exact));
     facts.add_some("ends", dag.end_date.map(times::exact));
-    facts.add_some("catch-up", dag.catchup.then(|| "yes: missed ticks are made up for".to_owned()));
+    if dag.schedule.when != When::Never {
+        facts.add("missed runs", missed(dag.schedule.missed));
+        facts.add("a run is about", timetable(dag.schedule.timetable));
+    }
     facts.add_some("owners", Some(dag.owners.join(", ")));
     facts.add_some("tags", Some(dag.tags.join(", ")));
     facts
+}
+
+fn missed(missed: Missed) -> &'static str {
+    match missed {
+        Missed::Skip => "none starts (missed: skip)",
+        Missed::Last => "the newest one starts (missed: last)",
+        Missed::All => "all start (missed: all)",
+    }
+}
+
+fn timetable(timetable: TimetableKind) -> &'static str {
+    match timetable {
+        TimetableKind::Trigger => "the instant at which it is due (timetable: trigger)",
+        TimetableKind::DataInterval => "the time since it was due before (timetable: data_interval)",
+    }
 }
 
 fn params(dag: &Dag) -> Table {

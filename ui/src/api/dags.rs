@@ -99,7 +99,7 @@ pub(super) async fn details(
     let version = state.handle.reader().version_by_id(dag.version_id).await?;
     let mut shape = shape(&state, &dag, &definition, &broken_files(&state).await?);
     let more = json!({
-        "catchup": definition.catchup,
+        "catchup": definition.schedule.missed == "all",
         "dag_run_timeout": null,
         "asset_expression": null,
         "doc_md": definition.doc_md,
@@ -150,7 +150,7 @@ fn shape(
 ) -> Map<String, Value> {
     let dag_id = dag.dag_id.as_str();
     let loaded = state.handle.dag(dag_id);
-    let next = shapes::maybe(loaded.and_then(|loaded| loaded.next_run_at));
+    let next = shapes::maybe(loaded.and_then(|loaded| loaded.next_run_at()));
     let tag = |tag: &String| json!({ "name": tag, "dag_id": dag_id, "dag_display_name": dag_id });
     let schedule = definition.schedule.text();
     let shape = json!({

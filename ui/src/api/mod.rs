@@ -10,6 +10,7 @@ mod import_errors;
 mod logs;
 mod monitor;
 mod path;
+mod preview;
 mod query;
 mod shapes;
 mod task_instances;
@@ -52,6 +53,7 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/api/v2/eventLogs", get(event_logs::list))
         .route("/api/v2/eventLogs/{seq}", get(event_logs::one))
         .route("/api/v2/importErrors", get(import_errors::list))
+        .route("/api/dags/{dag_id}/preview", get(preview::runs))
         .route("/api/{*rest}", any(not_found))
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
 }

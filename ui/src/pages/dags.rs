@@ -78,7 +78,7 @@ fn row(state: &AppState, dag: DagRow, newest: &[RunRow], wanted: &Wanted, now: T
         return None;
     }
     let loaded = state.handle.dag(&dag_id);
-    let next = loaded.as_ref().filter(|loaded| !loaded.is_paused).and_then(|loaded| loaded.next_run_at);
+    let next = loaded.as_ref().filter(|loaded| !loaded.is_paused).and_then(|loaded| loaded.next_run_at());
     let last = newest.first().map(|run| {
         let at = run.ended_at.or(run.started_at).unwrap_or(run.queued_at);
         (Mark::of_run(run.state), Instant::new(at, now), super::cells::run_key(run))

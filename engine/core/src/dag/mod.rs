@@ -10,7 +10,7 @@ pub(crate) use scopes::reachable;
 use crate::admission::WeightRule;
 use crate::ids::{DagId, TaskId};
 use crate::run::{Follow, TriggerRule};
-use crate::schedule::Schedule;
+use crate::schedule::{Schedule, Ticks};
 use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -41,12 +41,10 @@ pub struct Dag {
     pub doc_md: Option<String>,
     /// When it runs by itself.
     pub schedule: Schedule,
-    /// No scheduled run is due before this instant.
+    /// No logical date of a scheduled run is before this instant.
     pub start_date: Option<Timestamp>,
-    /// No scheduled run is due after this instant.
+    /// No logical date of a scheduled run is after this instant.
     pub end_date: Option<Timestamp>,
-    /// Whether ticks missed while it was paused or the engine was down are made up for.
-    pub catchup: bool,
     /// Whether it starts its life paused.
     pub is_paused_upon_creation: bool,
     /// How many of its runs may be under way at the same time; the others are queued. Backfills count apart.
@@ -113,6 +111,11 @@ impl Dag {
             .map(|place| TaskIndex(place as u32))
     }
 
+    /// The runs that its schedule asks for.
+    pub fn ticks(&self) -> Ticks<'_> {
+        Ticks { schedule: &self.schedule, start_date: self.start_date, end_date: self.end_date }
+    }
+
     /// A DAG of these tasks with Airflow's defaults and no schedule.
     pub fn new(dag_id: impl Into<DagId>, tasks: Vec<Task>, graph: Graph) -> Self {
         Self {
@@ -122,7 +125,6 @@ impl Dag {
             schedule: Schedule::default(),
             start_date: None,
             end_date: None,
-            catchup: false,
             is_paused_upon_creation: false,
             max_active_runs: MAX_ACTIVE_RUNS,
             max_active_tasks: MAX_ACTIVE_TASKS,

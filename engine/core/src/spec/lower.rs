@@ -1,20 +1,19 @@
 //! From the marked tree of a file to its DAG.
 
-use super::duration;
 use super::edges::{self, Wiring};
 use super::groups::Gathering;
 use super::keys::{DAG, DEFAULT_ARGS, Fields};
 use super::marked::{Content, Entry, Mark, Node};
 use super::report::{Fault, Report, quoted};
+use super::schedule::{self, Dates};
 use super::settings::{choice, limit, settings};
-use super::suggest::did_you_mean;
 use super::task::Draft;
 use super::{params, templates, values};
 use crate::catalog::Catalog;
 use crate::dag::{Dag, MAX_ACTIVE_RUNS, MAX_ACTIVE_TASKS, Overlap, Task};
 use crate::ids::{DagId, NAME_LENGTH_MAX, is_valid_name};
 use crate::run::TriggerRule;
-use crate::schedule::{PRESETS, Schedule};
+use crate::schedule::{Schedule, When};
 use indexmap::IndexMap;
 use std::time::Duration;
 
@@ -34,16 +33,8 @@ pub(super) fn dag(root: &Node, catalog: &dyn Catalog, report: &mut Report<'_>) -
     let wiring = Wiring::new(&drafts, &groups, report);
     let graph = edges::graph(&drafts, &groups, &wiring, report);
     templates::check(&drafts, &wiring, graph.as_ref(), params.as_ref(), report);
-    let (start_date, end_date) = dates(&fields, report);
-    let schedule = fields.given("schedule").and_then(|node| schedule(node, report)).unwrap_or_default();
-    let catchup = flag(&fields, "catchup", report);
-    if catchup && start_date.is_none() && fields.given("start_date").is_none() && schedule != Schedule::Never
-    {
-        let mark = fields.get("catchup").map_or(fields.mark, |entry| entry.mark);
-        let fault = Fault::warning("nothing-to-catch-up", mark, "catchup has no effect without a start_date");
-        report.add(fault.hint("write start_date: the first run is due there".to_owned()));
-    }
-    let limits = limits(&fields, report);
+    let Dates { schedule, start_date, end_date } = schedule::dates(&fields, report);
+    let limits = limits(&fields, &schedule, report);
     if limits.fail_fast {
         report_rules_against_fail_fast(&drafts, report);
     }
@@ -57,7 +48,6 @@ pub(super) fn dag(root: &Node, catalog: &dyn Catalog, report: &mut Report<'_>) -
         schedule,
         start_date,
         end_date,
-        catchup,
         is_paused_upon_creation: flag(&fields, "is_paused_upon_creation", report),
         max_active_runs: limits.max_active_runs,
         max_active_tasks: limits.max_active_tasks,
@@ -83,10 +73,15 @@ struct Limits {
     max_consecutive_failed_dag_runs: u32,
 }
 
-fn limits(fields: &Fields<'_>, report: &mut Report<'_>) -> Limits {
+fn limits(fields: &Fields<'_>, schedule: &Schedule, report: &mut Report<'_>) -> Limits {
     let mut positive = |key| fields.given(key).and_then(|node| values::positive(node, key, report));
-    let max_active_runs = positive("max_active_runs").unwrap_or(MAX_ACTIVE_RUNS);
+    let is_continuous = schedule.when == When::Continuous;
+    let max_active_runs =
+        positive("max_active_runs").unwrap_or(if is_continuous { 1 } else { MAX_ACTIVE_RUNS });
     let max_active_tasks = positive("max_active_tasks").unwrap_or(MAX_ACTIVE_TASKS);
+    if is_continuous && max_active_runs > 1 {
+        report_continuous_runs(fields, report);
+    }
     let key = "max_consecutive_failed_dag_runs";
     let max_failed = fields.given(key).and_then(|node| values::count(node, key, report));
     let timeout = fields.given("dagrun_timeout");
@@ -98,6 +93,13 @@ fn limits(fields: &Fields<'_>, report: &mut Report<'_>) -> Limits {
         fail_fast: flag(fields, "fail_fast", report),
         max_consecutive_failed_dag_runs: max_failed.unwrap_or(0),
     }
+}
+
+/// As Airflow: the next run starts when the one before has ended, so there is never a second.
+fn report_continuous_runs(fields: &Fields<'_>, report: &mut Report<'_>) {
+    let mark = fields.get("max_active_runs").map_or(fields.mark, |entry| entry.value.mark);
+    let fault = Fault::error("continuous-runs", mark, "with @continuous, max_active_runs is 1");
+    report.add(fault.hint("leave max_active_runs out".to_owned()));
 }
 
 /// A rule that waits for failures makes no sense where the first failure ends the run (Airflow refuses it too).
@@ -194,61 +196,6 @@ pub(super) fn report_wrong_tasks(entry: &Entry, report: &mut Report<'_>) {
     let hint = matches!(entry.value.content, Content::List(_))
         .then(|| "write each task as \"name:\" with its keys indented under it, without \"-\"".to_owned());
     report.add(Fault::error("wrong-type", entry.value.mark, message).hint(hint));
-}
-
-fn schedule(node: &Node, report: &mut Report<'_>) -> Option<Schedule> {
-    let Some(text) = node.as_text() else {
-        let (message, hint) = match node.content {
-            Content::List(_) | Content::Map(_) => (
-                "schedules by assets are not supported yet".to_owned(),
-                "write a crontab line, a preset or null",
-            ),
-            _ => (
-                format!("schedule must be a string or null, not {}", node.describe()),
-                "write a crontab line such as \"0 9 * * *\", a preset such as \"@daily\", every 15m, or null",
-            ),
-        };
-        report.add(Fault::error("bad-schedule", node.mark, message).hint(hint.to_owned()));
-        return None;
-    };
-    match Schedule::parse(text) {
-        Ok(schedule) => {
-            if !schedule.ever_fires() {
-                let message = format!("the schedule {} never comes round", quoted(text));
-                report.add(Fault::warning("never-due", node.mark, message));
-            }
-            Some(schedule)
-        }
-        Err(reason) => {
-            report.add(Fault::error("bad-schedule", node.mark, reason).hint(schedule_hint(text)));
-            None
-        }
-    }
-}
-
-fn schedule_hint(text: &str) -> Option<String> {
-    let text = text.trim();
-    if text.eq_ignore_ascii_case("none") || text.eq_ignore_ascii_case("never") {
-        return Some("write null for a DAG that only runs when it is triggered".into());
-    }
-    if text.starts_with('@') {
-        return did_you_mean(text, PRESETS.iter().map(|(name, _)| *name));
-    }
-    if duration::parse(text).is_ok() {
-        return Some(format!("for an interval write \"every {text}\""));
-    }
-    None
-}
-
-fn dates(fields: &Fields<'_>, report: &mut Report<'_>) -> (Option<jiff::Timestamp>, Option<jiff::Timestamp>) {
-    let mut date = |key| fields.given(key).and_then(|node| values::instant(node, key, report));
-    let (start, end) = (date("start_date"), date("end_date"));
-    if let (Some(from), Some(to), Some(node)) = (start, end, fields.given("end_date"))
-        && to < from
-    {
-        report.add(Fault::error("bad-date", node.mark, "end_date is before start_date"));
-    }
-    (start, end)
 }
 
 fn flag(fields: &Fields<'_>, key: &str, report: &mut Report<'_>) -> bool {

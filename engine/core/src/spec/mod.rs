@@ -16,6 +16,7 @@ mod params;
 mod reader;
 mod report;
 mod scalar;
+mod schedule;
 mod settings;
 mod suggest;
 mod syntax;

@@ -130,26 +130,26 @@ pub(super) fn text_or_list(node: &Node, key: &str, report: &mut Report<'_>) -> V
     }
 }
 
-/// A date or a date and time; without an offset it is UTC.
-pub(super) fn instant(node: &Node, key: &str, report: &mut Report<'_>) -> Option<Timestamp> {
+/// A date or a date and time; without an offset it is by the clocks of `zone`.
+pub(super) fn instant(node: &Node, key: &str, zone: &TimeZone, report: &mut Report<'_>) -> Option<Timestamp> {
     let Some(text) = node.as_text() else {
         wrong_type(node, key, "a date such as 2024-01-31 or 2024-01-31T09:00:00Z", report);
         return None;
     };
-    let instant = parse_instant(text);
+    let instant = parse_instant(text, zone);
     if instant.is_none() {
         let message = format!("{key} is no date: {}", quoted(text));
         let hint = if text.contains('[') {
-            "named time zones are not supported yet; write an offset, as in 2024-01-31T09:00:00-03:00"
+            "write the zone as the DAG's timezone, or an offset, as in 2024-01-31T09:00:00-03:00"
         } else {
-            "write 2024-01-31, 2024-01-31T09:00:00 (UTC) or 2024-01-31T09:00:00-03:00"
+            "write 2024-01-31, 2024-01-31T09:00:00 (on the clocks of the DAG's timezone) or 2024-01-31T09:00:00-03:00"
         };
         report.add(Fault::error("bad-date", node.mark, message).hint(hint.to_owned()));
     }
     instant
 }
 
-fn parse_instant(text: &str) -> Option<Timestamp> {
+fn parse_instant(text: &str, zone: &TimeZone) -> Option<Timestamp> {
     let text = text.trim();
     if text.contains('[') {
         return None;
@@ -165,5 +165,5 @@ fn parse_instant(text: &str) -> Option<Timestamp> {
     if !is_spelled_out || has_offset {
         return None;
     }
-    civil.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
+    civil.to_zoned(zone.clone()).ok().map(|zoned| zoned.timestamp())
 }

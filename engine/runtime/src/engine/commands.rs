@@ -6,6 +6,7 @@ use super::main_loop::MainLoop;
 use super::turn::{Act, Turn};
 use crate::command::{Actor, Command, CommandError, Reply, TriggerRequest};
 use crate::dag_folder::LoadedDag;
+use crate::preview::iso;
 use esteira_core::ids::{DagId, RunId, is_valid_run_id};
 use esteira_core::run::{Input, Run};
 use esteira_core::states::RunState;
@@ -142,7 +143,7 @@ impl MainLoop {
             logical_date: request.logical_date.map(super::to_micros),
             data_interval_start: request.data_interval.map(|(start, _)| super::to_micros(start)),
             data_interval_end: request.data_interval.map(|(_, end)| super::to_micros(end)),
-            run_after: request.logical_date.map_or(turn.now, super::to_micros),
+            run_after: request.run_after.or(request.logical_date).map_or(turn.now, super::to_micros),
             queued_at: turn.now,
             started_at: None,
             ended_at: None,
@@ -236,13 +237,6 @@ fn invalid_run_id(run_id: &RunId) -> CommandError {
     CommandError::Invalid(format!(
         "\"{run_id}\" cannot name a run: letters, digits and _ . ~ : + - are allowed, 250 at the most"
     ))
-}
-
-/// An instant in a run id, as Airflow writes it.
-pub(super) fn iso(at: Timestamp) -> String {
-    let zoned = at.to_zoned(jiff::tz::TimeZone::UTC);
-    let fraction = if zoned.subsec_nanosecond() == 0 { "" } else { "%.6f" };
-    zoned.strftime(&format!("%Y-%m-%dT%H:%M:%S{fraction}+00:00")).to_string()
 }
 
 /// What the history keeps of a run's creation: enough to make its row again.

@@ -65,7 +65,7 @@ impl MainLoop {
             (None, None) => dag.is_paused_upon_creation,
         };
         let loaded =
-            LoadedDag { dag: Arc::new(dag), version_id, version_number, file, is_paused, next_run_at: None };
+            LoadedDag { dag: Arc::new(dag), version_id, version_number, file, is_paused, next_tick: None };
         self.put_dag(turn, loaded).await
     }
 
@@ -140,7 +140,7 @@ impl MainLoop {
             version_number: row.version_number,
             file: row.file.clone(),
             is_paused: row.is_paused,
-            next_run_at: None,
+            next_tick: None,
         };
         self.put_dag(turn, loaded).await
     }

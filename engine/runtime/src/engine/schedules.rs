@@ -1,15 +1,16 @@
 //! Schedules: which DAGs are due, and the runs that this starts.
 
 use super::EngineError;
-use super::commands::iso;
 use super::main_loop::MainLoop;
 use super::turn::Turn;
 use crate::command::{Actor, TriggerRequest};
 use crate::dag_folder::LoadedDag;
+use crate::preview::scheduled_run_id;
 use esteira_core::dag::Overlap;
-use esteira_core::ids::{DagId, RunId};
+use esteira_core::ids::DagId;
+use esteira_core::schedule::{Tick, When};
 use esteira_core::states::RunType;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -70,13 +71,12 @@ impl MainLoop {
         turn: &mut Turn,
         mut loaded: LoadedDag,
     ) -> Result<(), EngineError> {
-        if self.is_serving && !loaded.is_paused {
-            let from = self.schedule_goes_on_from(turn.now, &loaded).await?;
-            loaded.next_run_at = next_tick(&loaded, from);
+        loaded.next_tick = if self.is_serving && !loaded.is_paused {
+            self.next_tick(turn.now, &loaded).await?
         } else {
-            loaded.next_run_at = None;
-        }
-        self.timetable.set(&loaded.dag.dag_id, loaded.next_run_at);
+            None
+        };
+        self.timetable.set(&loaded.dag.dag_id, loaded.next_run_at());
         turn.batch.dags.push(esteira_store::DagChange {
             dag_id: loaded.dag.dag_id.clone(),
             version_id: loaded.version_id,
@@ -90,22 +90,17 @@ impl MainLoop {
         Ok(())
     }
 
-    /// After which instant the schedule looks for its next tick. A DAG that was going by its schedule goes on from
-    /// its next tick, so that an edit skips none; with `catchup`, one that was paused or whose engine was down goes on
-    /// from its last scheduled run; all others begin now.
-    async fn schedule_goes_on_from(
-        &self,
-        now: Timestamp,
-        loaded: &LoadedDag,
-    ) -> Result<Timestamp, EngineError> {
-        if let Some(tick) = self.dags.get(&loaded.dag.dag_id).and_then(|before| before.next_run_at) {
-            return Ok(just_before(tick).min(now));
-        }
-        if !loaded.dag.catchup {
-            return Ok(now);
+    /// The next run of a DAG that was just loaded or unpaused. One that was going by its schedule goes on from its next
+    /// run, so that an edit skips none.
+    async fn next_tick(&self, now: Timestamp, loaded: &LoadedDag) -> Result<Option<Tick>, EngineError> {
+        let ticks = loaded.dag.ticks();
+        let before = self.dags.get(&loaded.dag.dag_id).and_then(|before| before.next_run_at());
+        if let (Some(due), When::Lines(_)) = (before, &loaded.dag.schedule.when) {
+            let just_before = due.checked_sub(SignedDuration::from_micros(1)).unwrap_or(due);
+            return Ok(ticks.after(just_before.min(now)));
         }
         let last = self.reader.last_scheduled(loaded.dag.dag_id.as_str()).await?;
-        Ok(last.or(loaded.dag.start_date.map(just_before)).unwrap_or(now))
+        Ok(ticks.resume(last, now))
     }
 
     /// Forgets a DAG whose file is gone.
@@ -118,23 +113,24 @@ impl MainLoop {
     pub(super) async fn start_due_runs(&mut self, turn: &mut Turn) -> Result<(), EngineError> {
         for dag_id in self.timetable.is_due(turn.now) {
             let Some(loaded) = self.dags.get(&dag_id).cloned() else { continue };
-            let mut at = loaded.next_run_at;
+            let ticks = loaded.dag.ticks();
+            let mut next = loaded.next_tick;
             let mut is_parked = false;
             for _ in 0..RUNS_PER_TURN {
-                let Some(due) = at.filter(|tick| *tick <= turn.now) else { break };
+                let Some(tick) = next.filter(|tick| tick.run_after <= turn.now) else { break };
                 if self.overlap(&dag_id) == Overlap::Queue && self.is_full(&dag_id) {
                     is_parked = true;
                     break;
                 }
-                let tick = if loaded.dag.catchup { due } else { newest_due(&loaded, due, turn.now) };
+                let tick = ticks.started(tick, turn.now);
                 self.start_scheduled_run(turn, &loaded, tick).await?;
-                at = next_tick(&loaded, tick);
+                next = ticks.following(tick, turn.now);
             }
-            self.timetable.set(&dag_id, at);
+            self.timetable.set(&dag_id, next.map(|tick| tick.run_after));
             if is_parked {
                 self.timetable.park(&dag_id);
             }
-            self.dags.insert(dag_id, Arc::new(LoadedDag { next_run_at: at, ..(*loaded).clone() }));
+            self.dags.insert(dag_id, Arc::new(LoadedDag { next_tick: next, ..(*loaded).clone() }));
             turn.dags_changed = true;
         }
         Ok(())
@@ -144,10 +140,10 @@ impl MainLoop {
         &mut self,
         turn: &mut Turn,
         loaded: &LoadedDag,
-        tick: Timestamp,
+        tick: Tick,
     ) -> Result<(), EngineError> {
         let dag_id = &loaded.dag.dag_id;
-        let run_id = RunId::from(format!("{}__{}", RunType::Scheduled, iso(tick)));
+        let run_id = scheduled_run_id(tick);
         if self.is_taken(&turn.batch.new_runs, dag_id, &run_id).await? {
             // Somebody gave a run this name, or the clock was set back over a tick that had its run.
             turn.event(
@@ -169,9 +165,9 @@ impl MainLoop {
         }
         let mut request = TriggerRequest::manual(dag_id.clone(), Actor::schedule());
         request.run_type = RunType::Scheduled;
-        request.logical_date = Some(tick);
-        // Airflow 3's default: a point in time, an interval of no width.
-        request.data_interval = Some((tick, tick));
+        request.logical_date = Some(tick.logical_date);
+        request.data_interval = Some(tick.data_interval);
+        request.run_after = Some(tick.run_after);
         if let Err(error) = self.create_run(turn, loaded, request, run_id) {
             tracing::error!(dag = %dag_id, %error, "the schedule could not start a run");
             let body = json!({ "error": error.to_string() }).to_string();
@@ -179,34 +175,4 @@ impl MainLoop {
         }
         Ok(())
     }
-}
-
-/// The newest of the ticks that are due: without `catchup`, the ones that a suspended machine missed are not made up
-/// for.
-fn newest_due(loaded: &LoadedDag, due: Timestamp, now: Timestamp) -> Timestamp {
-    let mut newest = due;
-    while let Some(next) = next_tick(loaded, newest).filter(|tick| *tick <= now) {
-        newest = next;
-    }
-    newest
-}
-
-/// The last instant before `at`: a search for what comes after it finds `at` itself.
-fn just_before(at: Timestamp) -> Timestamp {
-    at.checked_sub(jiff::SignedDuration::from_micros(1)).unwrap_or(at)
-}
-
-/// The first tick after `from` within the DAG's dates; none for a DAG that is paused or has no schedule.
-fn next_tick(loaded: &LoadedDag, from: Timestamp) -> Option<Timestamp> {
-    if loaded.is_paused {
-        return None;
-    }
-    let dag = &loaded.dag;
-    let from = match dag.start_date {
-        // A tick at the start date itself counts.
-        Some(start) if start > from => just_before(start),
-        _ => from,
-    };
-    let tick = dag.schedule.next_after(from, dag.start_date)?;
-    (dag.end_date.is_none_or(|end| tick <= end)).then_some(tick)
 }

@@ -155,7 +155,7 @@ impl Reader {
     /// The newest logical date of a DAG's scheduled runs, from which catching up goes on.
     pub async fn last_scheduled(&self, dag_id: &str) -> Result<Option<Timestamp>, StoreError> {
         let micros: Option<i64> = sqlx::query_scalar(
-            "SELECT max(logical_date) FROM dag_run WHERE dag_id = ?1 AND run_type = 'scheduled'",
+            "SELECT max(run_after) FROM dag_run WHERE dag_id = ?1 AND run_type = 'scheduled'",
         )
         .bind(dag_id)
         .fetch_one(&self.pool)
