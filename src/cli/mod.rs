@@ -9,6 +9,7 @@ mod help;
 mod history;
 mod logs;
 mod output;
+mod pools;
 mod run;
 mod runs;
 mod sample;
@@ -59,6 +60,9 @@ enum Command {
     /// List, show and cancel runs
     #[command(subcommand)]
     Runs(runs::RunsCommand),
+    /// Show and set pools: slots that task instances share
+    #[command(subcommand)]
+    Pools(pools::PoolsCommand),
     /// Show what an attempt of a task wrote
     Logs(logs::LogsArguments),
     /// Show what tasks passed on
@@ -164,6 +168,7 @@ async fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Dags(command) => dags::dags(&settings, command).await,
         Command::Validate(arguments) => validate::validate(&settings, arguments),
         Command::Runs(command) => runs::runs(&settings, command).await,
+        Command::Pools(command) => pools::pools(&settings, command).await,
         Command::Logs(arguments) => logs::logs(&settings, &arguments).await,
         Command::Xcom(command) => xcom::xcom(&settings, command).await,
         Command::Audit(command) => audit::audit(&settings, command).await,

@@ -74,6 +74,10 @@ impl Server {
         self.ask(Method::POST, path, Some(body)).await
     }
 
+    pub(crate) async fn delete(&self, path: &[&str]) -> Result<Value, Failure> {
+        self.ask(Method::DELETE, path, None).await
+    }
+
     pub(crate) async fn patch(&self, path: &[&str], body: &Value) -> Result<Value, Failure> {
         self.ask(Method::PATCH, path, Some(body)).await
     }
@@ -125,6 +129,9 @@ impl Server {
     async fn answer(&self, response: Response) -> Result<Value, Failure> {
         let status = response.status();
         let text = response.text().await.map_err(|error| self.unreachable(&error))?;
+        if status == StatusCode::NO_CONTENT {
+            return Ok(Value::Null);
+        }
         let value: Result<Value, _> = serde_json::from_str(&text);
         match value {
             Ok(value) if status.is_success() => Ok(value),

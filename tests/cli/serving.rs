@@ -53,6 +53,55 @@ fn a_run_is_triggered_followed_and_cancelled() {
     insta::assert_snapshot!("refused", all.join("\n\n"));
 }
 
+const FLAKY: &str = r#"dag_id: flaky
+schedule: "30 2 * * *"
+timezone: Europe/Rome
+timetable: data_interval
+start_date: 2026-03-28
+missed: last
+is_paused_upon_creation: true
+tasks:
+  prepare: {operator: empty}
+  work:
+    operator: bash
+    depends_on: [prepare]
+    pool: narrow
+    with: {bash_command: 'test -e "$GATE"', env: {GATE: "{{ params.gate }}"}}
+  after: {operator: empty, depends_on: [work]}
+params: {gate: {type: string}}
+"#;
+
+#[test]
+fn a_run_waits_for_its_pool_fails_is_cleared_and_marked_and_the_schedule_is_foretold() {
+    let world = World::with(&[("flaky.yaml", FLAKY)]);
+    let server = world.serve();
+    let plain = |line: &str| {
+        format!("$ esteira {line}\n{}", world.run(line).plain().replace(&server.url, "[server]"))
+    };
+    let state = || world.json("runs show flaky one --json")["state"].as_str().unwrap().to_owned();
+
+    let gate = world.path("gate");
+    assert_eq!(world.run(&format!("trigger flaky --run-id one --param gate={}", gate.display())).code, 0);
+    let mut told = vec![plain("pools list"), plain("pools set narrow 2 --description few")];
+    until("the run fails", || state() == "failed");
+    told.push(plain("pools list"));
+    told.push(plain("runs clear flaky one --only-failed --dry-run"));
+    std::fs::write(&gate, "").unwrap();
+    told.push(plain("runs clear flaky one --only-failed"));
+    until("the run succeeds", || state() == "success");
+    told.push(plain("runs mark flaky one work --as failed --dry-run"));
+    told.push(plain("runs mark flaky one --as failed"));
+    told.push(plain("runs mark flaky one --as skipped"));
+    told.push(plain("runs clear flaky one nope"));
+    told.push(plain("pools remove narrow"));
+    told.push(plain("pools remove default_pool"));
+    told.push(plain("dags preview flaky --from 2026-03-28T12:00:00Z --count 3"));
+    told.push(plain("dags preview flaky --from 2026-03-28T12:00:00Z --count 1 --json"));
+    told.push(plain("dags preview flaky --from noon"));
+    insta::assert_snapshot!("rerun_and_pools", told.join("\n\n"));
+    assert_eq!(state(), "failed");
+}
+
 #[test]
 fn a_home_in_use_and_a_port_in_use_are_named() {
     let world = World::with(&[("slow.yaml", SLOW)]);

@@ -1,6 +1,8 @@
 //! The definition of a DAG version as the store keeps it: what pages and lists need of it. The store gives JSON,
 //! since a version may be older than this program.
 
+use esteira_core::admission::WeightRule;
+use esteira_core::run::TriggerRule;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::time::Duration;
@@ -22,16 +24,44 @@ pub(crate) struct Definition {
 }
 
 /// A task of a DAG version.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(default)]
 pub(crate) struct Task {
     pub(crate) task_id: String,
     pub(crate) operator: String,
     pub(crate) retries: u32,
     pub(crate) retry_delay: Duration,
+    pub(crate) exponential_backoff: f64,
+    pub(crate) trigger_rule: TriggerRule,
+    pub(crate) pool: String,
+    pub(crate) pool_slots: u32,
+    pub(crate) priority_weight: i64,
+    pub(crate) weight_rule: WeightRule,
     pub(crate) execution_timeout: Option<Duration>,
     pub(crate) owner: String,
     pub(crate) doc_md: Option<String>,
+}
+
+/// What a version says nothing of has Airflow's defaults.
+impl Default for Task {
+    fn default() -> Self {
+        let plain = esteira_core::dag::Task::new("", "");
+        Self {
+            task_id: String::new(),
+            operator: String::new(),
+            retries: plain.retry.retries,
+            retry_delay: plain.retry.retry_delay,
+            exponential_backoff: plain.retry.exponential_backoff,
+            trigger_rule: plain.trigger_rule,
+            pool: plain.pool,
+            pool_slots: plain.pool_slots,
+            priority_weight: plain.priority_weight,
+            weight_rule: plain.weight_rule,
+            execution_timeout: None,
+            owner: plain.owner,
+            doc_md: None,
+        }
+    }
 }
 
 /// Who waits for whom, by the places of tasks.
@@ -42,14 +72,19 @@ pub(crate) struct Edges {
 }
 
 /// When a DAG runs by itself.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(default)]
 pub(crate) struct Schedule {
     /// The lines as they are written; none for a DAG that only runs when it is triggered.
     pub(crate) when: Vec<String>,
     pub(crate) timezone: String,
-    pub(crate) timetable: String,
     pub(crate) missed: String,
+}
+
+impl Default for Schedule {
+    fn default() -> Self {
+        Self { when: Vec::new(), timezone: "UTC".to_owned(), missed: "skip".to_owned() }
+    }
 }
 
 impl Definition {

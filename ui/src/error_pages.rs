@@ -83,9 +83,10 @@ impl From<CommandError> for PageError {
 /// The status that fits a refusal; pages and API use the same.
 pub(crate) fn command_status(error: &CommandError) -> StatusCode {
     match error {
-        CommandError::UnknownDag(_) | CommandError::UnknownRun { .. } | CommandError::UnknownTask { .. } => {
-            StatusCode::NOT_FOUND
-        }
+        CommandError::UnknownDag(_)
+        | CommandError::UnknownRun { .. }
+        | CommandError::UnknownTask { .. }
+        | CommandError::UnknownPool(_) => StatusCode::NOT_FOUND,
         CommandError::RunExists { .. }
         | CommandError::RunIsUnderWay(_)
         | CommandError::RunIsBeingStopped(_)

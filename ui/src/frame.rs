@@ -23,6 +23,8 @@ pub(crate) enum Section {
     Dags,
     /// All runs.
     Runs,
+    /// The pools.
+    Pools,
     /// The sensor dashboard.
     Sensors,
     /// The audit history.
@@ -148,6 +150,7 @@ impl Frame {
         let name = match self.section {
             Section::Dags => "dags",
             Section::Runs => "runs",
+            Section::Pools => "pools",
             Section::Sensors => "sensors",
             Section::Audit => "audit",
             Section::ImportErrors => "import-errors",

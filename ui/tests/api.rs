@@ -100,11 +100,102 @@ async fn pausing_and_cancelling_are_done_and_told() {
     assert_eq!(status, StatusCode::OK);
     let run = "/api/v2/dags/waiting/dagRuns/w";
     let (status, _) = world.send_json("PATCH", run, json!({ "state": "success" })).await;
+    assert_eq!(status, StatusCode::CONFLICT, "it is under way");
+    let (status, _) = world.send_json("PATCH", run, json!({ "state": "queued" })).await;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
     let (status, _) = world.send_json("PATCH", run, json!({ "state": "failed" })).await;
     assert_eq!(status, StatusCode::OK);
     let events = world.json("/api/v2/eventLogs?dag_id=waiting&event=run.cancel").await;
     assert_eq!(events["event_logs"][0]["via"], "rest_api");
+}
+
+/// The tasks and states of an answer with task instances.
+fn told(answer: &Value) -> Vec<String> {
+    let instances = answer["task_instances"].as_array().unwrap();
+    let tell = |instance: &Value| {
+        format!("{} {}", instance["task_id"].as_str().unwrap(), instance["state"].as_str().unwrap_or("none"))
+    };
+    instances.iter().map(tell).collect()
+}
+
+#[tokio::test]
+async fn task_instances_are_cleared_and_marked() {
+    let world = World::new().await;
+    world.run("r1").await;
+    let clear = "/api/v2/dags/pipeline/clearTaskInstances";
+    let (status, answer) = world.send_json("POST", clear, json!({ "dag_run_id": "r1" })).await;
+    assert_eq!(
+        (status, told(&answer)),
+        (StatusCode::OK, vec!["second failed".into(), "third upstream_failed".into()])
+    );
+    let run = "/api/v2/dags/pipeline/dagRuns/r1";
+    assert_eq!(world.json(run).await["state"], "failed", "a dry run, which is the default, does nothing");
+
+    let task = format!("{run}/taskInstances/second");
+    let dry = format!("{task}/dry_run");
+    let (status, answer) = world.send_json("PATCH", &dry, json!({ "new_state": "success" })).await;
+    assert_eq!((status, told(&answer)), (StatusCode::OK, vec!["second failed".into()]));
+    let mark = world.send_json("PATCH", &task, json!({ "new_state": "success" }));
+    let (_, ended) = world.until_over("r1", mark).await;
+    assert_eq!(ended, "success");
+    assert_eq!(world.json(&task).await["state"], "success");
+
+    let body = json!({ "dag_run_id": "r1", "task_ids": ["second"], "dry_run": false, "only_failed": false });
+    let (answer, ended) = world.until_over("r1", world.send_json("POST", clear, body)).await;
+    // It fails again, but what comes after it was not cleared, and the last tasks decide.
+    assert_eq!((told(&answer.1), ended.as_str()), (vec!["second success".into()], "success"));
+    let (status, _) = world.send_json("PATCH", run, json!({ "state": "failed" })).await;
+    assert_eq!((status, &world.json(run).await["state"]), (StatusCode::OK, &json!("failed")));
+
+    let body = json!({ "only_running": true, "task_ids": [1] });
+    let (status, answer) = world.send_json("POST", clear, body).await;
+    assert_eq!((status, answer["detail"].as_array().unwrap().len()), (StatusCode::UNPROCESSABLE_ENTITY, 3));
+    let body = json!({ "dag_run_id": "r1", "task_ids": ["nope"] });
+    assert_eq!(world.send_json("POST", clear, body).await.0, StatusCode::NOT_FOUND);
+    let (status, _) = world.send_json("PATCH", &task, json!({ "new_state": "running" })).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+#[tokio::test]
+async fn pools_are_made_changed_and_removed() {
+    let world = World::new().await;
+    let pools = "/api/v2/pools";
+    let (status, answer) = world.send_json("POST", pools, json!({ "name": "narrow", "slots": 2 })).await;
+    assert_eq!((status, &answer["open_slots"]), (StatusCode::CREATED, &json!(2)));
+    assert_eq!(
+        world.send_json("POST", pools, json!({ "name": "narrow", "slots": 2 })).await.0,
+        StatusCode::CONFLICT
+    );
+    let one = "/api/v2/pools/narrow";
+    let (status, answer) = world.send_json("PATCH", one, json!({ "slots": -1, "description": "any" })).await;
+    assert_eq!(
+        (status, &answer["slots"], &answer["description"]),
+        (StatusCode::OK, &json!(-1), &json!("any"))
+    );
+    check(&world, "pools", pools).await;
+    assert_eq!(world.send_json("DELETE", one, json!({})).await.0, StatusCode::NO_CONTENT);
+    assert_eq!(world.send_json("DELETE", one, json!({})).await.0, StatusCode::NOT_FOUND);
+    let default = world.send_json("DELETE", "/api/v2/pools/default_pool", json!({})).await;
+    assert_eq!(default.0, StatusCode::UNPROCESSABLE_ENTITY);
+    let (status, answer) = world.send_json("POST", pools, json!({ "slots": -2 })).await;
+    assert_eq!((status, answer["detail"].as_array().unwrap().len()), (StatusCode::UNPROCESSABLE_ENTITY, 3));
+}
+
+#[tokio::test]
+async fn what_is_to_come_and_why_something_waits_is_told() {
+    let world = World::new().await;
+    let preview = world.json("/api/dags/pipeline/preview?from=2026-01-01T12:00:00Z&count=2").await;
+    insta::assert_snapshot!("preview", serde_json::to_string_pretty(&preview).unwrap());
+    assert_eq!(world.get("/api/dags/pipeline/preview?from=x").await.0, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(world.get("/api/dags/nope/preview").await.0, StatusCode::NOT_FOUND);
+    let body = json!({ "dag_run_id": "w", "conf": { "reason": "x" } });
+    world.send_json("POST", "/api/v2/dags/waiting/dagRuns", body).await;
+    let waiting = world.json("/api/dags/waiting/dagRuns/w/waiting").await;
+    assert_eq!(
+        waiting["waiting"],
+        json!([{ "task_id": "after", "map_index": -1, "reason": "it waits for \"wait\"" }])
+    );
+    assert_eq!(world.get("/api/dags/waiting/dagRuns/nope/waiting").await.0, StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]

@@ -36,6 +36,14 @@ async fn every_page_answers_and_says_what_it_is_about() {
         ("/runs?state=failed&dag=pipeline".to_owned(), "href=\"/dags/pipeline/runs/r1\""),
         ("/runs?state=success".to_owned(), "No runs here"),
         ("/audit?dag=pipeline&run=r1&name=task.failed".to_owned(), "exit code 3"),
+        ("/dags/pipeline/runs/r1/rerun".to_owned(), "Clear 4 task instances"),
+        ("/dags/pipeline/runs/r1/rerun?only_failed=true".to_owned(), "Clear 2 task instances"),
+        (
+            "/dags/pipeline/runs/r1/rerun?task=second&action=success".to_owned(),
+            "Mark 1 task instance as success",
+        ),
+        ("/dags/pipeline/runs/r1/rerun?task=nope".to_owned(), "has no task"),
+        ("/pools".to_owned(), "default_pool"),
         ("/import-errors".to_owned(), "<mark>bahs</mark>"),
         ("/dags/pipeline/trigger?like=r1".to_owned(), "value=\"3\""),
     ];
@@ -48,6 +56,25 @@ async fn every_page_answers_and_says_what_it_is_about() {
             "{address}"
         );
     }
+}
+
+#[tokio::test]
+async fn buttons_clear_and_mark_and_change_pools() {
+    let world = World::new().await;
+    world.run("r1").await;
+    let rerun = "/dags/pipeline/runs/r1/rerun";
+    let form = "task=second&action=success&upstream=false&downstream=false&only_failed=false";
+    let ((status, place, _), state) = world.until_over("r1", world.submit(rerun, form)).await;
+    assert_eq!(
+        (status, place.as_str(), state.as_str()),
+        (StatusCode::SEE_OTHER, "/dags/pipeline/runs/r1", "success")
+    );
+    let (status, place, _) = world.submit("/pools", "name=narrow&slots=3&description=few").await;
+    assert_eq!((status, place.as_str()), (StatusCode::SEE_OTHER, "/pools"));
+    assert!(world.get("/pools").await.1.contains("narrow"));
+    assert_eq!(world.submit("/pools", "name=narrow&slots=many").await.0, StatusCode::BAD_REQUEST);
+    world.submit("/pools", "name=narrow&remove=true").await;
+    assert!(!world.get("/pools").await.1.contains("narrow"));
 }
 
 #[tokio::test]

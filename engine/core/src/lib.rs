@@ -5,7 +5,7 @@
 //! - [`catalog`]: what an operator says about its arguments, so that a DAG can be checked before it runs.
 //! - [`spec`]: YAML to DAG, with every fault of a file named at once.
 //! - [`run`]: the state machine of a DAG run: inputs in, changes and effects out.
-//! - [`admission`]: which of the scheduled task instances may start now.
+//! - [`admission`]: which of the scheduled task instances may start now, and why the others wait.
 //! - [`schedule`]: when a DAG is due.
 //! - [`template`]: the `{{ }}` language.
 //! - [`history`]: the hash chain of the audit history.

@@ -2,7 +2,7 @@
 
 use esteira_core::ids::{DagId, RunId, TaskId};
 use esteira_core::states::{RunState, RunType, TaskInstanceState, TriggeredBy};
-use esteira_store::RunRow;
+use esteira_store::{PoolRow, RunRow};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -108,6 +108,28 @@ pub struct AffectedInstance {
     pub state: Option<TaskInstanceState>,
 }
 
+/// A pool and how it is used at the moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PoolStatus {
+    /// The pool.
+    pub pool: PoolRow,
+    /// How many of its slots are held.
+    pub used: u32,
+    /// How many slots the instances that are scheduled wait for.
+    pub wanted: u32,
+}
+
+/// A task instance that is not running, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WaitingInstance {
+    /// The task.
+    pub task_id: TaskId,
+    /// The place among mapped instances, or -1.
+    pub map_index: i32,
+    /// Why, in one sentence.
+    pub reason: String,
+}
+
 /// Why the engine refuses what was asked; each text is for the person who asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CommandError {
@@ -130,6 +152,9 @@ pub enum CommandError {
         /// The task.
         task_id: String,
     },
+    /// 404 in the API.
+    #[error("there is no pool \"{0}\"")]
+    UnknownPool(String),
     /// 409 in the API.
     #[error("run \"{0}\" is still under way: cancel it first, or mark its tasks")]
     RunIsUnderWay(String),
@@ -182,5 +207,9 @@ pub(crate) enum Command {
     Ping(Reply<()>),
     Rerun { request: RerunRequest, reply: Reply<Vec<AffectedInstance>> },
     MarkRun { dag_id: DagId, run_id: RunId, state: RunState, actor: Actor, reply: Reply<()> },
+    SetPool { pool: PoolRow, actor: Actor, reply: Reply<()> },
+    RemovePool { name: String, actor: Actor, reply: Reply<()> },
+    Pools(Reply<Vec<PoolStatus>>),
+    WhyWaiting { dag_id: DagId, run_id: RunId, reply: Reply<Vec<WaitingInstance>> },
     SetPaused { dag_id: DagId, is_paused: bool, actor: Actor, reply: Reply<()> },
 }

@@ -1,12 +1,15 @@
 //! The door to the engine: commands in, answers and notices out. Everyone uses it: pages, API and command line.
 
-use crate::command::{Actor, AffectedInstance, Command, CommandError, Reply, RerunRequest, TriggerRequest};
+use crate::command::{
+    Actor, AffectedInstance, Command, CommandError, PoolStatus, Reply, RerunRequest, TriggerRequest,
+    WaitingInstance,
+};
 use crate::dag_folder::LoadedDag;
 use crate::logs::Logs;
 use crate::notice::Notice;
 use esteira_core::ids::{DagId, RunId};
 use esteira_core::states::RunState;
-use esteira_store::{Reader, RunRow};
+use esteira_store::{PoolRow, Reader, RunRow};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -56,6 +59,30 @@ impl Handle {
         actor: Actor,
     ) -> Result<(), CommandError> {
         self.ask(|reply| Command::MarkRun { dag_id, run_id, state, actor, reply }).await
+    }
+
+    /// Makes a pool, or changes it.
+    pub async fn set_pool(&self, pool: PoolRow, actor: Actor) -> Result<(), CommandError> {
+        self.ask(|reply| Command::SetPool { pool, actor, reply }).await
+    }
+
+    /// Removes a pool. What holds slots of it goes on; what waits for one waits until there is such a pool again.
+    pub async fn remove_pool(&self, name: String, actor: Actor) -> Result<(), CommandError> {
+        self.ask(|reply| Command::RemovePool { name, actor, reply }).await
+    }
+
+    /// Every pool, and how it is used at the moment.
+    pub async fn pools(&self) -> Result<Vec<PoolStatus>, CommandError> {
+        self.ask(Command::Pools).await
+    }
+
+    /// Why each task instance of a run that has not ended is not running.
+    pub async fn why_waiting(
+        &self,
+        dag_id: DagId,
+        run_id: RunId,
+    ) -> Result<Vec<WaitingInstance>, CommandError> {
+        self.ask(|reply| Command::WhyWaiting { dag_id, run_id, reply }).await
     }
 
     /// Lets a DAG's schedule start runs, or not. Doing it twice is no error.

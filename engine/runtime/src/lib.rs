@@ -24,7 +24,9 @@ mod notice;
 mod preview;
 mod versions;
 
-pub use command::{Actor, AffectedInstance, CommandError, RerunRequest, TriggerRequest};
+pub use command::{
+    Actor, AffectedInstance, CommandError, PoolStatus, RerunRequest, TriggerRequest, WaitingInstance,
+};
 pub use dag_folder::{LoadedDag, check_dag_file, dag_files};
 pub(crate) use engine::created_body as engine_body;
 pub use engine::{Engine, EngineError, Options, PARALLELISM, engine_mark, home_mark};

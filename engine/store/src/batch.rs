@@ -1,5 +1,6 @@
 //! What one turn of the engine's loop makes durable, all or nothing.
 
+use crate::pools::PoolChange;
 use crate::rows::{RunKey, VersionId};
 use crate::xcom::EncodedXcom;
 use esteira_core::ids::{DagId, RunId, TaskId};
@@ -17,6 +18,8 @@ pub struct Batch {
     pub dags: Vec<DagChange>,
     /// Files that broke or were mended.
     pub import_errors: Vec<ImportErrorChange>,
+    /// Pools that were set or removed.
+    pub pools: Vec<PoolChange>,
     /// Runs that were created.
     pub new_runs: Vec<NewRun>,
     /// Runs whose state changed.
@@ -25,6 +28,8 @@ pub struct Batch {
     pub instances: Vec<InstanceUpdate>,
     /// Attempts that ended.
     pub attempts: Vec<NewAttempt>,
+    /// Instances whose values are gone: they were cleared.
+    pub xcoms_gone: Vec<(RunKey, InstanceKey)>,
     /// Values that were pushed.
     pub xcoms: Vec<(RunKey, InstanceKey, Timestamp, EncodedXcom)>,
     /// What happened, in order.

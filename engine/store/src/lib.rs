@@ -8,6 +8,7 @@
 mod batch;
 mod error;
 mod open;
+mod pools;
 mod read;
 mod rows;
 mod write;
@@ -19,6 +20,7 @@ pub use batch::{
 };
 pub use error::StoreError;
 pub use open::{open_reader, open_writer};
+pub use pools::{PoolChange, PoolRow};
 pub use read::{AttemptKey, EventFilter, Page, Reader, RunFilter, RunSnapshot};
 pub use rows::{
     AttemptRow, DagRow, EventRow, ImportErrorRow, RunKey, RunRow, TaskInstanceRow, VersionId, VersionRow,

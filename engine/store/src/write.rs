@@ -6,9 +6,11 @@ use crate::batch::{
 };
 use crate::error::StoreError;
 use crate::open::connect_writer;
+use crate::pools;
 use crate::rows::{EventRow, RunKey, VersionId};
 use crate::xcom::InstanceXcom;
 use esteira_core::history::{self, HashedFields};
+use esteira_core::run::InstanceKey;
 use esteira_core::states::TaskInstanceState;
 use jiff::Timestamp;
 use sqlx::{Connection, Row, SqliteConnection};
@@ -64,12 +66,16 @@ impl Writer {
         for change in &batch.import_errors {
             write_import_error(&mut transaction, change).await?;
         }
+        for change in &batch.pools {
+            pools::write(&mut transaction, change).await?;
+        }
         for run in &batch.new_runs {
             insert_run(&mut transaction, run).await?;
         }
         update_runs(&mut transaction, &batch.runs).await?;
         upsert_instances(&mut transaction, &batch.instances).await?;
         insert_attempts(&mut transaction, &batch.attempts).await?;
+        delete_xcoms(&mut transaction, &batch.xcoms_gone).await?;
         for (run_key, instance, at, xcom) in &batch.xcoms {
             let row =
                 InstanceXcom { run_key: *run_key, instance: *instance, at_micros: at.as_microsecond(), xcom };
@@ -365,6 +371,17 @@ async fn write_import_error(
         }
     };
     Ok(())
+}
+
+async fn delete_xcoms(
+    connection: &mut SqliteConnection,
+    instances: &[(RunKey, InstanceKey)],
+) -> Result<(), StoreError> {
+    const STATEMENT: &str = "DELETE FROM xcom WHERE (run_key, task_index, map_index) IN \
+         (SELECT value->>0, value->>1, value->>2 FROM json_each(?1))";
+    let rows: Vec<_> =
+        instances.iter().map(|(run_key, instance)| (run_key, instance.task.0, instance.map_index)).collect();
+    over_list(connection, STATEMENT, rows).await
 }
 
 async fn upsert_xcom(connection: &mut SqliteConnection, row: &InstanceXcom<'_>) -> Result<(), StoreError> {

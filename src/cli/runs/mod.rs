@@ -2,6 +2,7 @@
 
 mod cancel;
 mod list;
+mod rerun;
 mod show;
 
 use super::output::{Mark, Table, right};
@@ -22,6 +23,10 @@ pub(crate) enum RunsCommand {
     Show(show::ShowArguments),
     /// Cancel a run: what has not begun is skipped, what runs is told to end
     Cancel(cancel::CancelArguments),
+    /// Run task instances again: as if they had never run, but for their attempts, which are kept
+    Clear(rerun::ClearArguments),
+    /// Give task instances, or a run that is over, another state
+    Mark(rerun::MarkArguments),
 }
 
 pub(crate) async fn runs(settings: &Settings, command: RunsCommand) -> Result<ExitCode, Failure> {
@@ -29,6 +34,8 @@ pub(crate) async fn runs(settings: &Settings, command: RunsCommand) -> Result<Ex
         RunsCommand::List(arguments) => list::list(settings, arguments).await?,
         RunsCommand::Show(arguments) => show::show(settings, &arguments).await?,
         RunsCommand::Cancel(arguments) => cancel::cancel(settings, &arguments).await?,
+        RunsCommand::Clear(arguments) => rerun::clear(settings, &arguments).await?,
+        RunsCommand::Mark(arguments) => rerun::mark(settings, &arguments).await?,
     }
     Ok(ExitCode::SUCCESS)
 }

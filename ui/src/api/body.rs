@@ -82,6 +82,28 @@ impl Body {
         }
     }
 
+    /// Takes a whole number.
+    pub(super) fn integer(&mut self, key: &str) -> Option<i64> {
+        let value = self.take(key)?;
+        let number = value.as_i64();
+        if number.is_none() {
+            self.fault(key, "int_type", "Input should be a valid integer", value);
+        }
+        number
+    }
+
+    /// Takes a list of names. A name with a map index, `["task", 3]`, is not supported yet.
+    pub(super) fn names(&mut self, key: &str) -> Vec<String> {
+        let Some(value) = self.take(key) else { return Vec::new() };
+        let names: Option<Vec<String>> = value
+            .as_array()
+            .and_then(|list| list.iter().map(|name| name.as_str().map(str::to_owned)).collect());
+        if names.is_none() {
+            self.fault(key, "list_type", "Input should be a list of task names", value);
+        }
+        names.unwrap_or_default()
+    }
+
     /// Takes an object.
     pub(super) fn object(&mut self, key: &str) -> Option<Map<String, Value>> {
         match self.take(key)? {
@@ -107,6 +129,13 @@ impl Body {
     /// Takes a key of Airflow's that Esteira does not serve: giving it is a fault, `null` is none.
     pub(super) fn unsupported(&mut self, key: &str) {
         if let Some(input) = self.take(key) {
+            self.fault(key, "value_error", format!("{key} is not supported"), input);
+        }
+    }
+
+    /// Takes a switch of Airflow's that Esteira does not serve: `false` is as good as none.
+    pub(super) fn unsupported_unless_false(&mut self, key: &str) {
+        if let Some(input) = self.take(key).filter(|value| *value != Value::Bool(false)) {
             self.fault(key, "value_error", format!("{key} is not supported"), input);
         }
     }

@@ -100,7 +100,7 @@ pub(super) async fn one(
     answer(&state, &run).await
 }
 
-/// `PATCH /dags/{dag_id}/dagRuns/{run_id}`: `state: failed` cancels.
+/// `PATCH /dags/{dag_id}/dagRuns/{run_id}`: `state: failed` cancels a run that is under way; one that is over is marked.
 pub(super) async fn patch(
     State(state): State<AppState>,
     Path((dag_id, run_id)): Path<(String, String)>,
@@ -108,26 +108,25 @@ pub(super) async fn patch(
     mut body: Body,
 ) -> Result<Json<Value>, ApiError> {
     let wanted = body.text("state");
-    match wanted.as_deref().map(RunState::from_label) {
-        None | Some(Some(RunState::Failed)) => {}
-        Some(_) => body.fault(
-            "state",
-            "value_error",
-            "a run can only be set to failed, which cancels it",
-            json!(wanted),
-        ),
+    let parsed = wanted.as_deref().and_then(RunState::from_label).filter(|state| state.is_terminal());
+    if wanted.is_some() && parsed.is_none() {
+        let message = "a run can be set to success or failed; to run it again, clear it";
+        body.fault("state", "value_error", message, json!(wanted));
     }
     body.unsupported("note");
     body.end()?;
     let run = find(&state, &dag_id, &run_id).await?;
-    if wanted.is_some() && run.state != RunState::Failed {
-        state.handle.cancel(dag_id.as_str().into(), run_id.as_str().into(), actor).await?;
+    let (dag, name) = (dag_id.as_str().into(), run_id.as_str().into());
+    match parsed {
+        Some(RunState::Failed) if !run.state.is_terminal() => state.handle.cancel(dag, name, actor).await?,
+        Some(wanted) if wanted != run.state => state.handle.mark_run(dag, name, wanted, actor).await?,
+        _ => {}
     }
     let run = find(&state, &dag_id, &run_id).await?;
     answer(&state, &run).await
 }
 
-async fn answer(state: &AppState, run: &RunRow) -> Result<Json<Value>, ApiError> {
+pub(super) async fn answer(state: &AppState, run: &RunRow) -> Result<Json<Value>, ApiError> {
     let created = versions_created(state, std::slice::from_ref(run)).await?;
     Ok(Json(shape(run, created.get(&run.version_id).copied())))
 }

@@ -109,7 +109,7 @@ pub(super) async fn details(
         "params": params(&definition),
         "render_template_as_native_obj": true,
         "template_search_path": null,
-        "timezone": "UTC",
+        "timezone": definition.schedule.timezone,
         "last_parsed": shapes::instant(dag.loaded_at),
         "default_args": null,
         "owner_links": {},

@@ -26,6 +26,11 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, message.into())
     }
 
+    /// It is there already, or in a state that does not allow it.
+    pub(crate) fn conflict(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, message.into())
+    }
+
     /// It was asked for in a way that makes no sense here.
     pub(crate) fn bad_request(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, message.into())

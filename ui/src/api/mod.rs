@@ -10,12 +10,15 @@ mod import_errors;
 mod logs;
 mod monitor;
 mod path;
+mod pools;
 mod preview;
 mod query;
+mod reruns;
 mod shapes;
 mod task_instances;
 mod tasks;
 mod versions;
+mod waiting;
 mod xcoms;
 
 pub(crate) use error::ApiError;
@@ -24,7 +27,7 @@ pub(crate) use query::Pairs;
 use crate::AppState;
 use axum::Router;
 use axum::extract::Request;
-use axum::routing::{any, get};
+use axum::routing::{any, get, patch, post};
 
 /// The part of an address that all of a run's resources share.
 const RUN: &str = "/api/v2/dags/{dag_id}/dagRuns/{run_id}";
@@ -43,9 +46,12 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/api/v2/dags/{dag_id}/dagVersions/{number}", get(versions::one))
         .route("/api/v2/dagSources/{dag_id}", get(versions::source))
         .route("/api/v2/dags/{dag_id}/dagRuns", get(dag_runs::list).post(dag_runs::trigger))
+        .route("/api/v2/dags/{dag_id}/clearTaskInstances", post(reruns::clear_instances))
         .route(RUN, get(dag_runs::one).patch(dag_runs::patch))
+        .route(&format!("{RUN}/clear"), post(reruns::clear_run))
         .route(&format!("{RUN}/taskInstances"), get(task_instances::list))
-        .route(&of_task(""), get(task_instances::one))
+        .route(&of_task(""), get(task_instances::one).patch(reruns::mark_instance))
+        .route(&of_task("/dry_run"), patch(reruns::would_mark_instance))
         .route(&of_task("/tries"), get(task_instances::tries))
         .route(&of_task("/logs/{try_number}"), get(logs::read))
         .route(&of_task("/xcomEntries"), get(xcoms::list))
@@ -53,6 +59,9 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/api/v2/eventLogs", get(event_logs::list))
         .route("/api/v2/eventLogs/{seq}", get(event_logs::one))
         .route("/api/v2/importErrors", get(import_errors::list))
+        .route("/api/v2/pools", get(pools::list).post(pools::create))
+        .route("/api/v2/pools/{name}", get(pools::one).patch(pools::patch).delete(pools::remove))
+        .route("/api/dags/{dag_id}/dagRuns/{run_id}/waiting", get(waiting::list))
         .route("/api/dags/{dag_id}/preview", get(preview::runs))
         .route("/api/{*rest}", any(not_found))
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())

@@ -8,6 +8,8 @@ use crate::AppState;
 use crate::definition::{Definition, Task};
 use axum::Json;
 use axum::extract::State;
+use esteira_core::dag::DEFAULT_POOL;
+use esteira_runtime::AffectedInstance;
 use esteira_store::{AttemptKey, AttemptRow, RunFilter, RunKey, RunRow, TaskInstanceRow, VersionId};
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -94,6 +96,25 @@ impl Definitions {
     }
 }
 
+/// These instances of a run in the states that they had.
+pub(super) async fn shapes_before(
+    state: &AppState,
+    run: &RunRow,
+    instances: &[AffectedInstance],
+) -> Result<Vec<Value>, ApiError> {
+    let rows = state.handle.reader().instances(run.run_key).await?;
+    let rows: HashMap<_, _> = rows.iter().map(|row| ((row.task_id.as_str(), row.map_index), row)).collect();
+    let mut definitions = Definitions::default();
+    let definition = definitions.of(state, run.version_id).await?;
+    let shape_of = |instance: &AffectedInstance| {
+        let row = rows.get(&(instance.task_id.as_str(), instance.map_index))?;
+        let mut shape = shape(run, row, definition.tasks.get(row.task_index as usize));
+        shape["state"] = json!(instance.state);
+        Some(shape)
+    };
+    Ok(instances.iter().filter_map(shape_of).collect())
+}
+
 /// `GET …/taskInstances/{task_id}`.
 pub(super) async fn one(
     State(state): State<AppState>,
@@ -175,10 +196,10 @@ fn shape(run: &RunRow, instance: &TaskInstanceRow, task: Option<&Task>) -> Value
         "duration": shapes::seconds(instance.started_at, instance.ended_at),
         "operator": operator,
         "operator_name": operator,
-        "pool": "default_pool",
-        "pool_slots": 1,
+        "pool": task.map_or(DEFAULT_POOL, |task| &task.pool),
+        "pool_slots": task.map_or(1, |task| task.pool_slots),
         "queue": null,
-        "priority_weight": 1,
+        "priority_weight": task.map_or(1, |task| task.priority_weight),
         "hostname": null,
         "unixname": null,
         "pid": null,

@@ -15,6 +15,7 @@ use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use esteira_core::run::AttemptError;
+use esteira_runtime::WaitingInstance;
 use esteira_runtime::logs::LogKey;
 use esteira_store::{AttemptKey, AttemptRow, EventFilter, RunRow, TaskInstanceRow};
 use jiff::Timestamp;
@@ -63,6 +64,8 @@ pub(crate) struct Subject {
     upstream: Vec<(String, String)>,
     downstream: Vec<(String, String)>,
     timeout: Option<String>,
+    why: Option<String>,
+    rerun_url: String,
     doc: Option<String>,
 }
 
@@ -109,7 +112,8 @@ pub(crate) async fn page(
         AttemptKey { run_key: run.run_key, task_index: instance.task_index, map_index: instance.map_index };
     let attempts = reader.attempts(key).await?;
     let definition = Definition::read(reader.definition(run.version_id).await?.unwrap_or_default());
-    let it = subject(&run, &instance, &attempts, &definition, wanted.try_number);
+    let mut it = subject(&run, &instance, &attempts, &definition, wanted.try_number);
+    it.why = why(&state, &run, &instance).await;
     let log_key = LogKey { dag_id, run_id, task_id, map_index: instance.map_index, try_number: it.number };
     if wanted.panel {
         let mut log = instance_log::view(state.handle.logs(), log_key).await?;
@@ -188,6 +192,8 @@ fn subject(
         upstream: definition.upstream_of(place).map(neighbour).collect(),
         downstream: definition.downstream_of(place).map(neighbour).collect(),
         timeout: timeout(&task),
+        why: None,
+        rerun_url: links::with_query(&format!("{}/rerun", links::run(dag_id, run_id)), &[("task", task_id)]),
         doc: task.doc_md,
         operator: task.operator,
         dag_id: dag_id.to_owned(),
@@ -197,6 +203,16 @@ fn subject(
         url,
         number,
     }
+}
+
+/// Why the instance is not running, if it waits.
+async fn why(state: &AppState, run: &RunRow, instance: &TaskInstanceRow) -> Option<String> {
+    if run.state.is_terminal() {
+        return None;
+    }
+    let waiting = state.handle.why_waiting(run.dag_id.clone(), run.run_id.clone()).await.ok()?;
+    let is_it = |it: &WaitingInstance| it.task_id == instance.task_id && it.map_index == instance.map_index;
+    waiting.into_iter().find(is_it).map(|it| it.reason)
 }
 
 fn timeout(task: &Task) -> Option<String> {

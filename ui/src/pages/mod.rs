@@ -15,6 +15,8 @@ mod import_errors;
 mod instance;
 mod instance_log;
 mod instance_xcom;
+mod pools;
+mod rerun;
 mod run;
 mod run_audit;
 mod run_graph;
@@ -48,6 +50,8 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/dags/{dag_id}/runs/{run_id}/tasks/{task_id}/log", get(instance_log::lines))
         .route("/dags/{dag_id}/runs/{run_id}/tasks/{task_id}/log.txt", get(instance_log::text))
         .route("/dags/{dag_id}/runs/{run_id}/tasks/{task_id}/xcom/{key}", get(instance_xcom::raw))
+        .route("/dags/{dag_id}/runs/{run_id}/rerun", get(rerun::page).post(rerun::submit))
+        .route("/pools", get(pools::page).post(pools::submit))
         .route("/runs", get(runs::page))
         .route("/audit", get(audit::page))
         .route("/audit/verify", get(|| async { Redirect::to("/audit") }).post(audit::verify))

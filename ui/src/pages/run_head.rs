@@ -7,7 +7,7 @@ use crate::error_pages::PageError;
 use crate::frame::{Frame, Section, Visitor};
 use crate::links;
 use crate::show::{Elapsed, Instant, Mark, plural};
-use esteira_core::states::TaskInstanceState;
+use esteira_core::states::{RunState, TaskInstanceState};
 use esteira_store::{RunRow, TaskInstanceRow};
 use jiff::Timestamp;
 
@@ -21,6 +21,7 @@ pub(crate) struct RunHead {
     pub(crate) tab: &'static str,
     pub(crate) mark: Mark,
     pub(crate) is_over: bool,
+    pub(crate) has_failed: bool,
     pub(crate) kind: &'static str,
     pub(crate) who: String,
     pub(crate) version: i64,
@@ -58,6 +59,7 @@ impl RunHead {
             tab,
             mark: Mark::of_run(run.state),
             is_over: run.state.is_terminal(),
+            has_failed: run.state == RunState::Failed,
             kind: run.run_type.as_str(),
             who: who(run),
             version: run.version_number,
@@ -120,6 +122,9 @@ fn shares(instances: &[TaskInstanceRow]) -> Vec<Share> {
         Some(S::Queued),
         Some(S::Scheduled),
         Some(S::UpForRetry),
+        Some(S::Restarting),
+        Some(S::UpForReschedule),
+        Some(S::Deferred),
         None,
         Some(S::Removed),
         Some(S::UpstreamFailed),

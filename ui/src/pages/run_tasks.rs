@@ -51,6 +51,7 @@ struct Row {
     url: String,
     key: String,
     mark: Mark,
+    why: Option<String>,
     tries: String,
     waited: Elapsed,
     ran: Elapsed,
@@ -71,6 +72,7 @@ pub(crate) async fn page(
     if instances.len() <= INSTANCES_WITH_EVENTS {
         bars = window.bars(&reader.events_of_run(run.run_key).await?);
     }
+    let reasons = reasons(&state, &run).await;
     let filter = filter_mark(&wanted.state);
     let chosen: Vec<&TaskInstanceRow> = instances
         .iter()
@@ -78,7 +80,8 @@ pub(crate) async fn page(
         .collect();
     let row = |instance: &&TaskInstanceRow| {
         let pieces = bars.get(&(instance.task_index, instance.map_index)).cloned();
-        row(instance, &run, &definition, pieces.unwrap_or_else(|| window.newest_bar(instance)))
+        let why = reasons.get(&(instance.task_id.to_string(), instance.map_index)).cloned();
+        row(instance, &run, &definition, pieces.unwrap_or_else(|| window.newest_bar(instance)), why)
     };
     let page_from =
         |from: usize| links::with_query(&head.url, &[("state", &wanted.state), ("from", &from.to_string())]);
@@ -107,7 +110,23 @@ fn filter_mark(state: &str) -> Option<Mark> {
     }
 }
 
-fn row(instance: &TaskInstanceRow, run: &RunRow, definition: &Definition, pieces: Vec<Piece>) -> Row {
+/// Why the instances of a run that has not ended are not running, by task and map index.
+async fn reasons(state: &AppState, run: &RunRow) -> HashMap<(String, i32), String> {
+    if run.state.is_terminal() {
+        return HashMap::new();
+    }
+    // An engine that does not answer says so elsewhere; the page shows what it can.
+    let waiting = state.handle.why_waiting(run.dag_id.clone(), run.run_id.clone()).await.unwrap_or_default();
+    waiting.into_iter().map(|it| ((it.task_id.to_string(), it.map_index), it.reason)).collect()
+}
+
+fn row(
+    instance: &TaskInstanceRow,
+    run: &RunRow,
+    definition: &Definition,
+    pieces: Vec<Piece>,
+    why: Option<String>,
+) -> Row {
     let now = Timestamp::now();
     let task = definition.tasks.get(instance.task_index as usize);
     let map_index = instance.map_index;
@@ -123,6 +142,7 @@ fn row(instance: &TaskInstanceRow, run: &RunRow, definition: &Definition, pieces
         url: links::instance(run.dag_id.as_str(), run.run_id.as_str(), instance.task_id.as_str(), map_index),
         key: instance_key(instance),
         mark: Mark::of_instance(instance.state),
+        why,
         tries: tries(instance, task.map_or(0, |task| task.retries)),
         waited: Elapsed::between(instance.scheduled_at, end(instance.started_at), now),
         ran: Elapsed::between(instance.started_at, end(instance.ended_at), now),

@@ -14,6 +14,7 @@ use esteira_ui::{AppState, Settings};
 use serde_json::Value;
 use std::sync::Arc;
 use tempfile::TempDir;
+use tokio::sync::broadcast::Receiver;
 use tower::ServiceExt;
 
 const PIPELINE: &str = "dag_id: pipeline
@@ -124,15 +125,28 @@ impl World {
 
     /// Starts a run of `pipeline` with this name and waits until it is over.
     pub(crate) async fn run(&self, run_id: &str) {
-        let mut notices = self.engine.handle().subscribe();
+        let notices = self.engine.handle().subscribe();
         let body = serde_json::json!({ "dag_run_id": run_id, "conf": { "limit": 3 }, "note": "why <not>" });
         let (status, answer) = self.send_json("POST", "/api/v2/dags/pipeline/dagRuns", body).await;
         assert_eq!(status, StatusCode::OK, "{answer}");
-        loop {
-            let Notice::Event(event) = notices.recv().await.unwrap() else { continue };
-            if event.name == "run.ended" && event.run_id == run_id {
-                return;
-            }
+        ended(notices, run_id).await;
+    }
+
+    /// Does something to a run, and waits until the run is over; gives what was answered and the run's state.
+    pub(crate) async fn until_over<T>(&self, run_id: &str, act: impl Future<Output = T>) -> (T, String) {
+        let notices = self.engine.handle().subscribe();
+        let answer = act.await;
+        (answer, ended(notices, run_id).await)
+    }
+}
+
+/// Waits for the end of a run, and gives its state.
+async fn ended(mut notices: Receiver<Notice>, run_id: &str) -> String {
+    loop {
+        let Notice::Event(event) = notices.recv().await.unwrap() else { continue };
+        if event.name == "run.ended" && event.run_id == run_id {
+            let body: Value = serde_json::from_str(&event.body).unwrap();
+            return body["state"].as_str().unwrap().to_owned();
         }
     }
 }

@@ -1,11 +1,12 @@
-//! Who waits for whom. petgraph finds cycles and the order; what comes out are plain lists of [`TaskIndex`], so that
+//! Who waits for whom. petgraph finds cycles; what comes out are plain lists of [`TaskIndex`], so that
 //! no node index of petgraph leaves this file.
 
 use super::TaskIndex;
-use petgraph::algo::{kosaraju_scc, toposort};
+use petgraph::algo::kosaraju_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 use serde::Serialize;
-use std::collections::{HashMap, HashSet};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, HashSet};
 
 /// The edges of a DAG, both ways, and an order in which every task comes after its upstreams.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -34,12 +35,9 @@ impl Graph {
                 downstream[source.get()].push(TaskIndex(task as u32));
             }
         }
-        match toposort(&graph, None) {
-            Ok(order) => {
-                let order = order.into_iter().map(|node| TaskIndex(node.index() as u32)).collect();
-                Ok(Self { upstream, downstream, order })
-            }
-            Err(_) => Err(cycles(&graph, &upstream)),
+        match in_order(&upstream, &downstream) {
+            Some(order) => Ok(Self { upstream, downstream, order }),
+            None => Err(cycles(&graph, &upstream)),
         }
     }
 
@@ -66,6 +64,25 @@ impl Graph {
             .filter(|(_, tasks)| tasks.is_empty())
             .map(|(task, _)| TaskIndex(task as u32))
     }
+}
+
+/// All tasks, each after its upstreams, and otherwise as in the file: so tasks that could start at the same time start in
+/// the order in which they are written. None when there is a cycle.
+fn in_order(upstream: &[Vec<TaskIndex>], downstream: &[Vec<TaskIndex>]) -> Option<Vec<TaskIndex>> {
+    let mut missing: Vec<usize> = upstream.iter().map(Vec::len).collect();
+    let free = (0..upstream.len() as u32).map(TaskIndex).filter(|task| missing[task.get()] == 0);
+    let mut free: BinaryHeap<Reverse<TaskIndex>> = free.map(Reverse).collect();
+    let mut order = Vec::with_capacity(upstream.len());
+    while let Some(Reverse(task)) = free.pop() {
+        order.push(task);
+        for after in &downstream[task.get()] {
+            missing[after.get()] -= 1;
+            if missing[after.get()] == 0 {
+                free.push(Reverse(*after));
+            }
+        }
+    }
+    (order.len() == upstream.len()).then_some(order)
 }
 
 /// One cycle for each knot of tasks, as a walk along the edges.

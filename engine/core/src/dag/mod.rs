@@ -7,7 +7,7 @@ pub use graph::{Cycle, Graph};
 pub use scopes::Scopes;
 pub(crate) use scopes::reachable;
 
-use crate::admission::WeightRule;
+use crate::admission::{WeightRule, weights};
 use crate::ids::{DagId, TaskId};
 use crate::run::{Follow, TriggerRule};
 use crate::schedule::{Schedule, Ticks};
@@ -74,6 +74,9 @@ pub struct Dag {
     /// What follows from setups and teardowns.
     #[serde(skip)]
     pub scopes: Scopes,
+    /// What each task weighs among those that wait, by its rule.
+    #[serde(skip)]
+    pub weights: Vec<i64>,
 }
 
 /// Airflow's `max_active_runs_per_dag`.
@@ -95,6 +98,11 @@ crate::states::labelled! {
         /// The oldest run that is under way is cancelled to make room.
         CancelRunning = "cancel_running",
     }
+}
+
+fn weights_of(tasks: &[Task], graph: &Graph) -> Vec<i64> {
+    let own: Vec<_> = tasks.iter().map(|task| (task.priority_weight, task.weight_rule)).collect();
+    weights(graph, &own)
 }
 
 impl Dag {
@@ -137,9 +145,15 @@ impl Dag {
             params: IndexMap::new(),
             groups: Vec::new(),
             scopes: Scopes::new(&tasks, &graph),
+            weights: weights_of(&tasks, &graph),
             tasks,
             graph,
         }
+    }
+
+    /// What the task weighs among those that wait, by its rule.
+    pub fn weight(&self, task: TaskIndex) -> i64 {
+        self.weights[task.get()]
     }
 
     /// What a branching task says, with the first tasks of a group instead of the group's name. The error is a name

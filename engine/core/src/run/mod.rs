@@ -18,6 +18,7 @@ mod rerun;
 mod retry;
 mod stop;
 mod trigger_rule;
+mod why;
 
 pub use apply::IllegalChange;
 pub use change::{
@@ -27,6 +28,7 @@ pub use decide::{Decision, Effect, Input, LOSSES_MAX, Outcome};
 pub use rerun::Selection;
 pub use retry::RETRY_DELAY_MAX;
 pub use trigger_rule::{Facts, TriggerRule, Verdict};
+pub use why::Why;
 
 use crate::dag::{Dag, TaskIndex};
 use crate::states::{RunState, TaskInstanceState};

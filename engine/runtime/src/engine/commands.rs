@@ -59,6 +59,22 @@ impl MainLoop {
                 let answer = self.mark_run(turn, &dag_id, &run_id, state, &actor).await;
                 respond(turn, reply, answer)
             }
+            Command::SetPool { pool, actor, reply } => {
+                let answer = self.set_pool(turn, pool, &actor);
+                respond(turn, reply, answer)
+            }
+            Command::RemovePool { name, actor, reply } => {
+                let answer = self.remove_pool(turn, &name, &actor).await;
+                respond(turn, reply, answer)
+            }
+            Command::Pools(reply) => {
+                let answer = self.pools().await;
+                respond(turn, reply, answer)
+            }
+            Command::WhyWaiting { dag_id, run_id, reply } => {
+                let answer = self.why_waiting(&dag_id, &run_id).await;
+                respond(turn, reply, answer)
+            }
             Command::SetPaused { dag_id, is_paused, actor, reply } => {
                 let answer = self.set_paused(turn, &dag_id, is_paused, &actor).await;
                 respond(turn, reply, answer)

@@ -264,7 +264,12 @@ impl MainLoop {
         for effect in effects {
             match effect {
                 Effect::ArmTimeout { at } => self.timeouts.push(Reverse((at, run_key))),
-                Effect::Enqueue { instance } => self.admission.enqueue((run_key, instance)),
+                Effect::Enqueue { instance } => {
+                    let place = (run_key, instance);
+                    if let Some(claim) = self.claim(place) {
+                        self.admission.enqueue(place, claim);
+                    }
+                }
                 Effect::Dequeue { instance } => self.admission.dequeue(&(run_key, instance)),
                 Effect::FreeSlot { instance } => self.admission.free(&(run_key, instance)),
                 Effect::ArmRetry { instance, at } => self.retries.push(Reverse((at, (run_key, instance)))),

@@ -1,12 +1,14 @@
 //! Starting and stopping the engine.
 //!
 //! The parts of the loop: [`main_loop`] waits and takes turns, [`turn`] collects what a turn makes durable,
-//! [`commands`], [`reruns`], [`folder`] and [`schedules`] are what a turn may be about, [`queue`] which runs may begin, [`recovery`] is the first turn of all.
+//! [`commands`], [`reruns`], [`folder`] and [`schedules`] are what a turn may be about, [`queue`] which runs
+//! may begin, [`pools`] which instances, [`recovery`] is the first turn of all.
 
 mod commands;
 mod folder;
 mod live;
 mod main_loop;
+mod pools;
 mod queue;
 mod recovery;
 mod reruns;

@@ -64,6 +64,13 @@ impl MainLoop {
         self.dags.get(dag_id).map_or(Overlap::Queue, |loaded| loaded.dag.overlap)
     }
 
+    /// Why a run of this DAG that is queued does not begin.
+    pub(super) fn why_queued(&self, dag_id: &DagId) -> String {
+        let running = self.count_of(dag_id, RunState::Running);
+        let runs = if running == 1 { "1 run is".to_owned() } else { format!("{running} runs are") };
+        format!("its run waits: {runs} under way, as many as max_active_runs allows")
+    }
+
     fn max_active_runs(&self, dag_id: &DagId) -> usize {
         self.dags.get(dag_id).map_or(MAX_ACTIVE_RUNS, |loaded| loaded.dag.max_active_runs) as usize
     }

@@ -18,6 +18,7 @@ impl MainLoop {
         turn.event("engine.started", None, &Actor::engine(), String::new());
         self.forget_vanished_files(&mut turn, &first_look).await?;
         self.folder_changed(&mut turn, first_look).await?;
+        self.load_pools().await?;
         let mut versions = Versions::default();
         // A foreground run minds its own run only: the others wait for a server, rather than be cut off again.
         let unfinished = if self.is_serving { self.reader.unfinished_runs().await? } else { Vec::new() };

@@ -6,7 +6,7 @@ use crate::executor::AttemptPlace;
 use crate::logs::LogKey;
 use esteira_core::ids::DagId;
 use esteira_core::ids::RunId;
-use esteira_core::run::{Change, Run};
+use esteira_core::run::{Change, Run, TaskChange};
 use esteira_operator::AfterCommit;
 use esteira_store::{Batch, NewEvent, RunKey, Subject};
 use jiff::Timestamp;
@@ -97,6 +97,9 @@ impl Turn {
             let task = match change {
                 Change::Task { instance, .. } => {
                     self.touched_instances.insert((run_key, *instance));
+                    if matches!(change, Change::Task { change: TaskChange::Cleared, .. }) {
+                        self.batch.xcoms_gone.push((run_key, *instance));
+                    }
                     Some((*instance, run.dag().task(instance.task).task_id.clone()))
                 }
                 _ => {

@@ -26,7 +26,7 @@ pub struct Page<T> {
 /// A few connections that only read. Cloning shares them.
 #[derive(Clone)]
 pub struct Reader {
-    pool: SqlitePool,
+    pub(crate) pool: SqlitePool,
 }
 
 impl Reader {

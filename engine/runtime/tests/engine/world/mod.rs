@@ -144,7 +144,7 @@ pub(crate) async fn wait_for(
     tokio::time::timeout(PATIENCE, waiting).await.expect("the event comes")
 }
 
-fn registry() -> Registry {
+pub(crate) fn registry() -> Registry {
     let mut registry = Registry::new();
     registry.register(Act);
     registry

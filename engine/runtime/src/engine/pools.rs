@@ -1,0 +1,125 @@
+//! Pools: slots that task instances share; and what each instance needs in order to start.
+
+use super::EngineError;
+use super::commands::Stop;
+use super::main_loop::MainLoop;
+use super::turn::Turn;
+use crate::command::{Actor, CommandError, PoolStatus, WaitingInstance};
+use crate::executor::AttemptPlace;
+use esteira_core::admission::Claim;
+use esteira_core::dag::DEFAULT_POOL;
+use esteira_core::ids::{DagId, RunId};
+use esteira_core::run::{InstanceKey, Run, Why};
+use esteira_core::states::RunType;
+use esteira_store::{PoolChange, PoolRow, RunKey};
+use serde_json::json;
+
+/// The longest name of a pool, in bytes (Airflow's).
+const NAME_LENGTH_MAX: usize = 256;
+
+impl MainLoop {
+    pub(super) async fn load_pools(&mut self) -> Result<(), EngineError> {
+        for pool in self.reader.pools().await? {
+            self.admission.set_pool(&pool.name, Some(slots(&pool)));
+        }
+        Ok(())
+    }
+
+    pub(super) fn set_pool(&mut self, turn: &mut Turn, pool: PoolRow, actor: &Actor) -> Result<(), Stop> {
+        if pool.name.is_empty() || pool.name.len() > NAME_LENGTH_MAX {
+            let message = format!("a pool's name has between 1 and {NAME_LENGTH_MAX} bytes");
+            return Err(CommandError::Invalid(message).into());
+        }
+        self.admission.set_pool(&pool.name, Some(slots(&pool)));
+        let body = json!({ "name": pool.name, "slots": pool.slots, "description": pool.description });
+        turn.event("pool.set", None, actor, body.to_string());
+        turn.batch.pools.push(PoolChange::Set(pool));
+        Ok(())
+    }
+
+    pub(super) async fn remove_pool(
+        &mut self,
+        turn: &mut Turn,
+        name: &str,
+        actor: &Actor,
+    ) -> Result<(), Stop> {
+        if name == DEFAULT_POOL {
+            let message =
+                format!("the pool \"{DEFAULT_POOL}\" cannot be removed: tasks that name no pool use it");
+            return Err(CommandError::Invalid(message).into());
+        }
+        if self.reader.pool(name).await?.is_none() {
+            return Err(CommandError::UnknownPool(name.to_owned()).into());
+        }
+        self.admission.set_pool(name, None);
+        turn.event("pool.removed", None, actor, json!({ "name": name }).to_string());
+        turn.batch.pools.push(PoolChange::Removed { name: name.to_owned() });
+        Ok(())
+    }
+
+    pub(super) async fn pools(&self) -> Result<Vec<PoolStatus>, Stop> {
+        let status = |pool: PoolRow| {
+            let (used, wanted) = self.admission.use_of_pool(&pool.name);
+            PoolStatus { pool, used, wanted }
+        };
+        Ok(self.reader.pools().await?.into_iter().map(status).collect())
+    }
+
+    /// Why each instance of a run that has not ended is not running; nothing for a run that is over.
+    pub(super) async fn why_waiting(
+        &self,
+        dag_id: &DagId,
+        run_id: &RunId,
+    ) -> Result<Vec<WaitingInstance>, Stop> {
+        let Some(run_key) = self.runs.key_of(dag_id, run_id) else {
+            return match self.reader.run(dag_id.as_str(), run_id.as_str()).await? {
+                Some(_) => Ok(Vec::new()),
+                None => {
+                    let (dag_id, run_id) = (dag_id.to_string(), run_id.to_string());
+                    Err(CommandError::UnknownRun { dag_id, run_id }.into())
+                }
+            };
+        };
+        let Some(live) = self.runs.get(run_key) else { return Ok(Vec::new()) };
+        let waiting = live.run.instances().filter_map(|(instance, _)| {
+            Some(WaitingInstance {
+                task_id: live.run.dag().task(instance.task).task_id.clone(),
+                map_index: instance.map_index,
+                reason: self.reason(&live.run, run_key, instance)?,
+            })
+        });
+        Ok(waiting.collect())
+    }
+
+    fn reason(&self, run: &Run, run_key: RunKey, instance: InstanceKey) -> Option<String> {
+        Some(match run.why(instance)? {
+            Why::Because(sentence) => sentence,
+            Why::RunIsQueued => self.why_queued(&run.dag().dag_id),
+            Why::Slot => self.admission.why(&(run_key, instance))?.to_string(),
+        })
+    }
+
+    /// What an instance needs in order to start.
+    pub(super) fn claim(&self, place: AttemptPlace) -> Option<Claim> {
+        let (live, instance) = self.runs.instance(place)?;
+        let dag = live.run.dag();
+        let task = dag.task(instance.task);
+        Some(Claim {
+            dag_id: dag.dag_id.clone(),
+            task_id: task.task_id.clone(),
+            run: place.0,
+            is_backfill: live.facts.run_type == RunType::Backfill.as_str(),
+            pool: task.pool.clone(),
+            pool_slots: task.pool_slots,
+            priority_weight: task.priority_weight,
+            weight: dag.weight(instance.task),
+            max_active_tasks: dag.max_active_tasks,
+            max_active_tis_per_dag: task.max_active_tis_per_dag,
+            max_active_tis_per_dagrun: task.max_active_tis_per_dagrun,
+        })
+    }
+}
+
+fn slots(pool: &PoolRow) -> u32 {
+    pool.slots.unwrap_or(u32::MAX)
+}

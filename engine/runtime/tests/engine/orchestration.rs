@@ -1,0 +1,216 @@
+//! Runs that queue, time out and are cleared, instances that are marked and that wait for slots: as the loop carries out
+//! what the core decides.
+
+use crate::world::{World, registry, tester, wait_for};
+use esteira_core::ids::RunId;
+use esteira_core::states::{RunState, TaskInstanceState};
+use esteira_runtime::{AffectedInstance, CommandError, RerunRequest, audit};
+use esteira_store::{PoolRow, RunRow};
+use serde_json::json;
+
+fn rerun(run: &RunRow, task_ids: &[&str]) -> RerunRequest {
+    RerunRequest {
+        dag_id: "d".into(),
+        run_id: run.run_id.clone(),
+        task_ids: task_ids.iter().map(|task_id| (*task_id).into()).collect(),
+        upstream: false,
+        downstream: false,
+        only_failed: false,
+        mark: None,
+        dry_run: false,
+        actor: tester(),
+    }
+}
+
+fn names(affected: &[AffectedInstance]) -> Vec<&str> {
+    affected.iter().map(|instance| instance.task_id.as_str()).collect()
+}
+
+impl World {
+    async fn row(&self, run_id: &RunId) -> RunRow {
+        self.handle().reader().run("d", run_id.as_str()).await.unwrap().unwrap()
+    }
+
+    /// Carries out a rerun and waits until its run is over again.
+    async fn again(&self, request: RerunRequest) -> RunRow {
+        let notices = self.handle().subscribe();
+        let run_id = request.run_id.clone();
+        self.handle().rerun(request).await.unwrap();
+        self.ended(notices, &run_id).await
+    }
+
+    /// What the audit check finds wrong.
+    async fn problem_of_history(&self) -> Option<String> {
+        let check = audit::verify(self.handle().reader(), &registry()).await.unwrap();
+        check.problem.map(|problem| format!("{}: {}", problem.row, problem.message))
+    }
+
+    /// `task: reason` for each instance that waits.
+    async fn reasons(&self, run: &RunRow) -> Vec<String> {
+        let waiting = self.handle().why_waiting("d".into(), run.run_id.clone()).await.unwrap();
+        waiting.iter().map(|instance| format!("{}: {}", instance.task_id, instance.reason)).collect()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_failed_goes_on_from_what_was_cleared_also_after_a_restart() {
+    let mut world = World::with(
+        "dag_id: d\ntasks:\n  a: {operator: act, with: {push: 1}}\n  \
+         b: {operator: act, depends_on: a, with: {succeed_from: 2, push: 2}}\n  c: {operator: act, depends_on: b}\n",
+    )
+    .await;
+    let run = world.run(json!({})).await;
+    assert_eq!(world.states(&run).await, ["a success 1", "b failed 1", "c upstream_failed 0"]);
+    world.stop().await;
+    world.start().await;
+    let request = RerunRequest { only_failed: true, dry_run: true, ..rerun(&run, &[]) };
+    let would = world.handle().rerun(request.clone()).await.unwrap();
+    assert_eq!(names(&would), ["b", "c"]);
+    assert_eq!(world.row(&run.run_id).await.state, RunState::Failed, "a dry run does nothing");
+    let run = world.again(RerunRequest { dry_run: false, ..request }).await;
+    assert_eq!(run.state, RunState::Success);
+    assert_eq!(world.states(&run).await, ["a success 1", "b success 2", "c success 1"]);
+    // What is cleared loses what it pushed, at once; its attempts stay.
+    let run = world.again(RerunRequest { downstream: true, ..rerun(&run, &["b"]) }).await;
+    assert_eq!(world.states(&run).await, ["a success 1", "b success 3", "c success 2"]);
+    assert_eq!(world.attempts(&run, "b").await.len(), 3);
+    assert_eq!(world.xcom(&run, "b").await, Some(json!(2)));
+    assert_eq!(world.problem_of_history().await, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clearing_ends_an_attempt_that_runs_and_marking_gives_it_a_state() {
+    let mut world = World::asleep();
+    let gate = world.file("gate");
+    world.write(
+        "dag.yaml",
+        &format!(
+            "dag_id: d\ntasks:\n  a: {{operator: act, with: {{wait_for_file: {}}}}}\n  b: {{operator: act, depends_on: a}}\n",
+            gate.display()
+        ),
+    );
+    world.start().await;
+    let notices = world.handle().subscribe();
+    let run = world.trigger(json!({})).await.unwrap();
+    wait_for(notices, |event| event.name == "task.started" && event.task_id == "a").await;
+    let notices = world.handle().subscribe();
+    world.handle().rerun(rerun(&run, &["a"])).await.unwrap();
+    wait_for(notices, |event| event.name == "task.started" && event.try_number == 2).await;
+    let marked = RerunRequest { mark: Some(TaskInstanceState::Success), ..rerun(&run, &["a"]) };
+    let run = world.again(marked).await;
+    assert_eq!(
+        (run.state, world.states(&run).await),
+        (RunState::Success, vec!["a success 2".into(), "b success 1".into()])
+    );
+    let outcomes: Vec<_> =
+        world.attempts(&run, "a").await.into_iter().map(|attempt| attempt.outcome).collect();
+    assert_eq!(outcomes, ["cleared", "marked"]);
+    world.handle().mark_run("d".into(), run.run_id.clone(), RunState::Failed, tester()).await.unwrap();
+    assert_eq!(world.row(&run.run_id).await.state, RunState::Failed);
+    let unknown = world.handle().rerun(rerun(&run, &["z"])).await.unwrap_err();
+    assert_eq!(unknown.to_string(), format!("run \"{}\" has no task \"z\"", run.run_id));
+    assert_eq!(world.problem_of_history().await, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn runs_queue_behind_max_active_runs_and_say_so() {
+    let mut world = World::asleep();
+    let gate = world.file("gate");
+    world.write(
+        "dag.yaml",
+        &format!(
+            "dag_id: d\nmax_active_runs: 1\ntasks: {{a: {{operator: act, with: {{wait_for_file: {}}}}}}}\n",
+            gate.display()
+        ),
+    );
+    world.start().await;
+    let first = world.trigger(json!({})).await.unwrap();
+    let second = world.trigger(json!({})).await.unwrap();
+    assert_eq!((first.state, second.state), (RunState::Running, RunState::Queued));
+    assert_eq!(
+        world.reasons(&second).await,
+        ["a: its run waits: 1 run is under way, as many as max_active_runs allows"]
+    );
+    let notices = world.handle().subscribe();
+    std::fs::write(&gate, "").unwrap();
+    assert_eq!(world.ended(notices, &second.run_id).await.state, RunState::Success);
+    assert!(world.row(&first.run_id).await.ended_at <= world.row(&second.run_id).await.started_at);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pool_has_its_slots_and_what_waits_for_one_says_so() {
+    let mut world = World::asleep();
+    let gate = world.file("gate");
+    world.write(
+        "dag.yaml",
+        &format!(
+            "dag_id: d\ndefault_args: {{pool: narrow}}\ntasks:\n  a: {{operator: act, with: {{wait_for_file: {0}}}}}\n  \
+             b: {{operator: act, with: {{wait_for_file: {0}}}}}\n  c: {{operator: act, depends_on: [a, b]}}\n",
+            gate.display()
+        ),
+    );
+    world.start().await;
+    let run = world.trigger(json!({})).await.unwrap();
+    let missing = "there is no pool \"narrow\": make it with esteira pools set narrow 8";
+    assert_eq!(
+        world.reasons(&run).await,
+        [format!("a: {missing}"), format!("b: {missing}"), "c: it waits for \"a\" and \"b\"".to_owned()]
+    );
+    let notices = world.handle().subscribe();
+    let pool = PoolRow { name: "narrow".into(), slots: Some(1), description: "for tests".into() };
+    world.handle().set_pool(pool, tester()).await.unwrap();
+    wait_for(notices, |event| event.name == "task.started").await;
+    assert_eq!(world.reasons(&run).await[0], "b: all 1 slots of the pool \"narrow\" are in use");
+    let pools = world.handle().pools().await.unwrap();
+    let status = pools.iter().find(|status| status.pool.name == "narrow").unwrap();
+    assert_eq!((status.used, status.wanted), (1, 1));
+    // The pool is still there for the next engine.
+    world.stop().await;
+    std::fs::write(&gate, "").unwrap();
+    world.start().await;
+    let notices = world.handle().subscribe();
+    let row = world.row(&run.run_id).await;
+    let row = if row.state.is_terminal() { row } else { world.ended(notices, &run.run_id).await };
+    assert_eq!(row.state, RunState::Success);
+    world.handle().remove_pool("narrow".into(), tester()).await.unwrap();
+    let refusal = world.handle().remove_pool("narrow".into(), tester()).await.unwrap_err();
+    assert_eq!(refusal, CommandError::UnknownPool("narrow".into()));
+    assert!(world.handle().remove_pool("default_pool".into(), tester()).await.is_err());
+    assert_eq!(world.problem_of_history().await, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_takes_too_long_fails_and_what_runs_is_skipped() {
+    let mut world = World::asleep();
+    let gate = world.file("never");
+    world.write(
+        "dag.yaml",
+        &format!(
+            "dag_id: d\ndagrun_timeout: 200ms\ntasks:\n  a: {{operator: act, with: {{wait_for_file: {}}}}}\n  \
+             b: {{operator: act, depends_on: a}}\n",
+            gate.display()
+        ),
+    );
+    world.start().await;
+    let run = world.run(json!({})).await;
+    assert_eq!(
+        (run.state, world.states(&run).await),
+        (RunState::Failed, vec!["a skipped 1".into(), "b skipped 0".into()])
+    );
+    assert_eq!(world.problem_of_history().await, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dag_whose_runs_fail_in_a_row_is_paused() {
+    let world = World::with(
+        "dag_id: d\nmax_consecutive_failed_dag_runs: 2\ntasks: {a: {operator: act, with: {fail: 'no'}}}\n",
+    )
+    .await;
+    world.run(json!({})).await;
+    assert!(!world.handle().dag("d").unwrap().is_paused);
+    let notices = world.handle().subscribe();
+    world.run(json!({})).await;
+    let paused = wait_for(notices, |event| event.name == "dag.paused").await;
+    assert!(paused.body.contains("its last 2 runs have failed"), "{}", paused.body);
+    assert!(world.handle().dag("d").unwrap().is_paused);
+}

@@ -1,0 +1,172 @@
+//! `esteira runs clear` and `esteira runs mark`: task instances run again, or get a state. Through the engine that serves
+//! the home.
+
+use crate::cli::output::{Mark, Table, print, print_json, say};
+use crate::cli::server::{Server, ServerArguments};
+use crate::cli::{Failure, counted};
+use crate::config::Settings;
+use clap::{Args, ValueEnum};
+use comfy_table::Cell;
+use esteira_core::states::TaskInstanceState;
+use serde_json::{Value, json};
+
+#[derive(Args, Debug)]
+pub(crate) struct ClearArguments {
+    #[command(flatten)]
+    chosen: Chosen,
+    /// Only those that failed, or did not run because of a failure
+    #[arg(long)]
+    only_failed: bool,
+    /// Only say what would be cleared
+    #[arg(long)]
+    dry_run: bool,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    server: ServerArguments,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct MarkArguments {
+    #[command(flatten)]
+    chosen: Chosen,
+    /// The state that they get
+    #[arg(long = "as", value_name = "STATE")]
+    state: State,
+    /// Only say what would be marked
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    server: ServerArguments,
+}
+
+/// Which task instances.
+#[derive(Args, Debug)]
+struct Chosen {
+    /// The DAG's name
+    #[arg(value_name = "DAG")]
+    dag_id: String,
+    /// The run's name, or `latest`
+    #[arg(value_name = "RUN")]
+    run_id: String,
+    /// The tasks; without any, the whole run
+    #[arg(value_name = "TASK")]
+    task_ids: Vec<String>,
+    /// Also the tasks before them
+    #[arg(long)]
+    upstream: bool,
+    /// Also the tasks after them
+    #[arg(long)]
+    downstream: bool,
+}
+
+/// The states that a person can give.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum State {
+    /// As if it had succeeded; what failed after it for its sake runs
+    Success,
+    /// As if it had failed
+    Failed,
+    /// As if there had been nothing to do; only for tasks
+    Skipped,
+}
+
+pub(crate) async fn clear(settings: &Settings, arguments: &ClearArguments) -> Result<(), Failure> {
+    let chosen = &arguments.chosen;
+    let server =
+        Server::find(settings, &arguments.server, "esteira serve starts one, and goes on with the run")?;
+    let run_id = server.run_id(&chosen.dag_id, &chosen.run_id).await?;
+    let body = json!({
+        "dag_run_id": run_id,
+        "task_ids": if chosen.task_ids.is_empty() { Value::Null } else { json!(chosen.task_ids) },
+        "dry_run": arguments.dry_run,
+        "only_failed": arguments.only_failed,
+        "include_upstream": chosen.upstream,
+        "include_downstream": chosen.downstream,
+    });
+    let answer = server.post(&["dags", &chosen.dag_id, "clearTaskInstances"], &body).await?;
+    if arguments.json {
+        return print_json(&answer);
+    }
+    let count = table(&answer)?;
+    match (count, arguments.dry_run) {
+        (0, _) => say!("there is nothing to clear in run {}/{run_id}", chosen.dag_id),
+        (count, true) => say!("would clear {}", counted(count, "task instance")),
+        (count, false) => {
+            say!("{} cleared: run {}/{run_id} goes on", counted(count, "task instance"), chosen.dag_id)
+        }
+    }
+    Ok(())
+}
+
+pub(crate) async fn mark(settings: &Settings, arguments: &MarkArguments) -> Result<(), Failure> {
+    let chosen = &arguments.chosen;
+    let server =
+        Server::find(settings, &arguments.server, "esteira serve starts one, and goes on with the run")?;
+    let run_id = server.run_id(&chosen.dag_id, &chosen.run_id).await?;
+    let state = match arguments.state {
+        State::Success => "success",
+        State::Failed => "failed",
+        State::Skipped => "skipped",
+    };
+    if chosen.task_ids.is_empty() {
+        return mark_run(&server, chosen, &run_id, arguments, state).await;
+    }
+    let body = json!({
+        "new_state": state,
+        "include_upstream": chosen.upstream,
+        "include_downstream": chosen.downstream,
+    });
+    for task_id in &chosen.task_ids {
+        let mut path = vec!["dags", &chosen.dag_id, "dagRuns", &run_id, "taskInstances", task_id];
+        if arguments.dry_run {
+            path.push("dry_run");
+        }
+        let answer = server.patch(&path, &body).await?;
+        let count = table(&answer)?;
+        let verb = if arguments.dry_run { "would be marked" } else { "marked" };
+        say!("{} {verb} as {state}", counted(count, "task instance"));
+    }
+    Ok(())
+}
+
+async fn mark_run(
+    server: &Server,
+    chosen: &Chosen,
+    run_id: &str,
+    arguments: &MarkArguments,
+    state: &str,
+) -> Result<(), Failure> {
+    if matches!(arguments.state, State::Skipped) {
+        return Err(Failure::usage("a run can be marked as success or failed, and not as skipped")
+            .hint("name tasks to mark those as skipped"));
+    }
+    let name = format!("{}/{run_id}", chosen.dag_id);
+    if arguments.dry_run {
+        return print(format!("run {name} would be marked as {state}; its task instances stay as they are"));
+    }
+    server.patch(&["dags", &chosen.dag_id, "dagRuns", run_id], &json!({ "state": state })).await?;
+    say!("run {name} is marked as {state}; its task instances stay as they are");
+    Ok(())
+}
+
+/// Shows the task instances of an answer as they were, and says how many they are.
+fn table(answer: &Value) -> Result<usize, Failure> {
+    let instances = answer["task_instances"].as_array().map_or(&[][..], Vec::as_slice);
+    if instances.is_empty() {
+        return Ok(0);
+    }
+    let mut table = Table::new(&["TASK", "STATE BEFORE"]);
+    for instance in instances {
+        let task_id = instance["task_id"].as_str().unwrap_or_default();
+        let name = match instance["map_index"].as_i64() {
+            Some(map_index) if map_index >= 0 => format!("{task_id}[{map_index}]"),
+            _ => task_id.to_owned(),
+        };
+        let state = instance["state"].as_str().and_then(TaskInstanceState::from_label);
+        table.row(vec![Cell::new(name), Mark::of_instance(state).cell()]);
+    }
+    table.print()?;
+    Ok(instances.len())
+}
