@@ -78,6 +78,19 @@ impl Server {
         self.ask(Method::DELETE, path, None).await
     }
 
+    pub(crate) async fn patch_with(
+        &self,
+        path: &[&str],
+        query: &[(&str, String)],
+        body: &Value,
+    ) -> Result<Value, Failure> {
+        let mut url = self.url(path)?;
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        self.ask_url(Method::PATCH, url, Some(body)).await
+    }
+
     pub(crate) async fn patch(&self, path: &[&str], body: &Value) -> Result<Value, Failure> {
         self.ask(Method::PATCH, path, Some(body)).await
     }

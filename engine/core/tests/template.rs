@@ -1,11 +1,14 @@
 //! What templates render to.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use esteira_core::template::{Context, OUTPUT_SIZE_MAX, RunFacts, XcomSource, context_variables, render};
+use esteira_core::template::{
+    Context, MappedValues, OUTPUT_SIZE_MAX, RunFacts, XcomSource, context_variables, render,
+};
 use jiff::Timestamp;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 struct Values(Value);
@@ -17,6 +20,26 @@ impl XcomSource for Values {
             ("mapped", Some(index)) => Ok(Some(json!(index))),
             _ => Ok(self.0.get(task_id).and_then(|values| values.get(key)).cloned()),
         }
+    }
+
+    fn pull_all(&self, task_id: &str, _key: &str) -> Result<Option<Arc<dyn MappedValues>>, String> {
+        Ok((task_id == "many").then(|| Arc::new(Many(AtomicUsize::new(0))) as Arc<dyn MappedValues>))
+    }
+}
+
+/// The results of 10,000 instances, each twice its place; counts how many were read.
+struct Many(AtomicUsize);
+
+impl MappedValues for Many {
+    fn count(&self) -> usize {
+        10_000
+    }
+
+    fn page(&self, from: usize, count: usize) -> Result<Vec<Value>, String> {
+        let read = self.0.fetch_add(count, Ordering::Relaxed);
+        assert!(count <= 500 && from.is_multiple_of(500), "it reads in pages");
+        assert!(read < 40 * 500, "a page is read again");
+        Ok((from..(from + count).min(10_000)).map(|place| json!(place * 2)).collect())
     }
 }
 
@@ -36,6 +59,7 @@ fn context_at(logical_date: Option<&str>, xcom: Value) -> Context {
         task_id: "one",
         try_number: 2,
         map_index: None,
+        expand: None,
     };
     Context { variables: context_variables(&facts), xcom: Arc::new(Values(xcom)) }
 }
@@ -156,6 +180,10 @@ fn xcom_pull_takes_its_arguments_as_airflow_does() {
         ("{{ ti.xcom_pull('absent', default=4) }}", json!(4)),
         ("{{ ti.xcom_pull('mapped', map_indexes=2) }}", json!(2)),
         ("{{ ti.xcom_pull('lo' ~ 'ad').sent }}", json!(3)),
+        ("{{ ti.xcom_pull('many') | length }}", json!(10_000)),
+        ("{{ ti.xcom_pull('many')[7_003] }}", json!(14_006)),
+        ("{{ ti.xcom_pull('many') | sum }}", json!(99_990_000)),
+        ("{{ ti.xcom_pull('many') | first }}", json!(0)),
     ];
     for (template, expected) in table {
         assert_eq!(rendered(template), expected, "{template}");

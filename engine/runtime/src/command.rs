@@ -83,6 +83,8 @@ pub struct RerunRequest {
     pub run_id: RunId,
     /// The tasks to begin with, by name; all tasks if empty.
     pub task_ids: Vec<TaskId>,
+    /// Of these, only the instance with this map index, if given.
+    pub map_index: Option<i32>,
     /// Also all tasks before them.
     pub upstream: bool,
     /// Also all tasks after them.

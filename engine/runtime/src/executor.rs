@@ -3,12 +3,14 @@
 //! What it starts, it ends: an attempt that is told to end and does not within the grace is dropped, and every
 //! attempt reports exactly once.
 
+use crate::expand;
 use crate::logs::{LogKey, LogWriter, Logs};
 use crate::notice::{Notice, ProgressNotice};
-use esteira_core::dag::{Dag, Task};
+use crate::run_xcoms::RunXcoms;
+use esteira_core::dag::{Dag, Expansion, Task, TaskIndex};
 use esteira_core::run::{AttemptError, AttemptErrorKind, Follow, InstanceKey, Outcome};
 use esteira_core::states::RunType;
-use esteira_core::template::{self, XcomSource};
+use esteira_core::template;
 use esteira_operator::{
     AfterCommit, Level, Masker, Progress, Registry, TaskContext, TaskError, TaskErrorKind, TaskOutput,
     TaskReporter,
@@ -36,6 +38,16 @@ pub(crate) struct Report {
     pub(crate) xcoms: Vec<EncodedXcom>,
     pub(crate) arguments: Option<String>,
     pub(crate) after_commit: Option<(AfterCommit, LogKey)>,
+    /// The name of a mapped instance.
+    pub(crate) label: Option<String>,
+}
+
+/// What the executor tells the loop.
+pub(crate) enum Told {
+    /// An attempt ended.
+    Report(Box<Report>),
+    /// What a mapped task is expanded over.
+    Expansion { run_key: RunKey, task: TaskIndex, result: Result<Expansion, AttemptError> },
 }
 
 /// What attempts of a run have in common.
@@ -49,6 +61,33 @@ pub(crate) struct RunFacts {
     pub(crate) start_date: Timestamp,
     pub(crate) conf: Value,
     pub(crate) params: Value,
+}
+
+impl RunFacts {
+    /// What the templates of one attempt see.
+    pub(crate) fn for_templates<'a>(
+        &'a self,
+        dag: &'a Dag,
+        instance: InstanceKey,
+        try_number: u32,
+        expand: Option<&'a Value>,
+    ) -> template::RunFacts<'a> {
+        template::RunFacts {
+            dag_id: dag.dag_id.as_str(),
+            run_id: &self.run_id,
+            run_type: self.run_type,
+            logical_date: self.logical_date,
+            data_interval_start: self.data_interval.map(|(start, _)| start),
+            data_interval_end: self.data_interval.map(|(_, end)| end),
+            start_date: Some(self.start_date),
+            conf: &self.conf,
+            params: &self.params,
+            task_id: dag.task(instance.task).task_id.as_str(),
+            map_index: (instance.map_index >= 0).then_some(instance.map_index),
+            try_number,
+            expand,
+        }
+    }
 }
 
 /// What the executor works with.
@@ -65,13 +104,13 @@ pub(crate) struct Tools {
 /// Starts and ends attempts.
 pub(crate) struct Executor {
     tools: Arc<Tools>,
-    reports: mpsc::UnboundedSender<Report>,
+    reports: mpsc::UnboundedSender<Told>,
     running: HashMap<AttemptPlace, (u32, CancellationToken)>,
     tasks: TaskTracker,
 }
 
 impl Executor {
-    pub(crate) fn new(tools: Tools, reports: mpsc::UnboundedSender<Report>) -> Self {
+    pub(crate) fn new(tools: Tools, reports: mpsc::UnboundedSender<Told>) -> Self {
         Self { tools: Arc::new(tools), reports, running: HashMap::new(), tasks: TaskTracker::new() }
     }
 
@@ -82,16 +121,31 @@ impl Executor {
         facts: Arc<RunFacts>,
         instance: InstanceKey,
         try_number: u32,
+        expansion: Option<Arc<Expansion>>,
     ) {
         let place = (facts.run_key, instance);
         let cancel = CancellationToken::new();
         self.running.insert(place, (try_number, cancel.clone()));
-        let attempt = Attempt { tools: Arc::clone(&self.tools), dag, facts, instance, try_number, cancel };
+        let tools = Arc::clone(&self.tools);
+        let expand = expansion.filter(|_| instance.map_index >= 0).map(|expansion| {
+            Value::Object(expansion.arguments(usize::try_from(instance.map_index).unwrap_or_default()))
+        });
+        let attempt = Attempt { tools, dag, facts, instance, try_number, cancel, expand };
         let reports = self.reports.clone();
         self.tasks.spawn(async move {
             let report = attempt.run().await;
             // The loop is gone only when the engine is: then the attempt counts as lost anyway.
-            let _ = reports.send(report);
+            let _ = reports.send(Told::Report(Box::new(report)));
+        });
+    }
+
+    /// Finds out what a mapped task is expanded over, and tells it.
+    pub(crate) fn expand(&self, dag: Arc<Dag>, facts: Arc<RunFacts>, task: TaskIndex) {
+        let (tools, reports) = (Arc::clone(&self.tools), self.reports.clone());
+        self.tasks.spawn_blocking(move || {
+            let runtime = tokio::runtime::Handle::current();
+            let result = expand::expansion(&tools, &dag, &facts, task, runtime);
+            let _ = reports.send(Told::Expansion { run_key: facts.run_key, task, result });
         });
     }
 
@@ -148,6 +202,8 @@ struct Attempt {
     instance: InstanceKey,
     try_number: u32,
     cancel: CancellationToken,
+    /// What a mapped instance is expanded over, by name.
+    expand: Option<Value>,
 }
 
 impl Attempt {
@@ -179,10 +235,10 @@ impl Attempt {
             xcoms: Vec::new(),
             arguments: None,
             after_commit: None,
+            label: None,
         };
         // A panic is a bug of an operator; it must not leave an attempt that never reports.
-        let result =
-            AssertUnwindSafe(self.execute(Arc::clone(&log), &mut report.arguments)).catch_unwind().await;
+        let result = AssertUnwindSafe(self.execute(Arc::clone(&log), &mut report)).catch_unwind().await;
         let result = result.unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
         match result.and_then(|output| self.encode(output, &mut report.xcoms)) {
             Ok((follow, after_commit)) => {
@@ -197,11 +253,7 @@ impl Attempt {
         report
     }
 
-    async fn execute(
-        &self,
-        log: Arc<Reporter>,
-        rendered: &mut Option<String>,
-    ) -> Result<TaskOutput, TaskError> {
+    async fn execute(&self, log: Arc<Reporter>, report: &mut Report) -> Result<TaskOutput, TaskError> {
         let task = self.task();
         let operator = self
             .tools
@@ -209,8 +261,9 @@ impl Attempt {
             .operator(&task.operator)
             .ok_or_else(|| TaskError::fatal(format!("there is no operator \"{}\"", task.operator)))?;
         let variables = template::context_variables(&self.template_facts());
-        let arguments = self.render(&variables).await?;
-        *rendered = Some(masked(abridge(&arguments), &self.tools.masker).to_string());
+        let (arguments, label) = self.render(&variables).await?;
+        report.arguments = Some(masked(abridge(&arguments), &self.tools.masker).to_string());
+        report.label = label.map(|label| self.tools.masker.mask(&label));
         let context = self.context(variables, log);
         let grace = operator.end_grace(&arguments);
         let execution = self.until_cancelled(grace, operator.execute(&context, arguments));
@@ -220,44 +273,50 @@ impl Attempt {
         }
     }
 
-    async fn render(&self, variables: &Value) -> Result<Value, TaskError> {
+    /// The arguments, and the name of a mapped instance.
+    async fn render(&self, variables: &Value) -> Result<(Value, Option<String>), TaskError> {
         let task = self.task();
-        if !task.has_templates {
-            return Ok(task.arguments.clone());
+        if !task.has_templates && task.map_index_template.is_none() {
+            return Ok((self.with_expanded(task.arguments.clone()), None));
         }
-        let source = RunXcoms {
-            reader: self.tools.reader.clone(),
-            run_key: self.facts.run_key,
-            runtime: tokio::runtime::Handle::current(),
-        };
-        let context = template::Context { variables: variables.clone(), xcom: Arc::new(source) };
+        let runtime = tokio::runtime::Handle::current();
+        let xcom = RunXcoms::new(&self.tools, &self.dag, &self.facts, self.instance, runtime);
+        let context = template::Context { variables: variables.clone(), xcom: Arc::new(xcom) };
         let (dag, index) = (Arc::clone(&self.dag), self.instance.task);
         // Rendering reads XCom as it goes, which waits for the database: not on a thread that runs other attempts.
-        let rendered =
-            tokio::task::spawn_blocking(move || template::render(&dag.task(index).arguments, &context)).await;
-        match rendered {
-            Ok(Ok(arguments)) => Ok(arguments),
-            Ok(Err(error)) => Err(TaskError::fatal(format!("the arguments cannot be rendered: {error}"))
-                .hint("look at the templates under the task's with:")),
+        let rendered = tokio::task::spawn_blocking(move || {
+            let task = dag.task(index);
+            let arguments = template::render(&task.arguments, &context)?;
+            let label = task.map_index_template.as_ref().map(|text| {
+                template::render(&Value::from(text.as_str()), &context).map(|label| match label {
+                    Value::String(label) => label,
+                    other => other.to_string(),
+                })
+            });
+            Ok((arguments, label.transpose()?))
+        });
+        match rendered.await {
+            Ok(Ok((arguments, label))) => Ok((self.with_expanded(arguments), label)),
+            Ok(Err(error)) => {
+                let error: template::TemplateError = error;
+                Err(TaskError::fatal(format!("the arguments cannot be rendered: {error}"))
+                    .hint("look at the templates under the task's with:"))
+            }
             Err(panic) => Err(TaskError::fatal(format!("rendering the arguments stopped: {panic}"))),
         }
     }
 
-    fn template_facts(&self) -> template::RunFacts<'_> {
-        template::RunFacts {
-            dag_id: self.dag.dag_id.as_str(),
-            run_id: &self.facts.run_id,
-            run_type: self.facts.run_type,
-            logical_date: self.facts.logical_date,
-            data_interval_start: self.facts.data_interval.map(|(start, _)| start),
-            data_interval_end: self.facts.data_interval.map(|(_, end)| end),
-            start_date: Some(self.facts.start_date),
-            conf: &self.facts.conf,
-            params: &self.facts.params,
-            task_id: self.task().task_id.as_str(),
-            map_index: (self.instance.map_index >= 0).then_some(self.instance.map_index),
-            try_number: self.try_number,
+    /// The arguments with those that the task itself is expanded over. They are values, in which templates mean nothing.
+    fn with_expanded(&self, mut arguments: Value) -> Value {
+        let expanded = self.expand.as_ref().filter(|_| self.task().mapping.is_some());
+        if let (Some(Value::Object(expanded)), Value::Object(arguments)) = (expanded, &mut arguments) {
+            arguments.extend(expanded.clone());
         }
+        arguments
+    }
+
+    fn template_facts(&self) -> template::RunFacts<'_> {
+        self.facts.for_templates(&self.dag, self.instance, self.try_number, self.expand.as_ref())
     }
 
     fn context(&self, variables: Value, log: Arc<Reporter>) -> TaskContext {
@@ -409,20 +468,6 @@ fn masked(value: Value, masker: &Masker) -> Value {
             fields.into_iter().map(|(key, field)| (masker.mask(&key), masked(field, masker))).collect()
         }
         other => other,
-    }
-}
-
-/// The XCom of a run, for templates.
-struct RunXcoms {
-    reader: Reader,
-    run_key: RunKey,
-    runtime: tokio::runtime::Handle,
-}
-
-impl XcomSource for RunXcoms {
-    fn pull(&self, task_id: &str, key: &str, map_index: Option<i32>) -> Result<Option<Value>, String> {
-        let value = self.reader.xcom_value(self.run_key, task_id, map_index.unwrap_or(-1), key);
-        self.runtime.block_on(value).map_err(|error| error.to_string())
     }
 }
 

@@ -17,11 +17,13 @@ mod command;
 mod dag_folder;
 mod engine;
 mod executor;
+mod expand;
 mod handle;
 pub mod home;
 pub mod logs;
 mod notice;
 mod preview;
+mod run_xcoms;
 mod versions;
 
 pub use command::{

@@ -1,5 +1,6 @@
 //! What one turn of the engine's loop makes durable, all or nothing.
 
+use crate::expansions::{InstanceLabel, InstancesGone, NewExpansion};
 use crate::pools::PoolChange;
 use crate::rows::{RunKey, VersionId};
 use crate::xcom::EncodedXcom;
@@ -24,8 +25,14 @@ pub struct Batch {
     pub new_runs: Vec<NewRun>,
     /// Runs whose state changed.
     pub runs: Vec<RunUpdate>,
+    /// What mapped tasks are expanded over.
+    pub expansions: Vec<NewExpansion>,
+    /// Instances that stand for their tasks no more, before those that do.
+    pub instances_gone: Vec<InstancesGone>,
     /// Instances that appeared or changed: the row as it is now.
     pub instances: Vec<InstanceUpdate>,
+    /// Names of mapped instances.
+    pub labels: Vec<InstanceLabel>,
     /// Attempts that ended.
     pub attempts: Vec<NewAttempt>,
     /// Instances whose values are gone: they were cleared.

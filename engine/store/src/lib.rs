@@ -7,6 +7,7 @@
 
 mod batch;
 mod error;
+mod expansions;
 mod open;
 mod pools;
 mod read;
@@ -19,6 +20,7 @@ pub use batch::{
     Subject,
 };
 pub use error::StoreError;
+pub use expansions::{InstanceLabel, InstancesGone, NewExpansion};
 pub use open::{open_reader, open_writer};
 pub use pools::{PoolChange, PoolRow};
 pub use read::{AttemptKey, EventFilter, Page, Reader, RunFilter, RunSnapshot};

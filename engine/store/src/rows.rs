@@ -132,6 +132,8 @@ pub struct TaskInstanceRow {
     pub ended_at: Option<Timestamp>,
     /// When the next attempt is due, while up for retry.
     pub retry_at: Option<Timestamp>,
+    /// The name of a mapped instance, if its task gives them names.
+    pub label: Option<String>,
 }
 
 /// An attempt that has ended.

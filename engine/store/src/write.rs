@@ -5,6 +5,7 @@ use crate::batch::{
     Batch, DagChange, ImportErrorChange, InstanceUpdate, NewAttempt, NewEvent, NewRun, NewVersion, RunUpdate,
 };
 use crate::error::StoreError;
+use crate::expansions;
 use crate::open::connect_writer;
 use crate::pools;
 use crate::rows::{EventRow, RunKey, VersionId};
@@ -73,7 +74,16 @@ impl Writer {
             insert_run(&mut transaction, run).await?;
         }
         update_runs(&mut transaction, &batch.runs).await?;
+        for new in &batch.expansions {
+            expansions::write(&mut transaction, new).await?;
+        }
+        for gone in &batch.instances_gone {
+            expansions::remove_instances(&mut transaction, gone).await?;
+        }
         upsert_instances(&mut transaction, &batch.instances).await?;
+        for name in &batch.labels {
+            expansions::name_instance(&mut transaction, name).await?;
+        }
         insert_attempts(&mut transaction, &batch.attempts).await?;
         delete_xcoms(&mut transaction, &batch.xcoms_gone).await?;
         for (run_key, instance, at, xcom) in &batch.xcoms {

@@ -53,12 +53,30 @@ struct Chosen {
     /// The tasks; without any, the whole run
     #[arg(value_name = "TASK")]
     task_ids: Vec<String>,
+    /// Of one task, only the mapped instance with this number
+    #[arg(long, value_name = "N")]
+    map_index: Option<u32>,
     /// Also the tasks before them
     #[arg(long)]
     upstream: bool,
     /// Also the tasks after them
     #[arg(long)]
     downstream: bool,
+}
+
+impl Chosen {
+    fn query(&self) -> Vec<(&'static str, String)> {
+        self.map_index.iter().map(|map_index| ("map_index", map_index.to_string())).collect()
+    }
+
+    /// As the API wants them: nothing for all tasks.
+    fn task_ids(&self) -> Value {
+        match (self.task_ids.as_slice(), self.map_index) {
+            ([], _) => Value::Null,
+            ([only], Some(map_index)) => json!([[only, map_index]]),
+            (names, _) => json!(names),
+        }
+    }
 }
 
 /// The states that a person can give.
@@ -79,7 +97,7 @@ pub(crate) async fn clear(settings: &Settings, arguments: &ClearArguments) -> Re
     let run_id = server.run_id(&chosen.dag_id, &chosen.run_id).await?;
     let body = json!({
         "dag_run_id": run_id,
-        "task_ids": if chosen.task_ids.is_empty() { Value::Null } else { json!(chosen.task_ids) },
+        "task_ids": chosen.task_ids(),
         "dry_run": arguments.dry_run,
         "only_failed": arguments.only_failed,
         "include_upstream": chosen.upstream,
@@ -123,7 +141,7 @@ pub(crate) async fn mark(settings: &Settings, arguments: &MarkArguments) -> Resu
         if arguments.dry_run {
             path.push("dry_run");
         }
-        let answer = server.patch(&path, &body).await?;
+        let answer = server.patch_with(&path, &chosen.query(), &body).await?;
         let count = table(&answer)?;
         let verb = if arguments.dry_run { "would be marked" } else { "marked" };
         say!("{} {verb} as {state}", counted(count, "task instance"));

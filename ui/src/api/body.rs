@@ -92,16 +92,25 @@ impl Body {
         number
     }
 
-    /// Takes a list of names. A name with a map index, `["task", 3]`, is not supported yet.
-    pub(super) fn names(&mut self, key: &str) -> Vec<String> {
-        let Some(value) = self.take(key) else { return Vec::new() };
-        let names: Option<Vec<String>> = value
-            .as_array()
-            .and_then(|list| list.iter().map(|name| name.as_str().map(str::to_owned)).collect());
-        if names.is_none() {
-            self.fault(key, "list_type", "Input should be a list of task names", value);
+    /// Takes a list of task names. One of them alone may have a map index: `["task", 3]`.
+    pub(super) fn tasks(&mut self, key: &str) -> (Vec<String>, Option<i32>) {
+        let Some(value) = self.take(key) else { return (Vec::new(), None) };
+        let items = value.as_array().map_or(&[][..], Vec::as_slice);
+        if let [item] = items
+            && let Some((name, map_index)) = with_map_index(item)
+        {
+            return (vec![name], Some(map_index));
         }
-        names.unwrap_or_default()
+        let names: Option<Vec<String>> =
+            items.iter().map(|name| name.as_str().map(str::to_owned)).collect::<Option<_>>();
+        match names.filter(|_| value.is_array()) {
+            Some(names) => (names, None),
+            None => {
+                let message = "Input should be a list of task names, or one name with its map index";
+                self.fault(key, "list_type", message, value);
+                (Vec::new(), None)
+            }
+        }
     }
 
     /// Takes an object.
@@ -147,6 +156,12 @@ impl Body {
         }
         if self.faults.is_empty() { Ok(()) } else { Err(ApiError::invalid(self.faults)) }
     }
+}
+
+/// `["task", 3]`.
+fn with_map_index(item: &Value) -> Option<(String, i32)> {
+    let [name, map_index] = item.as_array()?.as_slice() else { return None };
+    Some((name.as_str()?.to_owned(), i32::try_from(map_index.as_i64()?).ok()?))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use super::body::Body;
 use super::error::ApiError;
 use super::path::Path;
+use super::query::Pairs;
 use super::{dag_runs, task_instances};
 use crate::AppState;
 use crate::actor::ApiActor;
@@ -26,7 +27,9 @@ pub(super) async fn clear_instances(
         body.fault("dag_run_id", "missing", message, Value::Null);
     }
     let mut request = request(&dag_id, run_id.as_deref().unwrap_or_default(), actor);
-    request.task_ids = body.names("task_ids").into_iter().map(Into::into).collect();
+    let (task_ids, map_index) = body.tasks("task_ids");
+    request.task_ids = task_ids.into_iter().map(Into::into).collect();
+    request.map_index = map_index;
     request.dry_run = body.boolean("dry_run").unwrap_or(true);
     request.only_failed = body.boolean("only_failed").unwrap_or(true);
     request.upstream = body.boolean("include_upstream").unwrap_or(false);
@@ -73,25 +76,28 @@ pub(super) async fn clear_run(
 pub(super) async fn mark_instance(
     state: State<AppState>,
     path: Path<(String, String, String)>,
+    pairs: Pairs,
     actor: ApiActor,
     body: Body,
 ) -> Result<Json<Value>, ApiError> {
-    mark(state, path, actor, body, false).await
+    mark(state, path, &pairs, actor, body, false).await
 }
 
 /// `PATCH …/taskInstances/{task_id}/dry_run`: what that would mark.
 pub(super) async fn would_mark_instance(
     state: State<AppState>,
     path: Path<(String, String, String)>,
+    pairs: Pairs,
     actor: ApiActor,
     body: Body,
 ) -> Result<Json<Value>, ApiError> {
-    mark(state, path, actor, body, true).await
+    mark(state, path, &pairs, actor, body, true).await
 }
 
 async fn mark(
     State(state): State<AppState>,
     Path((dag_id, run_id, task_id)): Path<(String, String, String)>,
+    pairs: &Pairs,
     ApiActor(actor): ApiActor,
     mut body: Body,
     dry_run: bool,
@@ -104,6 +110,7 @@ async fn mark(
         body.fault("new_state", "enum", message, json!(new_state));
     }
     request.task_ids = vec![task_id.into()];
+    request.map_index = pairs.integer("map_index")?.filter(|map_index: &i32| *map_index >= 0);
     request.dry_run = dry_run;
     request.upstream = body.boolean("include_upstream").unwrap_or(false);
     request.downstream = body.boolean("include_downstream").unwrap_or(false);
@@ -120,6 +127,7 @@ fn request(dag_id: &str, run_id: &str, actor: Actor) -> RerunRequest {
         dag_id: dag_id.into(),
         run_id: run_id.into(),
         task_ids: Vec::new(),
+        map_index: None,
         upstream: false,
         downstream: false,
         only_failed: false,

@@ -183,7 +183,7 @@ fn shape(run: &RunRow, instance: &TaskInstanceRow, task: Option<&Task>) -> Value
         "task_id": task_id,
         "task_display_name": task_id,
         "map_index": instance.map_index,
-        "rendered_map_index": null,
+        "rendered_map_index": instance.label,
         "state": instance.state,
         "try_number": instance.try_number,
         "max_tries": task.map_or(0, |task| task.retries),

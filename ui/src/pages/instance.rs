@@ -167,6 +167,7 @@ fn subject(
     let now = Timestamp::now();
     let (dag_id, run_id, task_id) = (run.dag_id.as_str(), run.run_id.as_str(), instance.task_id.as_str());
     let url = links::instance(dag_id, run_id, task_id, instance.map_index);
+    let map_index = if instance.map_index < 0 { String::new() } else { instance.map_index.to_string() };
     let place = instance.task_index as usize;
     let neighbour = |name: &str| (name.to_owned(), links::instance(dag_id, run_id, name, -1));
     let task = definition.tasks.get(place).cloned().unwrap_or_default();
@@ -193,7 +194,10 @@ fn subject(
         downstream: definition.downstream_of(place).map(neighbour).collect(),
         timeout: timeout(&task),
         why: None,
-        rerun_url: links::with_query(&format!("{}/rerun", links::run(dag_id, run_id)), &[("task", task_id)]),
+        rerun_url: links::with_query(
+            &format!("{}/rerun", links::run(dag_id, run_id)),
+            &[("task", task_id), ("map_index", &map_index)],
+        ),
         doc: task.doc_md,
         operator: task.operator,
         dag_id: dag_id.to_owned(),

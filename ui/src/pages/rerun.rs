@@ -21,6 +21,8 @@ const NAMED_MAX: usize = 100;
 pub(crate) struct Wanted {
     /// The task to begin with; all if empty.
     task: String,
+    /// Of this task, only the instance with this map index, if given.
+    map_index: Option<i32>,
     /// `clear`, `success`, `failed` or `skipped`.
     action: String,
     upstream: bool,
@@ -43,6 +45,7 @@ impl Wanted {
             dag_id: dag_id.into(),
             run_id: run_id.into(),
             task_ids: if self.task.is_empty() { Vec::new() } else { vec![self.task.as_str().into()] },
+            map_index: self.map_index,
             upstream: self.upstream,
             downstream: self.downstream,
             only_failed: self.only_failed,

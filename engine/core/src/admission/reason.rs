@@ -74,6 +74,9 @@ impl fmt::Display for Reason {
                 "{} in this run, as many as max_active_tis_per_dagrun allows",
                 running(*max, "its task")
             ),
+            Self::PoolIsFull { pool, slots: 1, free: 0, .. } => {
+                write!(formatter, "the only slot of the pool \"{pool}\" is in use")
+            }
             Self::PoolIsFull { pool, slots, free: 0, .. } => {
                 write!(formatter, "all {slots} slots of the pool \"{pool}\" are in use")
             }

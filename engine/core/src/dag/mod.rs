@@ -1,9 +1,11 @@
 //! What a validated DAG is: tasks, their arguments as written, and the edges between them.
 
 mod graph;
+mod mapping;
 mod scopes;
 
 pub use graph::{Cycle, Graph};
+pub use mapping::{Expansion, Mapping, MappingKind};
 pub use scopes::Scopes;
 pub(crate) use scopes::reachable;
 
@@ -51,6 +53,8 @@ pub struct Dag {
     pub max_active_runs: u32,
     /// How many task instances of one run may run at the same time (Airflow 3's meaning).
     pub max_active_tasks: u32,
+    /// Into how many instances a mapped task may be expanded.
+    pub max_map_length: u32,
     /// What becomes of a run that is due while as many as allowed are under way.
     pub overlap: Overlap,
     /// How long a run may take from its start; then it fails, and what has not ended is skipped.
@@ -84,6 +88,9 @@ pub const MAX_ACTIVE_RUNS: u32 = 16;
 
 /// Airflow's `max_active_tasks_per_dag`.
 pub const MAX_ACTIVE_TASKS: u32 = 16;
+
+/// Airflow's `max_map_length`.
+pub const MAX_MAP_LENGTH: u32 = 1024;
 
 /// The pool of tasks that name none.
 pub const DEFAULT_POOL: &str = "default_pool";
@@ -136,6 +143,7 @@ impl Dag {
             is_paused_upon_creation: false,
             max_active_runs: MAX_ACTIVE_RUNS,
             max_active_tasks: MAX_ACTIVE_TASKS,
+            max_map_length: MAX_MAP_LENGTH,
             overlap: Overlap::Queue,
             dagrun_timeout: None,
             fail_fast: false,
@@ -178,6 +186,18 @@ impl Dag {
         Ok(Follow::Only(tasks))
     }
 
+    /// The mapped group that a task is in, directly or through the groups that its group is in. There is one at most.
+    pub fn mapped_group(&self, task: TaskIndex) -> Option<GroupIndex> {
+        let groups = std::iter::successors(self.task(task).group, |inner| self.groups[inner.get()].parent);
+        groups.into_iter().find(|group| self.groups[group.get()].mapping.is_some())
+    }
+
+    /// What a task is expanded over: its own mapping, or that of its mapped group.
+    pub fn mapping(&self, task: TaskIndex) -> Option<&Mapping> {
+        let of_group = || self.groups[self.mapped_group(task)?.get()].mapping.as_ref();
+        self.task(task).mapping.as_ref().or_else(of_group)
+    }
+
     /// The tasks of a group, those of the groups in it among them.
     pub fn members(&self, group: GroupIndex) -> Vec<TaskIndex> {
         let is_inside = |task: &TaskIndex| {
@@ -215,6 +235,8 @@ pub struct Group {
     pub tooltip: Option<String>,
     /// The group that it is in.
     pub parent: Option<GroupIndex>,
+    /// What its tasks are expanded over together, if they are.
+    pub mapping: Option<Mapping>,
 }
 
 /// Whether a task's attempts may be followed by another, and when.
@@ -258,6 +280,10 @@ pub struct Task {
     pub has_templates: bool,
     /// The group that it is in.
     pub group: Option<GroupIndex>,
+    /// What it is expanded over, if it is mapped.
+    pub mapping: Option<Mapping>,
+    /// The name of each of its mapped instances, as a template.
+    pub map_index_template: Option<String>,
     /// When it runs, as its direct upstreams end.
     pub trigger_rule: TriggerRule,
     /// Whether it may be tried again.
@@ -298,6 +324,8 @@ impl Task {
             arguments: Value::Object(serde_json::Map::new()),
             has_templates: false,
             group: None,
+            mapping: None,
+            map_index_template: None,
             trigger_rule: TriggerRule::AllSuccess,
             retry: RetryPolicy::default(),
             execution_timeout: None,

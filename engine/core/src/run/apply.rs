@@ -1,6 +1,6 @@
 //! How a change changes the state, and which changes are legal in which state: one table.
 
-use super::{Afterwards, Change, Follow, Instance, InstanceKey, Run, TaskChange};
+use super::{Afterwards, Change, Facts, Follow, Instance, InstanceKey, Look, Run, TaskChange, Upstreams};
 use crate::dag::{TaskIndex, reachable};
 use crate::states::{RunState, TaskInstanceState};
 use jiff::Timestamp;
@@ -44,10 +44,16 @@ impl Run {
             Change::RunMarked { state } if self.state.is_terminal() && state.is_terminal() => {
                 self.state = *state;
             }
-            Change::Task { instance, change: task_change } if self.has(*instance) => {
-                return self
-                    .apply_to_instance(*instance, task_change, at)
-                    .ok_or_else(|| self.illegal(change));
+            Change::Task { instance, change: task_change }
+                if !self.state.is_terminal() && self.has_instance(*instance) =>
+            {
+                return self.apply_to_task(*instance, task_change, at).ok_or_else(|| self.illegal(change));
+            }
+            // It is the task that is folded, not one of its instances.
+            Change::Task { instance, change: TaskChange::Folded }
+                if instance.map_index == -1 && !self.state.is_terminal() =>
+            {
+                return self.fold(instance.task).ok_or_else(|| self.illegal(change));
             }
             _ => return Err(self.illegal(change)),
         }
@@ -56,9 +62,7 @@ impl Run {
 
     /// Success or failed, as the deciding tasks and a stop decide it (Airflow's rule).
     pub(super) fn outcome(&self) -> RunState {
-        let has_failed = |task: &TaskIndex| {
-            self.instance(InstanceKey::unmapped(*task)).state.is_some_and(TaskInstanceState::is_failure)
-        };
+        let has_failed = |task: &TaskIndex| self.task_state(*task).is_some_and(TaskInstanceState::is_failure);
         if self.stop.is_some() || self.dag.scopes.deciding().iter().any(has_failed) {
             RunState::Failed
         } else {
@@ -72,43 +76,102 @@ impl Run {
         (has_begun || (self.state == RunState::Queued && self.stop.is_some())) && self.unfinished == 0
     }
 
-    fn has(&self, key: InstanceKey) -> bool {
-        key.map_index == -1 && key.task.get() < self.instances.len() && !self.state.is_terminal()
+    fn apply_to_task(&mut self, key: InstanceKey, change: &TaskChange, at: Timestamp) -> Option<()> {
+        match change {
+            TaskChange::Expanded { count } => self.expand(key.task, *count),
+            _ => self.apply_to_instance(key, change, at),
+        }
     }
 
     fn apply_to_instance(&mut self, key: InstanceKey, change: &TaskChange, at: Timestamp) -> Option<()> {
         let instance = self.instance_mut(key);
-        let before = instance.state;
+        let (before, waited_to_fold) = (instance.state, instance.afterwards == Some(Afterwards::ClearTask));
         let after = next_state(instance, change)?;
         instance.take_in(change, at);
         instance.state = after;
+        let folds = instance.afterwards == Some(Afterwards::ClearTask);
+        let task = &mut self.tasks[key.task.get()];
+        task.folding = task.folding + u32::from(folds) - u32::from(waited_to_fold);
         let was_over = before.filter(|state| state.is_terminal());
         let is_over = after.filter(|state| state.is_terminal());
         if let Some(state) = was_over {
-            self.unfinished += 1;
-            self.tell_downstream(key, state, -1);
+            let crosses = self.count_open(key.task, 1);
+            self.tell_downstream(key, state, -1, crosses);
         }
         if was_over.is_some() && !matches!(change, TaskChange::Succeeded { .. }) {
             self.follow(key, None);
         }
         if let Some(state) = is_over {
-            self.unfinished -= 1;
-            self.tell_downstream(key, state, 1);
+            let crosses = self.count_open(key.task, -1);
+            self.tell_downstream(key, state, 1, crosses);
         }
         if let TaskChange::Succeeded { follow, .. } = change {
             self.follow(key, follow.clone());
         }
+        if after.is_none() {
+            self.looks.push(Look::One(key));
+        }
         Some(())
     }
 
-    fn tell_downstream(&mut self, key: InstanceKey, state: TaskInstanceState, by: i32) {
-        let dag = &self.dag;
-        for task in dag.graph.downstream(key.task) {
-            self.instances[task.get()].upstream.count(state, by);
+    /// One more instance of a task has not ended, or one less; says whether the task as a whole has ended by that, or
+    /// is open again.
+    fn count_open(&mut self, task: TaskIndex, by: isize) -> bool {
+        self.unfinished = self.unfinished.saturating_add_signed(by);
+        let open = &mut self.tasks[task.get()].open;
+        let before = *open;
+        *open = open.saturating_add_signed(by);
+        (before == 0) != (*open == 0)
+    }
+
+    fn tell_downstream(&mut self, key: InstanceKey, state: TaskInstanceState, by: i32, crosses: bool) {
+        let dag = std::sync::Arc::clone(&self.dag);
+        for after in dag.graph.downstream(key.task) {
+            if self.is_one_by_one(key.task, *after) {
+                self.tell_one_by_one(key, *after, state, by);
+                continue;
+            }
+            let live = &mut self.tasks[after.get()];
+            let before = Facts::new(live.shared, live.needed.0);
+            live.shared.counts.count(state, by);
+            if crosses {
+                live.shared.tasks_done = live.shared.tasks_done.saturating_add_signed(by);
+            }
+            // Nothing follows from one more that succeeded, where one had.
+            if Facts::new(live.shared, live.needed.0) != before {
+                self.looks.push(Look::Task(*after));
+            }
+        }
+        if !crosses {
+            return;
         }
         for teardown in dag.scopes.waiting(key.task) {
-            let done = &mut self.instances[teardown.get()].between_done;
+            let done = &mut self.tasks[teardown.get()].between_done;
             *done = done.saturating_add_signed(by);
+            self.looks.push(Look::Task(*teardown));
+        }
+        if dag.task(key.task).is_setup {
+            self.looks.extend(dag.scopes.under(key.task).iter().copied().map(Look::Task));
+            self.looks.extend(dag.graph.downstream(key.task).iter().copied().map(Look::Task));
+        }
+    }
+
+    fn tell_one_by_one(&mut self, key: InstanceKey, after: TaskIndex, state: TaskInstanceState, by: i32) {
+        let live = &mut self.tasks[after.get()];
+        let count_in = |upstream: &mut Upstreams| {
+            upstream.counts.count(state, by);
+            upstream.tasks_done = upstream.tasks_done.saturating_add_signed(by);
+        };
+        if let Ok(map_index) = usize::try_from(key.map_index) {
+            if let Some(instance) = live.mapped.get_mut(map_index) {
+                count_in(&mut instance.upstream);
+            }
+            self.looks.push(Look::One(InstanceKey { task: after, map_index: key.map_index }));
+        } else {
+            // The upstream ended without ever being expanded: that holds for every instance.
+            count_in(&mut live.whole.upstream);
+            live.mapped.iter_mut().for_each(|instance| count_in(&mut instance.upstream));
+            self.looks.push(Look::Task(after));
         }
     }
 
@@ -118,8 +181,17 @@ impl Run {
         for (said, by) in [(before, -1), (follow, 1)] {
             let Some(said) = said else { continue };
             for task in self.passed_over(key.task, &said) {
-                let count = &mut self.instances[task.get()].passed_over;
+                let is_one_by_one = self.is_one_by_one(key.task, task);
+                let live = &mut self.tasks[task.get()];
+                let count = match usize::try_from(key.map_index).ok().filter(|_| is_one_by_one) {
+                    Some(map_index) => match live.mapped.get_mut(map_index) {
+                        Some(instance) => &mut instance.passed_over,
+                        None => continue,
+                    },
+                    None => &mut live.passed_over,
+                };
                 *count = count.saturating_add_signed(by);
+                self.looks.push(Look::Task(task));
             }
         }
     }
@@ -141,7 +213,7 @@ impl Run {
 
     fn illegal(&self, change: &Change) -> IllegalChange {
         let met = match change {
-            Change::Task { instance, .. } if instance.task.get() < self.instances.len() => {
+            Change::Task { instance, .. } if self.has_instance(*instance) => {
                 let met = self.instance(*instance);
                 let state = met.state.map_or("no_status", TaskInstanceState::as_str);
                 let task = &self.dag.task(instance.task).task_id;
@@ -186,7 +258,12 @@ impl Instance {
             TaskChange::Marked { .. } | TaskChange::Skipped { .. } => {
                 (self.afterwards, self.retry_at) = (None, None);
             }
-            TaskChange::Succeeded { .. } | TaskChange::Interrupted { .. } | TaskChange::UpstreamFailed => {}
+            TaskChange::Succeeded { .. }
+            | TaskChange::Interrupted { .. }
+            | TaskChange::UpstreamFailed
+            | TaskChange::ExpansionFailed { .. }
+            | TaskChange::Expanded { .. }
+            | TaskChange::Folded => {}
         }
         self.ended_at = Some(at);
     }
@@ -217,8 +294,9 @@ fn next_state(instance: &Instance, change: &TaskChange) -> Option<Option<TaskIns
         (Some(S::Running), C::Interrupted { try_number }) if is_current(try_number) => S::Scheduled,
         (None | Some(S::Scheduled | S::UpForRetry | S::Running), C::Skipped { .. }) => S::Skipped,
         (None, C::UpstreamFailed) => S::UpstreamFailed,
+        (None, C::ExpansionFailed { .. }) => S::Failed,
         (Some(S::Running | S::Restarting), C::Interrupting { afterwards }) => match afterwards {
-            Afterwards::Clear => S::Restarting,
+            Afterwards::Clear | Afterwards::ClearTask => S::Restarting,
             Afterwards::Mark(_) => S::Running,
         },
         // An attempt that is under way must end first: see Interrupting.

@@ -84,6 +84,8 @@ pub enum Follow {
 pub enum Afterwards {
     /// It is cleared, and starts anew.
     Clear,
+    /// The same, with all other instances of its mapped task: then the task is expanded anew.
+    ClearTask,
     /// It gets the state that a person gave it.
     Mark(TaskInstanceState),
 }
@@ -92,6 +94,18 @@ pub enum Afterwards {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "change", rename_all = "snake_case")]
 pub enum TaskChange {
+    /// The mapped task has so many instances, 0 and up; from here on they stand for it.
+    Expanded {
+        /// How many; at least one.
+        count: u32,
+    },
+    /// What the mapped task is to be expanded over cannot be had, so it failed.
+    ExpansionFailed {
+        /// Why.
+        error: AttemptError,
+    },
+    /// The mapped task was cleared as a whole: it has no instances until it is expanded again.
+    Folded,
     /// Its upstreams allow it to run, or its retry is due.
     Scheduled,
     /// An attempt began.
@@ -199,6 +213,9 @@ impl Change {
             Self::RunQueued => "run.queued",
             Self::RunMarked { .. } => "run.marked",
             Self::Task { change, .. } => match change {
+                TaskChange::Expanded { .. } => "task.expanded",
+                TaskChange::ExpansionFailed { .. } => "task.expansion_failed",
+                TaskChange::Folded => "task.folded",
                 TaskChange::Scheduled => "task.scheduled",
                 TaskChange::Started { .. } => "task.started",
                 TaskChange::Succeeded { .. } => "task.succeeded",
@@ -227,6 +244,12 @@ impl Change {
             Self::Task { change: TaskChange::Interrupting { afterwards }, .. } => {
                 serde_json::json!({ "afterwards": afterwards })
             }
+            Self::Task { change: TaskChange::Expanded { count }, .. } => {
+                serde_json::json!({ "count": count })
+            }
+            Self::Task { change: TaskChange::ExpansionFailed { error }, .. } => {
+                serde_json::json!({ "error": error })
+            }
             Self::Task { change: TaskChange::Marked { state }, .. } => serde_json::json!({ "state": state }),
             Self::Task { change: TaskChange::Failed { error, retry_at, .. }, .. } => {
                 serde_json::json!({ "error": error, "retry_at": retry_at.map(Timestamp::as_microsecond) })
@@ -251,7 +274,10 @@ impl Change {
             | TaskChange::Failed { try_number, .. }
             | TaskChange::Lost { try_number, .. }
             | TaskChange::Interrupted { try_number } => Some(*try_number),
-            TaskChange::Scheduled
+            TaskChange::Expanded { .. }
+            | TaskChange::ExpansionFailed { .. }
+            | TaskChange::Folded
+            | TaskChange::Scheduled
             | TaskChange::Skipped { .. }
             | TaskChange::UpstreamFailed
             | TaskChange::Cleared
@@ -275,6 +301,11 @@ impl Change {
         }
         let field = |name: &str| body[name].clone();
         let change = match name {
+            "task.expanded" => TaskChange::Expanded { count: u32::try_from(body["count"].as_u64()?).ok()? },
+            "task.expansion_failed" => {
+                TaskChange::ExpansionFailed { error: serde_json::from_value(field("error")).ok()? }
+            }
+            "task.folded" => TaskChange::Folded,
             "task.scheduled" => TaskChange::Scheduled,
             "task.started" => TaskChange::Started { try_number: try_number? },
             "task.succeeded" => TaskChange::Succeeded {

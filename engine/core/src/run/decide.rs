@@ -2,8 +2,8 @@
 
 use super::stop::stop_reason;
 use super::{
-    Afterwards, AttemptError, Change, Facts, Follow, IllegalChange, InstanceKey, Run, StopCause, TaskChange,
-    Verdict,
+    Afterwards, AttemptError, Change, Facts, Follow, IllegalChange, InstanceKey, Look, Run, StopCause,
+    TaskChange, Verdict,
 };
 use crate::dag::{TaskIndex, reachable};
 use crate::states::{RunState, TaskInstanceState};
@@ -32,6 +32,13 @@ pub enum Input {
         try_number: u32,
         /// How it ended.
         outcome: Outcome,
+    },
+    /// It is known what a mapped task is to be expanded over: how many instances that gives, or why it cannot be had.
+    Expanded {
+        /// The task that asked by [`Effect::Expand`].
+        task: TaskIndex,
+        /// How many.
+        count: Result<u32, AttemptError>,
     },
     /// The time for another attempt has come.
     RetryDue {
@@ -83,6 +90,11 @@ pub enum Outcome {
 /// What is to be done once the changes are durable.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
+    /// Find out what this mapped task is to be expanded over, and come back with [`Input::Expanded`].
+    Expand {
+        /// Which one.
+        task: TaskIndex,
+    },
     /// The instance waits for a slot.
     Enqueue {
         /// Which one.
@@ -148,45 +160,63 @@ impl Run {
             Input::Cancel => step.stop(StopCause::Cancelled)?,
             Input::StartAttempt { instance } => step.start_attempt(instance)?,
             Input::Report { instance, try_number, outcome } => step.report(instance, try_number, outcome)?,
+            Input::Expanded { task, count } => step.expanded(task, count)?,
             Input::RetryDue { instance } => step.retry_due(instance)?,
             Input::TimedOut => step.time_out()?,
             Input::Clear { instances } => step.clear(&instances)?,
             Input::Mark { instances, state } => step.mark(&instances, state)?,
             Input::MarkRun { state } => step.mark_run(state)?,
         }
+        step.settle()?;
         step.end_if_finished()?;
         Ok(step.decision)
     }
 
-    /// What is still to be done for a run that was replayed: its waiting instances and its retry timers. Attempts
-    /// that were running are the caller's to report as lost.
-    pub fn pending_effects(&self) -> Vec<Effect> {
+    /// What is still to be done for a run that was replayed: its waiting instances, its retry timers and what is to be
+    /// expanded. Attempts that were running are the caller's to report as lost.
+    pub fn pending_effects(&mut self) -> Vec<Effect> {
+        // A replay leaves behind what was looked at then.
+        self.looks.clear();
         let pending = |(instance, live): (InstanceKey, &super::Instance)| match (live.state, live.retry_at) {
             (Some(TaskInstanceState::Scheduled), _) => Some(Effect::Enqueue { instance }),
             (Some(TaskInstanceState::UpForRetry), Some(at)) => Some(Effect::ArmRetry { instance, at }),
             _ => None,
         };
-        let timeout = self.times_out_at().filter(|_| self.state == RunState::Running && self.stop.is_none());
+        let is_under_way = self.state == RunState::Running;
+        let timeout = self.times_out_at().filter(|_| is_under_way && self.stop.is_none());
         let timeout = timeout.map(|at| Effect::ArmTimeout { at });
-        self.instances().filter_map(pending).chain(timeout).collect()
+        let mut effects: Vec<Effect> = self.instances().filter_map(pending).chain(timeout).collect();
+        for task in self.dag.indices().filter(|_| is_under_way) {
+            let whole = InstanceKey::unmapped(task);
+            let asks = self.is_to_be_expanded(task)
+                && self.instance(whole).state.is_none()
+                && self.verdict(whole) == Verdict::Run;
+            let together = self.expanded_with(task);
+            if asks && together.iter().all(|other| !self.tasks[other.get()].is_expanding) {
+                self.tasks[task.get()].is_expanding = true;
+                effects.push(Effect::Expand { task });
+            }
+        }
+        effects
     }
 
     /// What the trigger rule and the setups say of an instance that has no state yet.
-    pub fn verdict(&self, task: TaskIndex) -> Verdict {
-        let live = self.instance(InstanceKey::unmapped(task));
-        if live.passed_over > 0 {
+    pub fn verdict(&self, key: InstanceKey) -> Verdict {
+        let task = key.task;
+        let (live, instance) = (&self.tasks[task.get()], self.instance(key));
+        if live.passed_over > 0 || instance.passed_over > 0 {
             return Verdict::Skip;
         }
         match self.setups_verdict(task) {
             Verdict::Run => {}
             other => return other,
         }
-        let needed = self.dag.graph.upstream(task).len() as u32;
-        let between = self.dag.scopes.between(task).len() as u32;
-        if needed == 0 {
+        if live.needed == (0, 0) {
             return Verdict::Run;
         }
-        let mut facts = Facts::new(live.upstream, needed);
+        let shared = Facts::new(live.shared, live.needed.0);
+        let mut facts = shared.and(Facts::new(instance.upstream, live.needed.1));
+        let between = self.dag.scopes.between(task).len() as u32;
         facts.all_done &= live.between_done >= between;
         self.dag.task(task).trigger_rule.verdict(facts, self.direct_setups(task))
     }
@@ -195,10 +225,8 @@ impl Run {
     fn setups_verdict(&self, task: TaskIndex) -> Verdict {
         let setups = self.dag.scopes.setups_of(task);
         let direct = self.dag.graph.upstream(task);
-        let states = setups
-            .iter()
-            .filter(|setup| !direct.contains(setup))
-            .map(|setup| self.instance(InstanceKey::unmapped(*setup)).state);
+        let states =
+            setups.iter().filter(|setup| !direct.contains(setup)).map(|setup| self.task_state(*setup));
         let mut verdict = Verdict::Run;
         for state in states {
             match state {
@@ -219,13 +247,12 @@ impl Run {
         }
         let upstream = self.dag.graph.upstream(task).iter();
         let setups: Vec<_> = upstream.filter(|task| self.dag.task(**task).is_setup).collect();
-        let mut counts = super::UpstreamCounts::default();
-        for setup in &setups {
-            if let Some(state) = self.instance(InstanceKey::unmapped(**setup)).state {
-                counts.count(state, 1);
-            }
+        let mut ended = super::Upstreams::default();
+        for state in setups.iter().filter_map(|setup| self.task_state(**setup)) {
+            ended.counts.count(state, 1);
+            ended.tasks_done += u32::from(state.is_terminal());
         }
-        (!setups.is_empty()).then(|| Facts::new(counts, setups.len() as u32))
+        (!setups.is_empty()).then(|| Facts::new(ended, setups.len() as u32))
     }
 }
 
@@ -254,7 +281,7 @@ impl Step<'_> {
             return Ok(());
         }
         for place in 0..self.run.dag.graph.order().len() {
-            self.consider(self.run.dag.graph.order()[place])?;
+            self.consider_task(self.run.dag.graph.order()[place])?;
         }
         Ok(())
     }
@@ -285,15 +312,12 @@ impl Step<'_> {
         let afterwards = live.afterwards;
         self.effect(Effect::FreeSlot { instance });
         match afterwards {
-            Some(Afterwards::Clear) => {
+            Some(Afterwards::Clear | Afterwards::ClearTask) => {
                 self.task(instance, TaskChange::Cleared)?;
                 self.skip_stopped(instance)?;
-                return self.consider_all();
+                return self.fold_cleared(instance.task);
             }
-            Some(Afterwards::Mark(state)) => {
-                self.task(instance, TaskChange::Marked { state })?;
-                return self.spread(instance.task);
-            }
+            Some(Afterwards::Mark(state)) => return self.task(instance, TaskChange::Marked { state }),
             None => {}
         }
         let change = self.change_for(instance, try_number, outcome);
@@ -304,15 +328,11 @@ impl Step<'_> {
                 self.effect(Effect::Enqueue { instance })
             }
             TaskChange::Succeeded { follow: Some(Follow::NothingAfter), .. } => {
-                self.skip_all_after(instance.task)?;
+                self.skip_all_after(instance)?;
             }
             _ => {}
         }
-        if !self.run.instance(instance).state.is_some_and(TaskInstanceState::is_terminal) {
-            return Ok(());
-        }
-        self.fail_fast(instance)?;
-        self.spread(instance.task)
+        self.fail_fast(instance)
     }
 
     /// What becomes of an instance whose attempt ended like this.
@@ -342,26 +362,31 @@ impl Step<'_> {
     }
 
     fn skip_stopped(&mut self, instance: InstanceKey) -> Result<(), IllegalChange> {
-        if let Some(cause) = self.run.stop.filter(|_| !self.is_spared(instance)) {
-            self.task(instance, TaskChange::Skipped { reason: stop_reason(cause).to_owned() })?;
+        match self.run.stop.filter(|_| !self.is_spared(instance)) {
+            Some(cause) => self.task(instance, TaskChange::Skipped { reason: stop_reason(cause).to_owned() }),
+            None => Ok(()),
+        }
+    }
+
+    /// Short circuit: whatever their rules say, tasks after this one that have not begun are skipped; in its own mapped
+    /// group, the instances with its map index.
+    fn skip_all_after(&mut self, instance: InstanceKey) -> Result<(), IllegalChange> {
+        let graph = &self.run.dag.graph;
+        let reason = format!("\"{}\" short-circuited the run", self.run.dag.task(instance.task).task_id);
+        for task in reachable([instance.task], |task| graph.downstream(task)) {
+            let is_one_by_one = instance.map_index >= 0 && self.run.is_one_by_one(instance.task, task);
+            let keys: Vec<_> = self.run.keys_of(task).collect();
+            for after in keys.into_iter().filter(|key| !is_one_by_one || key.map_index == instance.map_index)
+            {
+                if self.run.instance(after).state.is_none() && !self.is_spared(after) {
+                    self.task(after, TaskChange::Skipped { reason: reason.clone() })?;
+                }
+            }
         }
         Ok(())
     }
 
-    /// Short circuit: whatever their rules say, tasks after this one that have not begun are skipped.
-    fn skip_all_after(&mut self, task: TaskIndex) -> Result<(), IllegalChange> {
-        let graph = &self.run.dag.graph;
-        let reason = format!("\"{}\" short-circuited the run", self.run.dag.task(task).task_id);
-        for after in reachable([task], |task| graph.downstream(task)) {
-            let instance = InstanceKey::unmapped(after);
-            if self.run.instance(instance).state.is_none() && !self.is_spared(instance) {
-                self.task(instance, TaskChange::Skipped { reason: reason.clone() })?;
-            }
-        }
-        self.consider_all()
-    }
-
-    fn fail_fast(&mut self, instance: InstanceKey) -> Result<(), IllegalChange> {
+    pub(super) fn fail_fast(&mut self, instance: InstanceKey) -> Result<(), IllegalChange> {
         let has_failed = self.run.instance(instance).state == Some(TaskInstanceState::Failed);
         if self.run.dag.fail_fast && has_failed && !self.is_spared(instance) {
             self.stop(StopCause::FailFast)?;
@@ -373,7 +398,7 @@ impl Step<'_> {
         let task = self.run.dag.task(instance.task);
         let failures = self.run.instance(instance).failures;
         let may_retry = !self.is_stopped(instance) && task.retry.allows(&error, failures);
-        let seed = format!("{}#{}#{}", self.run.dag.dag_id, task.task_id, self.run.run_id);
+        let seed = seed(&self.run.dag.dag_id, task.task_id.as_str(), &self.run.run_id, instance.map_index);
         // A delay beyond the end of time is a delay to the end of time.
         let delay =
             SignedDuration::try_from(task.retry.delay(failures, &seed)).unwrap_or(SignedDuration::MAX);
@@ -395,41 +420,53 @@ impl Step<'_> {
         Ok(())
     }
 
-    /// Looks at every task that waits for `task`, and on from those that will not run.
-    fn spread(&mut self, task: TaskIndex) -> Result<(), IllegalChange> {
-        let mut ended = vec![task];
-        while let Some(task) = ended.pop() {
-            let dag = std::sync::Arc::clone(&self.run.dag);
-            let under: &[TaskIndex] = if dag.task(task).is_setup { dag.scopes.under(task) } else { &[] };
-            for after in dag.graph.downstream(task).iter().chain(dag.scopes.waiting(task)).chain(under) {
-                if self.consider(*after)? {
-                    ended.push(*after);
+    /// Decides anew what may have changed, until nothing more follows.
+    pub(super) fn settle(&mut self) -> Result<(), IllegalChange> {
+        while !self.run.looks.is_empty() {
+            for look in std::mem::take(&mut self.run.looks) {
+                match look {
+                    Look::Task(task) => self.consider_task(task)?,
+                    Look::One(key) => self.consider(key)?,
                 }
             }
         }
         Ok(())
     }
 
-    /// Asks the trigger rule of a task that has no state yet; says whether the task ended by it.
-    fn consider(&mut self, task: TaskIndex) -> Result<bool, IllegalChange> {
-        let instance = InstanceKey::unmapped(task);
-        if self.run.instance(instance).state.is_some() || self.run.state != RunState::Running {
-            return Ok(false);
+    fn consider_task(&mut self, task: TaskIndex) -> Result<(), IllegalChange> {
+        for key in self.run.keys_of(task) {
+            self.consider(key)?;
         }
-        match self.run.verdict(task) {
-            Verdict::Wait => Ok(false),
-            Verdict::Run => self.schedule(instance).map(|()| false),
-            Verdict::UpstreamFailed => self.task(instance, TaskChange::UpstreamFailed).map(|()| true),
-            Verdict::Skip => {
-                let reason = self.skip_reason(instance);
-                self.task(instance, TaskChange::Skipped { reason }).map(|()| true)
+        Ok(())
+    }
+
+    /// Asks the trigger rule of an instance that has no state yet.
+    fn consider(&mut self, key: InstanceKey) -> Result<(), IllegalChange> {
+        let is_open = self.run.state == RunState::Running
+            && self.run.has_instance(key)
+            && self.run.instance(key).state.is_none()
+            && !self.run.is_folding(key.task);
+        if !is_open {
+            return Ok(());
+        }
+        if let Some(count) = self.run.expansion_of_others(key.task) {
+            return self.task(key, TaskChange::Expanded { count });
+        }
+        match self.run.verdict(key) {
+            Verdict::Wait => Ok(()),
+            Verdict::Run if self.run.is_to_be_expanded(key.task) => {
+                self.ask_to_expand(key.task);
+                Ok(())
             }
+            Verdict::Run => self.schedule(key),
+            Verdict::UpstreamFailed => self.task(key, TaskChange::UpstreamFailed),
+            Verdict::Skip => self.task(key, TaskChange::Skipped { reason: self.skip_reason(key) }),
         }
     }
 
     fn skip_reason(&self, instance: InstanceKey) -> String {
-        let live = self.run.instance(instance);
-        if live.passed_over > 0 {
+        let passed_over = self.run.tasks[instance.task.get()].passed_over;
+        if passed_over > 0 || self.run.instance(instance).passed_over > 0 {
             return "a task before it branched another way".to_owned();
         }
         match self.run.dag.task(instance.task).trigger_rule {
@@ -460,5 +497,14 @@ impl Step<'_> {
 
     pub(super) fn effect(&mut self, effect: Effect) {
         self.decision.effects.push(effect);
+    }
+}
+
+/// What differs between any two instances, for what must differ between them.
+fn seed(dag_id: &crate::ids::DagId, task_id: &str, run_id: &str, map_index: i32) -> String {
+    if map_index < 0 {
+        format!("{dag_id}#{task_id}#{run_id}")
+    } else {
+        format!("{dag_id}#{task_id}#{run_id}#{map_index}")
     }
 }

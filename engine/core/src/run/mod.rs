@@ -14,6 +14,7 @@
 mod apply;
 mod change;
 mod decide;
+mod expand;
 mod rerun;
 mod retry;
 mod stop;
@@ -30,7 +31,7 @@ pub use retry::RETRY_DELAY_MAX;
 pub use trigger_rule::{Facts, TriggerRule, Verdict};
 pub use why::Why;
 
-use crate::dag::{Dag, TaskIndex};
+use crate::dag::{Dag, GroupIndex, TaskIndex};
 use crate::states::{RunState, TaskInstanceState};
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -45,9 +46,47 @@ pub struct Run {
     stop: Option<StopCause>,
     /// The run's name; it goes into what must differ between runs, such as the jitter of retries.
     run_id: Arc<str>,
-    instances: Vec<Instance>,
+    tasks: Vec<TaskState>,
     /// How many instances are not in a terminal state.
     unfinished: usize,
+    /// What may have to be decided anew, since something that it depends on has changed.
+    looks: Vec<Look>,
+}
+
+/// Something that may have to be decided anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Look {
+    /// All instances of a task that have no state.
+    Task(TaskIndex),
+    /// One instance.
+    One(InstanceKey),
+}
+
+/// The live state of one task.
+#[derive(Clone, Debug, Default)]
+struct TaskState {
+    /// The one instance of a task that is not mapped; of a mapped one, until it is expanded.
+    whole: Instance,
+    /// The instances of a mapped task. Those that it had before it was cleared keep their attempts' numbers here.
+    mapped: Vec<Instance>,
+    /// How many instances a mapped task has, once it is expanded.
+    count: Option<u32>,
+    /// How many of its instances have not ended.
+    open: usize,
+    /// How its direct upstreams ended so far, but for those that its instances look at one by one.
+    shared: Upstreams,
+    /// How many of the direct upstreams are counted in `shared`, and how many by each instance.
+    needed: (u32, u32),
+    /// How many of the tasks that a teardown waits for besides its direct upstreams have ended.
+    between_done: u32,
+    /// How many direct upstreams have branched past it.
+    passed_over: u32,
+    /// How many of its attempts are being ended so that it can be expanded anew.
+    folding: u32,
+    /// The mapped group that it is in.
+    mapped_group: Option<GroupIndex>,
+    /// Whether it was asked what it is to be expanded over. Not durable: a restart asks again.
+    is_expanding: bool,
 }
 
 /// The live state of one task instance.
@@ -69,11 +108,9 @@ pub struct Instance {
     pub started_at: Option<Timestamp>,
     /// When the newest attempt ended, or the instance without one.
     pub ended_at: Option<Timestamp>,
-    /// How its direct upstreams ended so far.
-    pub upstream: UpstreamCounts,
-    /// How many of the tasks that a teardown waits for besides its direct upstreams have ended.
-    pub between_done: u32,
-    /// How many direct upstreams have branched past it.
+    /// How those of its direct upstreams ended that are in the same mapped group, and so have an instance for it.
+    pub upstream: Upstreams,
+    /// How many of these have branched past it.
     pub passed_over: u32,
     /// What it said about the tasks after it, when it succeeded.
     pub follow: Option<Follow>,
@@ -81,7 +118,16 @@ pub struct Instance {
     pub afterwards: Option<Afterwards>,
 }
 
-/// How the direct upstreams of an instance ended so far; each end adds one, so that a rule costs O(1).
+/// How direct upstreams ended so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Upstreams {
+    /// How their instances ended.
+    pub counts: UpstreamCounts,
+    /// How many of the tasks have ended, with all their instances.
+    pub tasks_done: u32,
+}
+
+/// How instances ended so far; each end adds one, so that a rule costs O(1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct UpstreamCounts {
     /// Succeeded.
@@ -97,11 +143,6 @@ pub struct UpstreamCounts {
 }
 
 impl UpstreamCounts {
-    /// How many have ended.
-    pub fn done(self) -> u32 {
-        self.success + self.failed + self.upstream_failed + self.skipped + self.removed
-    }
-
     /// One more has ended in this state, or, with -1, one less.
     fn count(&mut self, state: TaskInstanceState, by: i32) {
         let count = match state {
@@ -119,16 +160,28 @@ impl UpstreamCounts {
 impl Run {
     /// A run that has just been created: queued, nothing looked at.
     pub fn new(dag: Arc<Dag>, run_id: impl Into<Arc<str>>) -> Self {
-        let instances = vec![Instance::default(); dag.tasks.len()];
+        let mut tasks: Vec<TaskState> = dag
+            .indices()
+            .map(|task| TaskState { open: 1, mapped_group: dag.mapped_group(task), ..TaskState::default() })
+            .collect();
+        for task in dag.indices() {
+            let group = tasks[task.get()].mapped_group;
+            let is_one_by_one =
+                |upstream: &&TaskIndex| group.is_some() && tasks[upstream.get()].mapped_group == group;
+            let upstream = dag.graph.upstream(task);
+            let one_by_one = upstream.iter().filter(is_one_by_one).count();
+            tasks[task.get()].needed = ((upstream.len() - one_by_one) as u32, one_by_one as u32);
+        }
         Self {
-            unfinished: instances.len(),
+            unfinished: tasks.len(),
             dag,
             state: RunState::Queued,
             started_at: None,
             ended_at: None,
             stop: None,
             run_id: run_id.into(),
-            instances,
+            tasks,
+            looks: Vec::new(),
         }
     }
 
@@ -159,19 +212,74 @@ impl Run {
 
     /// The state of one instance.
     pub fn instance(&self, key: InstanceKey) -> &Instance {
-        &self.instances[key.task.get()]
+        let task = &self.tasks[key.task.get()];
+        if key.map_index < 0 { &task.whole } else { &task.mapped[key.map_index as usize] }
     }
 
-    /// All instances with their keys, in the order of the file.
+    /// Whether there is such an instance at the moment: a mapped task has one with map index -1 until it is expanded.
+    pub fn has_instance(&self, key: InstanceKey) -> bool {
+        let Some(task) = self.tasks.get(key.task.get()) else { return false };
+        match (task.count, u32::try_from(key.map_index)) {
+            (None, Err(_)) => key.map_index == -1,
+            (Some(count), Ok(map_index)) => map_index < count,
+            _ => false,
+        }
+    }
+
+    /// All instances with their keys: the tasks in the order of the file.
     pub fn instances(&self) -> impl Iterator<Item = (InstanceKey, &Instance)> {
-        self.instances
-            .iter()
-            .enumerate()
-            .map(|(place, instance)| (InstanceKey::unmapped(TaskIndex(place as u32)), instance))
+        self.dag.indices().flat_map(|task| self.keys_of(task)).map(|key| (key, self.instance(key)))
+    }
+
+    /// The instances of one task.
+    pub fn keys_of(&self, task: TaskIndex) -> impl Iterator<Item = InstanceKey> + use<> {
+        let range = match self.tasks[task.get()].count {
+            None => -1..0,
+            Some(count) => 0..i32::try_from(count).unwrap_or(i32::MAX),
+        };
+        range.map(move |map_index| InstanceKey { task, map_index })
+    }
+
+    /// How many instances a mapped task has, if it is expanded.
+    pub fn expanded_to(&self, task: TaskIndex) -> Option<u32> {
+        self.tasks[task.get()].count
+    }
+
+    /// The state that a task has with all its instances; none until they have all ended.
+    pub fn task_state(&self, task: TaskIndex) -> Option<TaskInstanceState> {
+        use TaskInstanceState as S;
+        let live = &self.tasks[task.get()];
+        if live.open > 0 {
+            return None;
+        }
+        if live.count.is_none() {
+            return live.whole.state;
+        }
+        let states = || self.keys_of(task).filter_map(|key| self.instance(key).state);
+        let order = [S::Failed, S::UpstreamFailed, S::Success, S::Skipped];
+        order.into_iter().find(|wanted| states().any(|state| state == *wanted)).or(Some(S::Removed))
+    }
+
+    /// Whether the instances of `task` look at those of its direct upstream one by one, each at the one with its own map
+    /// index: both are in the same mapped group.
+    fn is_one_by_one(&self, upstream: TaskIndex, task: TaskIndex) -> bool {
+        let group = self.tasks[task.get()].mapped_group;
+        group.is_some() && self.tasks[upstream.get()].mapped_group == group
+    }
+
+    /// The tasks that are expanded together with this one: those of its mapped group, or itself.
+    fn expanded_with(&self, task: TaskIndex) -> Vec<TaskIndex> {
+        match self.tasks[task.get()].mapped_group {
+            None => vec![task],
+            group => {
+                self.dag.indices().filter(|other| self.tasks[other.get()].mapped_group == group).collect()
+            }
+        }
     }
 
     fn instance_mut(&mut self, key: InstanceKey) -> &mut Instance {
-        &mut self.instances[key.task.get()]
+        let task = &mut self.tasks[key.task.get()];
+        if key.map_index < 0 { &mut task.whole } else { &mut task.mapped[key.map_index as usize] }
     }
 }
 

@@ -8,8 +8,9 @@
 //! - Replaying the changes gives the live state, at every step.
 //! - What is to be done follows from the state alone: a restart loses no effect.
 
-use super::tests::{SUCCESS, dag_of};
+use super::tests::{SUCCESS, dag_in_groups};
 use super::*;
+use crate::dag::{Group, GroupIndex, Mapping, MappingKind};
 use crate::run::{AttemptError, AttemptErrorKind, Change, Effect, Input, LOSSES_MAX, Outcome, TaskChange};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -77,8 +78,10 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
 
 /// For each task, some of the tasks before it: always acyclic.
 fn dags() -> impl Strategy<Value = (Vec<Vec<u32>>, u32, Vec<Kind>)> {
-    let kind = (0..TriggerRule::ALL.len(), 0..8_u8).prop_map(|(rule, role)| Kind {
+    let kind = (0..TriggerRule::ALL.len(), 0..8_u8, 0..6_u8).prop_map(|(rule, role, mapping)| Kind {
         rule: TriggerRule::ALL[rule],
+        is_mapped: mapping == 0,
+        is_in_mapped_group: (1..3).contains(&mapping),
         is_setup: role == 0,
         is_teardown: role == 1,
     });
@@ -97,22 +100,26 @@ fn dags() -> impl Strategy<Value = (Vec<Vec<u32>>, u32, Vec<Kind>)> {
 #[derive(Clone, Copy, Debug)]
 struct Kind {
     rule: TriggerRule,
+    is_mapped: bool,
+    is_in_mapped_group: bool,
     is_setup: bool,
     is_teardown: bool,
 }
 
 /// What a task's trigger rule says, read off Airflow's table by counting all its upstreams.
-fn counted(run: &Run, task: TaskIndex) -> Verdict {
+fn counted(run: &Run, key: InstanceKey) -> Verdict {
+    let task = key.task;
     let dag = run.dag();
-    let state = |task: &TaskIndex| run.instance(InstanceKey::unmapped(*task)).state;
+    let state = |task: &TaskIndex| run.task_state(*task);
     let upstream = dag.graph.upstream(task);
-    let of = |wanted: TaskInstanceState| upstream.iter().filter(|task| state(task) == Some(wanted)).count();
+    let before = instances_before(run, key);
+    let of = |wanted: TaskInstanceState| before.iter().filter(|state| **state == Some(wanted)).count();
     let (s, f, u) = (
         of(TaskInstanceState::Success),
         of(TaskInstanceState::Failed),
         of(TaskInstanceState::UpstreamFailed),
     );
-    let (k, n) = (of(TaskInstanceState::Skipped), upstream.len());
+    let (k, n) = (of(TaskInstanceState::Skipped), before.len());
     let done = s + f + u + k;
     let pick = |rows: &[(bool, Verdict)]| {
         rows.iter().find(|(is_so, _)| *is_so).map_or(Verdict::Wait, |(_, verdict)| *verdict)
@@ -155,10 +162,24 @@ fn counted(run: &Run, task: TaskIndex) -> Verdict {
     }
 }
 
+/// The states of all instances that this one waits for: all of each task before it, but in its own mapped group only the
+/// one with its own map index.
+fn instances_before(run: &Run, key: InstanceKey) -> Vec<Option<TaskInstanceState>> {
+    let dag = run.dag();
+    let group = dag.mapped_group(key.task);
+    let mut states = Vec::new();
+    for task in dag.graph.upstream(key.task) {
+        let is_one_by_one = group.is_some() && dag.mapped_group(*task) == group;
+        let keys = run
+            .keys_of(*task)
+            .filter(|other| !is_one_by_one || other.map_index < 0 || other.map_index == key.map_index);
+        states.extend(keys.map(|other| run.instance(other).state));
+    }
+    states
+}
+
 fn between_is_over(run: &Run, task: TaskIndex) -> bool {
-    run.dag().scopes.between(task).iter().all(|other| {
-        run.instance(InstanceKey::unmapped(*other)).state.is_some_and(TaskInstanceState::is_terminal)
-    })
+    run.dag().scopes.between(task).iter().all(|other| run.task_state(*other).is_some())
 }
 
 /// A run, what is waiting to be done with it, and everything that was ever changed.
@@ -170,6 +191,8 @@ struct Player {
     waiting: BTreeSet<InstanceKey>,
     running: BTreeMap<InstanceKey, u32>,
     retries: BTreeMap<InstanceKey, Timestamp>,
+    /// The mapped tasks that have asked what they are expanded over.
+    asking: BTreeSet<TaskIndex>,
     ends: BTreeMap<(InstanceKey, u32), u32>,
 }
 
@@ -183,6 +206,7 @@ impl Player {
             waiting: BTreeSet::new(),
             running: BTreeMap::new(),
             retries: BTreeMap::new(),
+            asking: BTreeSet::new(),
             ends: BTreeMap::new(),
         };
         player.input(Input::Start);
@@ -193,7 +217,6 @@ impl Player {
         let before = self.run.clone();
         let decision = self.run.decide(input, self.now).expect("no decision is illegal");
         self.check_verdicts(before, &decision.changes);
-        self.check_counts();
         for change in &decision.changes {
             self.check(change);
         }
@@ -201,18 +224,21 @@ impl Player {
         for effect in decision.effects {
             self.carry_out(effect);
         }
+        self.check_counts();
     }
 
     /// Each change by a trigger rule is what the rule says of the upstreams as they are at that moment.
     fn check_verdicts(&self, mut run: Run, changes: &[Change]) {
         for change in changes {
             if let Change::Task { instance, change } = change
+                && run.has_instance(*instance)
                 && run.instance(*instance).state.is_none()
                 && !self.dag.graph.upstream(instance.task).is_empty()
             {
-                let counted = counted(&run, instance.task);
+                let counted = counted(&run, *instance);
                 match change {
                     TaskChange::Scheduled => assert_eq!(counted, Verdict::Run, "{instance:?}"),
+                    TaskChange::Expanded { .. } | TaskChange::ExpansionFailed { .. } => {}
                     TaskChange::Skipped { reason }
                         if reason.contains("rule") || reason.contains("upstream") =>
                     {
@@ -232,16 +258,38 @@ impl Player {
 
     /// What was counted on the way is what counting anew gives.
     fn check_counts(&self) {
+        let mut unfinished = 0;
         for (key, live) in self.run.instances() {
+            let state = live.state;
+            unfinished += usize::from(!state.is_some_and(TaskInstanceState::is_terminal));
+            let (shared, own) = (self.run.tasks[key.task.get()].shared, live.upstream);
             let mut anew = UpstreamCounts::default();
-            for upstream in self.dag.graph.upstream(key.task) {
-                let state = self.run.instance(InstanceKey::unmapped(*upstream)).state;
-                state.into_iter().filter(|state| state.is_terminal()).for_each(|state| anew.count(state, 1));
+            for state in instances_before(&self.run, key).into_iter().flatten() {
+                if state.is_terminal() {
+                    anew.count(state, 1);
+                }
             }
-            assert_eq!(live.upstream, anew, "{key:?}");
-            let is_settled = live.state.is_some() || self.run.state() != RunState::Running;
-            assert!(is_settled || self.run.verdict(key.task) == Verdict::Wait, "{key:?} was forgotten");
+            let mut counted = shared.counts;
+            for (state, count) in [
+                (TaskInstanceState::Success, own.counts.success),
+                (TaskInstanceState::Failed, own.counts.failed),
+                (TaskInstanceState::UpstreamFailed, own.counts.upstream_failed),
+                (TaskInstanceState::Skipped, own.counts.skipped),
+            ] {
+                counted.count(state, count as i32);
+            }
+            assert_eq!(counted, anew, "{key:?}");
+            let is_asking = self.run.is_to_be_expanded(key.task);
+            let is_settled =
+                state.is_some() || self.run.state() != RunState::Running || self.run.is_folding(key.task);
+            let is_asked =
+                is_asking && self.run.expanded_with(key.task).iter().any(|task| self.asking.contains(task));
+            assert!(
+                is_settled || is_asked || self.run.verdict(key) == Verdict::Wait,
+                "{key:?} was forgotten"
+            );
         }
+        assert_eq!(unfinished, self.run.unfinished);
     }
 
     fn check(&mut self, change: &Change) {
@@ -279,6 +327,9 @@ impl Player {
             Effect::ArmRetry { instance, at } => {
                 self.retries.insert(instance, at);
             }
+            Effect::Expand { task } => {
+                assert!(self.asking.insert(task), "asked twice");
+            }
             Effect::ArmTimeout { .. } => {}
         }
     }
@@ -289,6 +340,7 @@ impl Player {
         assert_same(&replayed, &self.run);
         self.run = replayed;
         let (waiting, retries) = (std::mem::take(&mut self.waiting), std::mem::take(&mut self.retries));
+        let asking = std::mem::take(&mut self.asking);
         for effect in self.run.pending_effects() {
             self.carry_out(effect);
         }
@@ -297,6 +349,22 @@ impl Player {
             (&waiting, &retries),
             "a restart lost or made up an effect"
         );
+        // Any task of a mapped group may ask for all of them.
+        let owners = |asking: &BTreeSet<TaskIndex>| -> BTreeSet<_> {
+            asking
+                .iter()
+                .filter(|task| self.run.is_to_be_expanded(**task))
+                .map(|task| self.run.expanded_with(*task))
+                .collect()
+        };
+        let needed = |asking: &BTreeSet<TaskIndex>| -> BTreeSet<_> {
+            let waits = |task: &TaskIndex| {
+                let whole = InstanceKey::unmapped(*task);
+                self.run.instance(whole).state.is_none() && self.run.verdict(whole) == Verdict::Run
+            };
+            owners(asking).into_iter().filter(|tasks| tasks.iter().any(waits)).collect()
+        };
+        assert_eq!(owners(&self.asking), needed(&asking), "a restart forgot to ask, or asked in vain");
         for (instance, try_number) in self.running.clone() {
             self.input(Input::Report { instance, try_number, outcome: Outcome::Lost });
         }
@@ -313,13 +381,23 @@ impl Player {
         match next.rerun {
             Rerun::None => {}
             Rerun::Clear { only_failed, downstream } => {
-                let selection =
-                    Selection { tasks: vec![task], upstream: next.is_stale, downstream, only_failed };
+                let selection = Selection {
+                    tasks: vec![task],
+                    upstream: next.is_stale,
+                    downstream,
+                    only_failed,
+                    map_index: None,
+                };
                 let instances = self.run.select(&selection);
+                // What is taken from a mapped task asks anew.
+                if instances.len() > 1 {
+                    self.asking.retain(|task| self.run.is_to_be_expanded(*task));
+                }
                 self.input(Input::Clear { instances });
             }
             Rerun::Mark(state) => {
-                self.input(Input::Mark { instances: vec![InstanceKey::unmapped(task)], state })
+                let instances = self.run.keys_of(task).skip(next.pick % 2).take(2).collect();
+                self.input(Input::Mark { instances, state })
             }
         }
         if self.run.state() == RunState::Queued {
@@ -328,6 +406,14 @@ impl Player {
         if let Some((instance, at)) = self.retries.pop_first() {
             self.now = self.now.max(at);
             self.input(Input::RetryDue { instance });
+        }
+        if let Some(task) = self.asking.iter().nth(next.pick % self.asking.len().max(1)).copied() {
+            self.asking.remove(&task);
+            let count = match next.pick % 9 {
+                8 => Err(AttemptError::new(AttemptErrorKind::Fatal, "no list")),
+                count => Ok((count % 4) as u32),
+            };
+            self.input(Input::Expanded { task, count });
         }
         let choices = self.waiting.len() + self.running.len();
         if choices == 0 {
@@ -367,6 +453,11 @@ fn assert_same(left: &Run, right: &Run) {
     assert_eq!((left.started_at(), left.ended_at()), (right.started_at(), right.ended_at()));
     assert_eq!(left.stop_cause(), right.stop_cause());
     assert!(left.instances().eq(right.instances()), "the replayed instances are not the live ones");
+    for (left, right) in left.tasks.iter().zip(&right.tasks) {
+        assert_eq!((left.count, left.open, left.folding), (right.count, right.open, right.folding));
+        assert_eq!((left.shared, left.between_done), (right.shared, right.between_done));
+        assert_eq!((&left.whole, &left.mapped), (&right.whole, &right.mapped));
+    }
 }
 
 proptest! {
@@ -375,12 +466,16 @@ proptest! {
     #[test]
     fn the_rules_hold_for_any_dag_and_any_course_of_events((upstream, retries, kinds) in dags(), moves in moves()) {
         let slices: Vec<&[u32]> = upstream.iter().map(Vec::as_slice).collect();
-        let mut player = Player::new(dag_of(&slices, |task| {
+        let mapping = || Some(Mapping { kind: MappingKind::Each, over: serde_json::Value::Null, has_templates: false });
+        let group = Group { group_id: "g".to_owned(), tooltip: None, parent: None, mapping: mapping() };
+        let mut player = Player::new(dag_in_groups(&slices, vec![group], |task| {
             let place: usize = task.task_id.as_str()[5..].parse().unwrap();
             task.retry.retries = retries;
             task.trigger_rule = kinds[place].rule;
             task.is_setup = kinds[place].is_setup;
             task.is_teardown = kinds[place].is_teardown;
+            task.mapping = mapping().filter(|_| kinds[place].is_mapped);
+            task.group = Some(GroupIndex(0)).filter(|_| kinds[place].is_in_mapped_group);
             if task.is_teardown {
                 task.trigger_rule = TriggerRule::AllDoneSetupSuccess;
             }
@@ -390,10 +485,11 @@ proptest! {
         }
         // Whatever has happened, from here everything succeeds: then the run must end in so many moves.
         let calm = Move { pick: 0, outcome: SUCCESS, does_restart: false, does_cancel: false, is_stale: false, rerun: Rerun::None };
-        for _ in 0..upstream.len() * 2 * (retries + LOSSES_MAX + 2) as usize {
+        for _ in 0..upstream.len() * 4 * 2 * (retries + LOSSES_MAX + 2) as usize {
             player.play(&calm);
         }
         prop_assert!(player.run.state().is_terminal(), "the run did not end: {:?}", player.run);
+        prop_assert!(player.asking.is_empty(), "asked, and never told");
         prop_assert!(player.waiting.is_empty() && player.running.is_empty() && player.retries.is_empty());
         prop_assert!(player.ends.values().all(|times| *times == 1), "an attempt ended twice");
         assert_same(&replay(&player.dag, &player.history), &player.run);

@@ -13,6 +13,8 @@ use std::collections::BTreeSet;
 pub struct Selection {
     /// The tasks to begin with; all tasks if empty.
     pub tasks: Vec<TaskIndex>,
+    /// Of the tasks to begin with, only the instance with this map index, if given.
+    pub map_index: Option<i32>,
     /// Also all tasks before them.
     pub upstream: bool,
     /// Also all tasks after them.
@@ -25,14 +27,30 @@ impl Run {
     /// The instances that a selection names, in the order of the file. Clearing a task clears the setups that it
     /// stands under, and their teardowns, too: what was tidied up must be set up again (Airflow's rule).
     pub fn select(&self, selection: &Selection) -> Vec<InstanceKey> {
-        let mut tasks = self.named_tasks(selection);
+        let mut named = self.named(selection);
+        let mut tasks: BTreeSet<TaskIndex> = named.iter().map(|key| key.task).collect();
+        let before = tasks.clone();
         self.add_scopes(&mut tasks);
-        tasks.into_iter().map(InstanceKey::unmapped).collect()
+        named.extend(tasks.difference(&before).flat_map(|task| self.keys_of(*task)));
+        named.sort_unstable();
+        named
     }
 
     /// The instances that a selection names, and no others, in the order of the file.
     pub fn named(&self, selection: &Selection) -> Vec<InstanceKey> {
-        self.named_tasks(selection).into_iter().map(InstanceKey::unmapped).collect()
+        let is_wanted = |key: &InstanceKey| {
+            let is_named = selection.tasks.contains(&key.task);
+            let has_index =
+                selection.map_index.is_none_or(|map_index| !is_named || key.map_index == map_index);
+            has_index
+                && (!selection.only_failed
+                    || self.instance(*key).state.is_some_and(TaskInstanceState::is_failure))
+        };
+        self.named_tasks(selection)
+            .into_iter()
+            .flat_map(|task| self.keys_of(task))
+            .filter(is_wanted)
+            .collect()
     }
 
     fn named_tasks(&self, selection: &Selection) -> BTreeSet<TaskIndex> {
@@ -49,19 +67,12 @@ impl Run {
         if selection.downstream {
             tasks.extend(reachable(starts.iter().copied(), |task| graph.downstream(task)));
         }
-        if selection.only_failed {
-            tasks.retain(|task| self.has_failed(*task));
-        }
         tasks
     }
 
     /// Whether it has been told to end before its time and has not ended yet.
     pub fn is_being_stopped(&self) -> bool {
         self.stop.is_some() && !self.state.is_terminal()
-    }
-
-    fn has_failed(&self, task: TaskIndex) -> bool {
-        self.instance(InstanceKey::unmapped(task)).state.is_some_and(TaskInstanceState::is_failure)
     }
 
     fn add_scopes(&self, tasks: &mut BTreeSet<TaskIndex>) {
@@ -82,16 +93,26 @@ impl Step<'_> {
             return Ok(());
         }
         self.queue_again()?;
-        for instance in instances {
+        let all: BTreeSet<InstanceKey> =
+            instances.iter().copied().filter(|key| self.run.has_instance(*key)).collect();
+        let tasks: BTreeSet<TaskIndex> = all.iter().map(|key| key.task).collect();
+        let whole: BTreeSet<TaskIndex> =
+            tasks.into_iter().filter(|task| self.are_all_of(*task, &all)).collect();
+        for instance in &all {
+            let afterwards =
+                if whole.contains(&instance.task) { Afterwards::ClearTask } else { Afterwards::Clear };
             match self.run.instance(*instance).state {
                 None => {}
-                Some(TaskInstanceState::Running) => self.interrupt(*instance, Afterwards::Clear)?,
+                Some(TaskInstanceState::Running) => self.interrupt(*instance, afterwards)?,
                 Some(TaskInstanceState::Restarting) => {}
                 Some(_) => {
                     self.effect(Effect::Dequeue { instance: *instance });
                     self.task(*instance, TaskChange::Cleared)?;
                 }
             }
+        }
+        for task in whole {
+            self.fold_cleared(task)?;
         }
         self.consider_all()
     }
@@ -106,7 +127,7 @@ impl Step<'_> {
         let changed: Vec<InstanceKey> = instances
             .iter()
             .copied()
-            .filter(|instance| self.run.instance(*instance).state != Some(state))
+            .filter(|key| self.run.has_instance(*key) && self.run.instance(*key).state != Some(state))
             .collect();
         if changed.is_empty() || !state.is_terminal() {
             return Ok(());
@@ -132,12 +153,12 @@ impl Step<'_> {
     fn clear_failed_after(&mut self, instances: &[InstanceKey]) -> Result<(), IllegalChange> {
         let graph = &self.run.dag.graph;
         let after = reachable(instances.iter().map(|key| key.task), |task| graph.downstream(task));
-        let failed: Vec<TaskIndex> = after.into_iter().filter(|task| self.run.has_failed(*task)).collect();
-        for task in failed {
-            let instance = InstanceKey::unmapped(task);
-            if !instances.contains(&instance) {
-                self.task(instance, TaskChange::Cleared)?;
-            }
+        let has_failed =
+            |key: &InstanceKey| self.run.instance(*key).state.is_some_and(TaskInstanceState::is_failure);
+        let failed: Vec<InstanceKey> =
+            after.into_iter().flat_map(|task| self.run.keys_of(task)).filter(has_failed).collect();
+        for key in failed.into_iter().filter(|key| !instances.contains(key)) {
+            self.task(key, TaskChange::Cleared)?;
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! The state machine by example: one test a rule.
 
 use super::*;
-use crate::dag::{Dag, Graph, Task};
+use crate::dag::{Dag, Graph, Group, Task};
 use crate::run::{AttemptError, AttemptErrorKind, Change, Effect, Input, LOSSES_MAX, Outcome, TaskChange};
 use jiff::SignedDuration;
 use std::time::Duration;
@@ -16,6 +16,11 @@ pub(super) fn dag(upstream: &[&[u32]], retries: u32) -> Arc<Dag> {
 
 /// The same, with each task as `change` makes it.
 pub(super) fn dag_of(upstream: &[&[u32]], change: impl Fn(&mut Task)) -> Arc<Dag> {
+    dag_in_groups(upstream, Vec::new(), change)
+}
+
+/// The same, with groups for the tasks to be in.
+pub(super) fn dag_in_groups(upstream: &[&[u32]], groups: Vec<Group>, change: impl Fn(&mut Task)) -> Arc<Dag> {
     let tasks = (0..upstream.len())
         .map(|index| {
             let mut task = Task::new(format!("task_{index}"), "empty");
@@ -24,7 +29,7 @@ pub(super) fn dag_of(upstream: &[&[u32]], change: impl Fn(&mut Task)) -> Arc<Dag
         })
         .collect();
     let graph = upstream.iter().map(|tasks| tasks.iter().copied().map(TaskIndex).collect()).collect();
-    Arc::new(Dag::new("d", tasks, Graph::new(graph).unwrap()))
+    Arc::new(Dag { groups, ..Dag::new("d", tasks, Graph::new(graph).unwrap()) })
 }
 
 /// An attempt that succeeded, and says nothing about the tasks after it.
@@ -231,6 +236,9 @@ fn changes_are_read_back_as_they_were_written() {
         Change::RunQueued,
         Change::RunMarked { state: RunState::Success },
         Change::RunEnded { state: RunState::Failed },
+        task(TaskChange::Expanded { count: 3 }),
+        task(TaskChange::ExpansionFailed { error: error.clone() }),
+        task(TaskChange::Folded),
         task(TaskChange::Scheduled),
         task(TaskChange::Started { try_number: 2 }),
         task(TaskChange::Succeeded { try_number: 2, follow: None }),

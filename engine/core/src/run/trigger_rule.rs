@@ -6,7 +6,7 @@
 //!
 //! Source: Airflow 3.3, `ti_deps/deps/trigger_rule_dep.py`.
 
-use super::UpstreamCounts;
+use super::Upstreams;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -73,15 +73,16 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// The facts of upstreams of which `needed` must end.
-    pub fn new(counts: UpstreamCounts, needed: u32) -> Self {
+    /// The facts of upstreams of which `needed` tasks must end.
+    pub fn new(upstreams: Upstreams, needed: u32) -> Self {
+        let counts = upstreams.counts;
         Self {
             any_success: counts.success > 0,
             any_failed: counts.failed > 0,
             any_upstream_failed: counts.upstream_failed > 0,
             any_skipped: counts.skipped > 0,
             any_removed: counts.removed > 0,
-            all_done: counts.done() >= needed,
+            all_done: upstreams.tasks_done >= needed,
         }
     }
 

@@ -43,10 +43,10 @@ impl Run {
     }
 
     fn why_not_looked_at(&self, task: TaskIndex) -> String {
-        let has_ended = |task: &TaskIndex| {
-            let state = self.instance(InstanceKey::unmapped(*task)).state;
-            state.is_some_and(TaskInstanceState::is_terminal)
-        };
+        if self.tasks[task.get()].is_expanding {
+            return "what it is expanded over is being read".to_owned();
+        }
+        let has_ended = |task: &TaskIndex| self.task_state(*task).is_some();
         let scopes = &self.dag.scopes;
         let upstream = self.dag.graph.upstream(task).iter();
         let mut waits_for: Vec<TaskIndex> = upstream

@@ -1,21 +1,31 @@
 //! A task's `with:` against its operator's signature.
 
 use super::keys::TASK;
+use super::mapping::Written;
 use super::marked::{Content, Entry, Mark, Node};
 use super::report::{Fault, Report, quoted};
 use super::suggest::did_you_mean;
 use super::task::has_templates;
 use crate::catalog::{Argument, ArgumentKind, Catalog, Signature};
 
+/// What a task gives its operator.
+pub(super) struct Arguments<'w, 'n> {
+    /// The same for every instance.
+    pub(super) with: Option<&'n Node>,
+    /// Different for each, if the task is mapped.
+    pub(super) expanded: Option<&'w Written<'n>>,
+}
+
 /// Checks the arguments in `with` (the whole entry is `written`, null or not) for the operator named at `mark`.
 pub(super) fn check(
     signature: &Signature,
     mark: Mark,
     written: Option<&Entry>,
-    with: Option<&Node>,
+    arguments: &Arguments<'_, '_>,
     catalog: &dyn Catalog,
     report: &mut Report<'_>,
 ) {
+    let with = arguments.with;
     let entries: &[Entry] = match with.map(|node| &node.content) {
         None => &[],
         Some(Content::Map(entries)) => entries,
@@ -33,13 +43,47 @@ pub(super) fn check(
             None => report_unknown(signature, entry, report),
         }
     }
+    let Some(expanded) = check_expanded(signature, arguments.expanded, entries, catalog, report) else {
+        return;
+    };
+    let is_given =
+        |argument: &&Argument| entries.iter().chain(expanded).any(|entry| entry.key == argument.name);
     let missing = signature.arguments.iter().filter(|argument| argument.required);
-    for argument in missing.filter(|argument| !entries.iter().any(|entry| entry.key == argument.name)) {
+    for argument in missing.filter(|argument| !is_given(argument)) {
         let place = written.map_or(mark, |entry| entry.mark);
         let message = format!("the operator \"{}\" needs the argument \"{}\"", signature.name, argument.name);
         let hint = format!("write \"{}: …\" under \"with\": {}", argument.name, argument.help);
         report.add(Fault::error("missing-argument", place, message).hint(hint));
     }
+}
+
+/// Checks what a task is expanded over; gives the arguments that are named there, or none when they are not known yet.
+fn check_expanded<'n>(
+    signature: &Signature,
+    written: Option<&Written<'n>>,
+    constants: &[Entry],
+    catalog: &dyn Catalog,
+    report: &mut Report<'_>,
+) -> Option<&'n [Entry]> {
+    let Some(written) = written else { return Some(&[]) };
+    let entries = written.entries()?;
+    for entry in entries {
+        let Some(argument) = signature.argument(&entry.key) else {
+            report_unknown(signature, entry, report);
+            continue;
+        };
+        if constants.iter().any(|constant| constant.key == entry.key) {
+            let message = format!(
+                "the argument {} is given twice: as a constant, and to expand over",
+                quoted(&entry.key)
+            );
+            report.add(Fault::error("given-twice", entry.mark, message));
+        }
+        if let Content::List(items) = &entry.value.content {
+            items.iter().for_each(|item| check_value(signature, argument, item, catalog, report));
+        }
+    }
+    Some(entries)
 }
 
 fn check_value(

@@ -30,7 +30,7 @@ pub(super) struct Wiring {
 }
 
 impl Wiring {
-    pub(super) fn new(drafts: &[Draft<'_>], groups: &[GroupDraft], report: &mut Report<'_>) -> Self {
+    pub(super) fn new(drafts: &[Draft<'_>], groups: &[GroupDraft<'_>], report: &mut Report<'_>) -> Self {
         let mut places = HashMap::new();
         for (place, group) in groups.iter().enumerate() {
             places.insert(group.group.group_id.clone(), Place::Group(GroupIndex(place as u32)));
@@ -60,8 +60,13 @@ impl Wiring {
         }
     }
 
+    /// Whether the task is in the group, or in one that is in it.
+    pub(super) fn is_member(&self, task: TaskIndex, group: GroupIndex) -> bool {
+        self.members[group.get()].contains(&task)
+    }
+
     /// What a name means to a member of `group`.
-    fn resolve(&self, name: &str, group: Option<GroupIndex>, groups: &[GroupDraft]) -> Option<Place> {
+    fn resolve(&self, name: &str, group: Option<GroupIndex>, groups: &[GroupDraft<'_>]) -> Option<Place> {
         let inside = ancestors(group, &self.parents)
             .find_map(|group| self.places.get(&format!("{}.{name}", groups[group.get()].group.group_id)));
         inside.or_else(|| self.places.get(name)).copied()
@@ -86,7 +91,7 @@ fn ancestors<'p>(
 /// The graph, if there is no cycle; what is wrong with the names has been reported.
 pub(super) fn graph(
     drafts: &[Draft<'_>],
-    groups: &[GroupDraft],
+    groups: &[GroupDraft<'_>],
     wiring: &Wiring,
     report: &mut Report<'_>,
 ) -> Option<Graph> {
@@ -155,7 +160,7 @@ fn extend(list: &mut Vec<TaskIndex>, more: impl Iterator<Item = TaskIndex>) {
 /// Looks names up, and reports those that mean nothing.
 struct Names<'a, 'n> {
     drafts: &'a [Draft<'n>],
-    groups: &'a [GroupDraft],
+    groups: &'a [GroupDraft<'a>],
     wiring: &'a Wiring,
 }
 
@@ -165,7 +170,7 @@ impl Names<'_, '_> {
         self.look_up(draft.task.task_id.as_str(), own, draft.task.group, &draft.depends_on, report)
     }
 
-    fn of_group(&self, draft: &GroupDraft, report: &mut Report<'_>) -> Vec<Place> {
+    fn of_group(&self, draft: &GroupDraft<'_>, report: &mut Report<'_>) -> Vec<Place> {
         let own = self.wiring.places.get(draft.group.group_id.as_str()).copied();
         self.look_up(&draft.group.group_id, own, draft.group.parent, &draft.depends_on, report)
     }

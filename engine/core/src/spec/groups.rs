@@ -1,10 +1,10 @@
 //! Task groups: nested mappings of tasks, with one name for all of them.
 
 use super::keys::{Fields, GROUP};
-use super::marked::{Content, Entry, Mark};
+use super::marked::{Content, Entry, Mark, Node};
 use super::report::{Fault, Report};
 use super::task::{self, Draft};
-use super::{lower, values};
+use super::{lower, mapping, values};
 use crate::catalog::Catalog;
 use crate::dag::{Group, GroupIndex, Task};
 
@@ -12,8 +12,12 @@ use crate::dag::{Group, GroupIndex, Task};
 const DEPTH_MAX: usize = 16;
 
 /// A group before its tasks are wired.
-pub(super) struct GroupDraft {
+pub(super) struct GroupDraft<'n> {
     pub(super) group: Group,
+    /// The place of its name.
+    pub(super) mark: Mark,
+    /// What it is expanded over, with its place.
+    pub(super) expand: Option<&'n Node>,
     /// What its first tasks wait for, each with its place.
     pub(super) depends_on: Vec<(String, Mark)>,
 }
@@ -21,7 +25,7 @@ pub(super) struct GroupDraft {
 /// Where tasks and groups are gathered, in the order of the file.
 pub(super) struct Gathering<'n, 'c> {
     pub(super) drafts: Vec<Draft<'n>>,
-    pub(super) groups: Vec<GroupDraft>,
+    pub(super) groups: Vec<GroupDraft<'n>>,
     pub(super) defaults: Task,
     pub(super) catalog: &'c dyn Catalog,
 }
@@ -65,14 +69,18 @@ impl<'n> Gathering<'n, '_> {
             return;
         }
         let index = GroupIndex(self.groups.len() as u32);
+        let written = mapping::mapping(&fields, report);
         let group = Group {
             group_id: format!("{}{}", self.prefix(parent), entry.key),
             tooltip: fields.given("tooltip").and_then(|node| values::text(node, "tooltip", report)),
             parent,
+            mapping: written.as_ref().map(|written| written.mapping.clone()),
         };
         let depends_on =
             fields.given("depends_on").map(|node| values::text_or_list(node, "depends_on", report));
-        self.groups.push(GroupDraft { group, depends_on: depends_on.unwrap_or_default() });
+        let depends_on = depends_on.unwrap_or_default();
+        let expand = written.map(|written| written.node);
+        self.groups.push(GroupDraft { group, mark: entry.mark, expand, depends_on });
         let outer = self.defaults.clone();
         self.defaults = lower::defaults(&fields, &outer, report);
         self.members(&fields, entry, index, report);

@@ -8,9 +8,9 @@ use super::report::{Fault, Report, quoted};
 use super::schedule::{self, Dates};
 use super::settings::{choice, limit, settings};
 use super::task::Draft;
-use super::{params, templates, values};
+use super::{mapping, params, templates, values};
 use crate::catalog::Catalog;
-use crate::dag::{Dag, MAX_ACTIVE_RUNS, MAX_ACTIVE_TASKS, Overlap, Task};
+use crate::dag::{Dag, MAX_ACTIVE_RUNS, MAX_ACTIVE_TASKS, MAX_MAP_LENGTH, Overlap, Task};
 use crate::ids::{DagId, NAME_LENGTH_MAX, is_valid_name};
 use crate::run::TriggerRule;
 use crate::schedule::{Schedule, When};
@@ -30,9 +30,10 @@ pub(super) fn dag(root: &Node, catalog: &dyn Catalog, report: &mut Report<'_>) -
     let params =
         fields.given("params").map_or_else(|| Some(IndexMap::new()), |node| params::lower(node, report));
     let Gathering { drafts, groups, .. } = tasks(&fields, defaults, catalog, report);
+    mapping::report_nested(&drafts, &groups, report);
     let wiring = Wiring::new(&drafts, &groups, report);
     let graph = edges::graph(&drafts, &groups, &wiring, report);
-    templates::check(&drafts, &wiring, graph.as_ref(), params.as_ref(), report);
+    templates::check(&drafts, &groups, &wiring, graph.as_ref(), params.as_ref(), report);
     let Dates { schedule, start_date, end_date } = schedule::dates(&fields, report);
     let limits = limits(&fields, &schedule, report);
     if limits.fail_fast {
@@ -51,6 +52,7 @@ pub(super) fn dag(root: &Node, catalog: &dyn Catalog, report: &mut Report<'_>) -
         is_paused_upon_creation: flag(&fields, "is_paused_upon_creation", report),
         max_active_runs: limits.max_active_runs,
         max_active_tasks: limits.max_active_tasks,
+        max_map_length: limits.max_map_length,
         overlap: limits.overlap,
         dagrun_timeout: limits.dagrun_timeout,
         fail_fast: limits.fail_fast,
@@ -67,6 +69,7 @@ pub(super) fn dag(root: &Node, catalog: &dyn Catalog, report: &mut Report<'_>) -
 struct Limits {
     max_active_runs: u32,
     max_active_tasks: u32,
+    max_map_length: u32,
     overlap: Overlap,
     dagrun_timeout: Option<Duration>,
     fail_fast: bool,
@@ -79,6 +82,7 @@ fn limits(fields: &Fields<'_>, schedule: &Schedule, report: &mut Report<'_>) -> 
     let max_active_runs =
         positive("max_active_runs").unwrap_or(if is_continuous { 1 } else { MAX_ACTIVE_RUNS });
     let max_active_tasks = positive("max_active_tasks").unwrap_or(MAX_ACTIVE_TASKS);
+    let max_map_length = positive("max_map_length").unwrap_or(MAX_MAP_LENGTH);
     if is_continuous && max_active_runs > 1 {
         report_continuous_runs(fields, report);
     }
@@ -88,6 +92,7 @@ fn limits(fields: &Fields<'_>, schedule: &Schedule, report: &mut Report<'_>) -> 
     Limits {
         max_active_runs,
         max_active_tasks,
+        max_map_length,
         overlap: choice(fields, "overlap", Overlap::ALL, Overlap::as_str, report).unwrap_or(Overlap::Queue),
         dagrun_timeout: timeout.and_then(|node| limit(node, "dagrun_timeout", report)),
         fail_fast: flag(fields, "fail_fast", report),

@@ -11,6 +11,7 @@ mod edges;
 mod groups;
 mod keys;
 mod lower;
+mod mapping;
 mod marked;
 mod params;
 mod reader;

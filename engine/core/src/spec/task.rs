@@ -1,11 +1,12 @@
 //! One task: its keys, and the defaults for those that it leaves out.
 
+use super::arguments::{self, Arguments};
 use super::keys::{Fields, TASK};
 use super::marked::{Content, Entry, Mark, Node};
 use super::report::{Fault, Report, quoted};
 use super::settings::settings;
 use super::suggest::did_you_mean;
-use super::{arguments, lower, values};
+use super::{lower, mapping, values};
 use crate::catalog::Catalog;
 use crate::dag::Task;
 use crate::ids::TaskId;
@@ -22,6 +23,10 @@ pub(super) struct Draft<'n> {
     pub(super) depends_on: Vec<(String, Mark)>,
     /// Its arguments, with their places.
     pub(super) with: Option<&'n Node>,
+    /// What it is expanded over, with its place.
+    pub(super) expand: Option<&'n Node>,
+    /// The template of its instances' names, with its place.
+    pub(super) map_index_template: Option<&'n Node>,
 }
 
 pub(super) fn lower<'n>(
@@ -34,19 +39,46 @@ pub(super) fn lower<'n>(
     lower::check_name(&entry.key, "task name", entry.mark, report);
     // A task that is no mapping goes on without keys, so that those that depend on it are not reported too.
     let fields = TASK.fields(&entry.value, entry.mark, report).unwrap_or_else(|| Fields::none(entry.mark));
-    let with = fields.given("with");
-    let operator = operator(entry, &fields, with, catalog, report);
+    let written = mapping::mapping(&fields, report);
+    let with = constants(&fields, written.is_some(), report);
+    let arguments = Arguments { with, expanded: written.as_ref() };
+    let operator = operator(entry, &fields, &arguments, catalog, report);
+    let map_index_template = fields.given("map_index_template");
     let depends_on = fields.given("depends_on").map(|node| values::text_or_list(node, "depends_on", report));
     let mut task = Task {
         task_id: TaskId::from(format!("{prefix}{}", entry.key)),
         operator: operator.unwrap_or_default(),
         arguments: with.map_or_else(|| Value::Object(Map::new()), Node::to_value),
         has_templates: with.is_some_and(has_templates),
+        mapping: written.as_ref().map(|written| written.mapping.clone()),
+        map_index_template: map_index_template
+            .and_then(|node| values::text(node, "map_index_template", report)),
         doc_md: fields.given("doc_md").and_then(|node| values::text(node, "doc_md", report)),
         ..settings(&fields, defaults, report)
     };
     setup_and_teardown(&fields, &mut task, report);
-    Draft { task, mark: entry.mark, depends_on: depends_on.unwrap_or_default(), with }
+    let depends_on = depends_on.unwrap_or_default();
+    let expand = written.map(|written| written.node);
+    Draft { task, mark: entry.mark, depends_on, with, expand, map_index_template }
+}
+
+/// The arguments that are the same for every instance: under `with`, or under Airflow's word for those of a mapped task.
+fn constants<'n>(fields: &Fields<'n>, is_mapped: bool, report: &mut Report<'_>) -> Option<&'n Node> {
+    let (with, partial) =
+        (fields.given("with"), fields.get("partial").filter(|entry| !entry.value.is_null()));
+    let Some(entry) = partial else { return with };
+    if !is_mapped {
+        let fault = Fault::error("not-mapped", entry.mark, "partial is for tasks that are expanded");
+        report.add(fault.hint("write with".to_owned()));
+    }
+    if with.is_some() {
+        report.add(Fault::error(
+            "with-and-partial",
+            entry.mark,
+            "with and partial say the same thing: write one",
+        ));
+    }
+    Some(&entry.value)
 }
 
 /// A teardown has a trigger rule of its own, and no other.
@@ -80,7 +112,7 @@ fn setup_and_teardown(fields: &Fields<'_>, task: &mut Task, report: &mut Report<
 fn operator(
     entry: &Entry,
     fields: &Fields<'_>,
-    with: Option<&Node>,
+    arguments: &Arguments<'_, '_>,
     catalog: &dyn Catalog,
     report: &mut Report<'_>,
 ) -> Option<String> {
@@ -102,7 +134,8 @@ fn operator(
         );
         return None;
     };
-    arguments::check(signature, node.mark, fields.get("with"), with, catalog, report);
+    let written = fields.get("with").or_else(|| fields.get("partial"));
+    arguments::check(signature, node.mark, written, arguments, catalog, report);
     Some(name)
 }
 

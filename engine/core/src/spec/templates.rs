@@ -1,23 +1,23 @@
 //! The templates under `with:`: that they parse, and that they name nothing which no run could know.
 
 use super::edges::{Reach, Wiring};
+use super::groups::GroupDraft;
 use super::marked::{Content, Mark, Node};
 use super::report::{Fault, Report, quoted};
 use super::suggest::did_you_mean;
 use super::task::Draft;
-use crate::dag::{Graph, Param, TaskIndex};
+use crate::dag::{Graph, GroupIndex, Param, TaskIndex};
 use crate::template::{Mention, MentionKind, VARIABLES, contains_template, exists, inspect};
 use indexmap::IndexMap;
 use std::ops::Range;
 
 /// Names of Airflow that come later.
-const LATER: [&str; 16] = [
+const LATER: [&str; 15] = [
     "asset_state_store",
     "conn",
     "expanded_ti_count",
     "inlet_events",
     "inlets",
-    "map_index_template",
     "outlet_events",
     "outlets",
     "partition_date",
@@ -51,26 +51,53 @@ struct Scope<'a> {
     reach: Option<Reach<'a>>,
     /// `None` when they could not be read.
     params: Option<&'a IndexMap<String, Param>>,
+    /// Whether what an instance is expanded over is known.
+    is_mapped: bool,
 }
 
 /// Checks every template of every task.
 pub(super) fn check(
     drafts: &[Draft<'_>],
+    groups: &[GroupDraft<'_>],
     wiring: &Wiring,
     graph: Option<&Graph>,
     params: Option<&IndexMap<String, Param>>,
     report: &mut Report<'_>,
 ) {
-    let mut scope = Scope { task: TaskIndex(0), drafts, wiring, reach: graph.map(Reach::new), params };
+    let reach = graph.map(Reach::new);
+    let mut scope = Scope { task: TaskIndex(0), drafts, wiring, reach, params, is_mapped: false };
+    let mapped = |group: &GroupIndex| groups[group.get()].group.mapping.is_some();
     for (place, draft) in drafts.iter().enumerate() {
         scope.task = TaskIndex(place as u32);
-        if let Some(with) = draft.with {
-            scope.node(with, report);
+        let mut around = std::iter::successors(draft.task.group, |inner| groups[inner.get()].group.parent);
+        let is_in_mapped_group = around.any(|group| mapped(&group));
+        scope.is_mapped = is_in_mapped_group;
+        scope.nodes(draft.expand, report);
+        scope.is_mapped |= draft.task.mapping.is_some();
+        scope.nodes(draft.with, report);
+        scope.nodes(draft.map_index_template, report);
+    }
+    scope.is_mapped = false;
+    for (place, draft) in groups.iter().enumerate() {
+        // What the group is expanded over is read when the first of its tasks may run.
+        let is_inside = |task: &TaskIndex| wiring.is_member(*task, GroupIndex(place as u32));
+        let is_first =
+            |task: &TaskIndex| graph.is_none_or(|graph| !graph.upstream(*task).iter().any(is_inside));
+        let tasks = (0..drafts.len() as u32).map(TaskIndex);
+        if let Some(first) = tasks.filter(is_inside).find(is_first) {
+            scope.task = first;
+            scope.nodes(draft.expand, report);
         }
     }
 }
 
 impl Scope<'_> {
+    fn nodes(&mut self, node: Option<&Node>, report: &mut Report<'_>) {
+        if let Some(node) = node {
+            self.node(node, report);
+        }
+    }
+
     fn node(&mut self, node: &Node, report: &mut Report<'_>) {
         match &node.content {
             Content::Text(text) if contains_template(text) => self.template(text, node.mark, report),
@@ -101,6 +128,11 @@ impl Scope<'_> {
         let name = mention.name.as_str();
         match mention.kind {
             MentionKind::Variable if VARIABLES.contains(&name) => {}
+            MentionKind::Variable if name == "expand" && self.is_mapped => {}
+            MentionKind::Variable if name == "expand" => {
+                let message = "the template reads \"expand\", but its task is not mapped";
+                report.add(Fault::error("not-mapped", place, message));
+            }
             MentionKind::Variable => report_variable(name, place, report),
             MentionKind::Param => self.param(name, place, report),
             MentionKind::Filter | MentionKind::Test if exists(mention.kind, name) => {}

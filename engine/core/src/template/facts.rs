@@ -31,6 +31,8 @@ pub struct RunFacts<'a> {
     pub try_number: u32,
     /// Which of its mapped instances; `None` (-1 in templates) when it is not mapped.
     pub map_index: Option<i32>,
+    /// What this instance is expanded over, by name, if it is mapped.
+    pub expand: Option<&'a Value>,
 }
 
 /// The variables of a [`super::Context`] for these facts. Instants are ISO 8601 strings in UTC, as Python writes them.
@@ -57,6 +59,9 @@ pub fn context_variables(facts: &RunFacts<'_>) -> Value {
         "try_number": facts.try_number,
         "map_index": facts.map_index.unwrap_or(-1),
     });
+    if let Some(expand) = facts.expand {
+        variables.insert("expand".into(), expand.clone());
+    }
     variables.insert("run_id".into(), facts.run_id.into());
     variables.insert("params".into(), facts.params.clone());
     variables.insert("dag".into(), json!({"dag_id": facts.dag_id}));

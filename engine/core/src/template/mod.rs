@@ -8,6 +8,7 @@ mod environment;
 mod facts;
 mod filters;
 mod inspect;
+mod mapped_list;
 mod methods;
 mod render;
 mod task_instance;
@@ -28,6 +29,22 @@ pub trait XcomSource {
         key: &str,
         map_index: Option<i32>,
     ) -> Result<Option<serde_json::Value>, String>;
+
+    /// The values under `key` of all instances of a mapped task, to be read as they are needed; `None` for a task that
+    /// is not mapped. The error is one sentence.
+    fn pull_all(&self, task_id: &str, key: &str) -> Result<Option<Arc<dyn MappedValues>>, String> {
+        let _ = (task_id, key);
+        Ok(None)
+    }
+}
+
+/// The values that the instances of a mapped task left behind, in the order of the instances.
+pub trait MappedValues: Send + Sync {
+    /// How many there are.
+    fn count(&self) -> usize;
+
+    /// Some of them, from the place `from` on. The error is one sentence.
+    fn page(&self, from: usize, count: usize) -> Result<Vec<serde_json::Value>, String>;
 }
 
 /// What a template may see.

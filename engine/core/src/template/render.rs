@@ -95,9 +95,13 @@ impl Renderer<'_> {
 
     /// The common `{{ ti.xcom_pull('task') }}` hands a value on as it is, however large, without a copy of its parts.
     fn pull_untouched(&self, task_id: &str, key: &str) -> Result<Json, String> {
-        self.context.xcom.pull(task_id, key, None).map(Option::unwrap_or_default).map_err(|reason| {
+        let unreadable = |reason: String| {
             format!("the XCom \"{key}\" of the task \"{task_id}\" could not be read: {reason}")
-        })
+        };
+        if let Some(values) = self.context.xcom.pull_all(task_id, key).map_err(unreadable)? {
+            return values.page(0, values.count()).map(Json::Array).map_err(unreadable);
+        }
+        self.context.xcom.pull(task_id, key, None).map(Option::unwrap_or_default).map_err(unreadable)
     }
 
     fn as_text(&self, text: &str) -> Result<Json, String> {

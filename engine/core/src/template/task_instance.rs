@@ -1,5 +1,6 @@
 //! `ti` in templates: the fields of the task instance, and `ti.xcom_pull`.
 
+use super::mapped_list::MappedList;
 use super::{XcomSource, convert};
 use minijinja::value::{Enumerator, Kwargs, Object, Value, ValueKind, from_args};
 use minijinja::{Error, ErrorKind, State};
@@ -60,13 +61,19 @@ impl TaskInstance {
     /// A value, or none when there is no such value (Airflow's rule).
     fn pull(&self, task_id: &str, key: &str, map_index: Option<i32>) -> Result<Value, Error> {
         let address = (task_id.to_owned(), key.to_owned(), map_index);
+        let unreadable = |reason: String| {
+            invalid(format!("the XCom \"{key}\" of the task \"{task_id}\" could not be read: {reason}"))
+        };
+        if map_index.is_none()
+            && let Some(values) = self.xcom.pull_all(task_id, key).map_err(unreadable)?
+        {
+            return Ok(Value::from_object(MappedList::new(values)));
+        }
         let mut pulled = self.pulled.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(value) = pulled.get(&address) {
             return Ok(value.clone());
         }
-        let found = self.xcom.pull(task_id, key, map_index).map_err(|reason| {
-            invalid(format!("the XCom \"{key}\" of the task \"{task_id}\" could not be read: {reason}"))
-        })?;
+        let found = self.xcom.pull(task_id, key, map_index).map_err(unreadable)?;
         let value = found.map_or_else(|| Value::from(()), |value| convert::from_json(&value));
         pulled.insert(address, value.clone());
         Ok(value)

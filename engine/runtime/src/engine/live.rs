@@ -1,6 +1,7 @@
 //! The runs that are under way, in memory.
 
 use crate::executor::{AttemptPlace, RunFacts};
+use crate::expand::Expansions;
 use esteira_core::ids::{DagId, RunId};
 use esteira_core::run::{InstanceKey, Run};
 use esteira_store::{RunKey, RunRow};
@@ -13,6 +14,8 @@ pub(super) struct LiveRun {
     pub(super) run: Run,
     pub(super) run_id: RunId,
     pub(super) facts: Arc<RunFacts>,
+    /// What its mapped tasks are expanded over.
+    pub(super) expansions: Expansions,
 }
 
 impl LiveRun {
@@ -29,7 +32,7 @@ impl LiveRun {
             conf: row.conf.clone(),
             params,
         };
-        Self { run, run_id: row.run_id.clone(), facts: Arc::new(facts) }
+        Self { run, run_id: row.run_id.clone(), facts: Arc::new(facts), expansions: Expansions::new() }
     }
 }
 
@@ -86,6 +89,6 @@ impl LiveRuns {
 
     /// The state of one instance, if its run is under way.
     pub(super) fn instance(&self, place: AttemptPlace) -> Option<(&LiveRun, InstanceKey)> {
-        self.get(place.0).map(|live| (live, place.1))
+        self.get(place.0).filter(|live| live.run.has_instance(place.1)).map(|live| (live, place.1))
     }
 }

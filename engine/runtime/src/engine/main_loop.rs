@@ -6,7 +6,8 @@ use super::turn::{self, Act, Turn};
 use super::{EngineError, FolderInbox};
 use crate::command::{Actor, Command};
 use crate::dag_folder::FolderChange;
-use crate::executor::{AttemptPlace, Executor, Report};
+use crate::executor::{AttemptPlace, Executor, Report, Told};
+use crate::expand;
 use crate::handle::LiveDags;
 use crate::notice::Notice;
 use esteira_core::admission::Admission;
@@ -14,7 +15,7 @@ use esteira_core::catalog::Catalog;
 use esteira_core::run::{Change, Effect, Input, InstanceKey, Outcome, TaskChange};
 use esteira_core::states::TaskInstanceState;
 use esteira_store::{
-    Batch, EventRow, InstanceUpdate, NewAttempt, Reader, RunKey, RunUpdate, StoreError, Writer,
+    Batch, EventRow, InstanceLabel, InstanceUpdate, NewAttempt, Reader, RunKey, RunUpdate, StoreError, Writer,
 };
 use jiff::{SignedDuration, Timestamp};
 use std::cmp::Reverse;
@@ -53,7 +54,7 @@ pub(super) struct Parts {
 /// Where inputs come from.
 pub(super) struct Inboxes {
     pub(super) commands: mpsc::Receiver<Command>,
-    pub(super) reports: mpsc::UnboundedReceiver<Report>,
+    pub(super) reports: mpsc::UnboundedReceiver<Told>,
     pub(super) folder: FolderInbox,
 }
 
@@ -123,8 +124,8 @@ impl MainLoop {
                 Woken::ByInputs | Woken::ByTime => {}
                 Woken::ByFolder(change) => self.folder_changed(&mut turn, change).await?,
             }
-            for report in reports.drain(..) {
-                self.report(&mut turn, report)?;
+            for told in reports.drain(..) {
+                self.told(&mut turn, told)?;
             }
             for command in commands.drain(..) {
                 self.command(&mut turn, command).await?;
@@ -139,7 +140,7 @@ impl MainLoop {
         &self,
         inboxes: &mut Inboxes,
         commands: &mut Vec<Command>,
-        reports: &mut Vec<Report>,
+        reports: &mut Vec<Told>,
     ) -> Woken {
         let due = self.next_due();
         let timer = async {
@@ -192,9 +193,16 @@ impl MainLoop {
         self.start_due_runs(turn).await
     }
 
+    fn told(&mut self, turn: &mut Turn, told: Told) -> Result<(), EngineError> {
+        match told {
+            Told::Report(report) => self.report(turn, *report),
+            Told::Expansion { run_key, task, result } => self.expanded(turn, run_key, task, result),
+        }
+    }
+
     /// An attempt ended.
     pub(super) fn report(&mut self, turn: &mut Turn, report: Report) -> Result<(), EngineError> {
-        let Report { place, try_number, outcome, xcoms, arguments, after_commit } = report;
+        let Report { place, try_number, outcome, xcoms, arguments, after_commit, label } = report;
         self.executor.ended(place, try_number);
         let Some((live, instance)) = self.runs.instance(place) else { return Ok(()) };
         let current = live.run.instance(instance);
@@ -204,6 +212,9 @@ impl MainLoop {
             return Ok(());
         }
         let started_at = current.started_at.unwrap_or(turn.now);
+        if let Some(label) = label {
+            turn.batch.labels.push(InstanceLabel { run_key: place.0, instance, label });
+        }
         let input = Input::Report { instance, try_number, outcome };
         let changes = self.decide_telling(turn, place.0, input, &Actor::engine())?;
         let Some((label, error)) = changes.iter().find_map(|change| end_of_attempt(change, instance)) else {
@@ -263,6 +274,7 @@ impl MainLoop {
     pub(super) fn effects(&mut self, turn: &mut Turn, run_key: RunKey, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
+                Effect::Expand { task } => turn.acts.push(Act::Expand { run_key, task }),
                 Effect::ArmTimeout { at } => self.timeouts.push(Reverse((at, run_key))),
                 Effect::Enqueue { instance } => {
                     let place = (run_key, instance);
@@ -356,7 +368,12 @@ impl MainLoop {
                 Act::StartAttempt { place, try_number } => {
                     let Some((live, instance)) = self.runs.instance(place) else { continue };
                     let (dag, facts) = (Arc::clone(live.run.dag()), Arc::clone(&live.facts));
-                    self.executor.start(dag, facts, instance, try_number);
+                    let expansion = live.expansions.get(&expand::owner(&dag, instance.task)).cloned();
+                    self.executor.start(dag, facts, instance, try_number, expansion);
+                }
+                Act::Expand { run_key, task } => {
+                    let Some(live) = self.runs.get(run_key) else { continue };
+                    self.executor.expand(Arc::clone(live.run.dag()), Arc::clone(&live.facts), task);
                 }
                 Act::KillAttempt { place, try_number } => self.executor.kill(place, try_number),
                 Act::AfterCommit(after_commit, key) => self.executor.after_commit(after_commit, key),
@@ -383,9 +400,11 @@ impl MainLoop {
         self.executor.drain().await;
         let mut turn = Turn::new(turn::now());
         // What ended with a result in these last moments keeps it; what was made to end has not failed.
-        while let Ok(report) = inboxes.reports.try_recv() {
-            if matches!(report.outcome, Outcome::Success { .. }) {
-                self.report(&mut turn, report)?;
+        while let Ok(told) = inboxes.reports.try_recv() {
+            if let Told::Report(report) = told
+                && matches!(report.outcome, Outcome::Success { .. })
+            {
+                self.report(&mut turn, *report)?;
             }
         }
         let interrupted: Vec<_> = self.executor.running().collect();
@@ -407,7 +426,7 @@ impl MainLoop {
 
 /// The report of an attempt that cannot report: it is gone, or was made to end.
 pub(super) fn report_without_result(place: AttemptPlace, try_number: u32, outcome: Outcome) -> Report {
-    Report { place, try_number, outcome, xcoms: Vec::new(), arguments: None, after_commit: None }
+    Report { place, try_number, outcome, xcoms: Vec::new(), arguments: None, after_commit: None, label: None }
 }
 
 /// How the attempt of this instance ended by this change, for its row: a label, and why it failed as JSON text.

@@ -1,10 +1,12 @@
 //! Starting and stopping the engine.
 //!
 //! The parts of the loop: [`main_loop`] waits and takes turns, [`turn`] collects what a turn makes durable,
-//! [`commands`], [`reruns`], [`folder`] and [`schedules`] are what a turn may be about, [`queue`] which runs
+//! [`commands`], [`reruns`], [`folder`] and [`schedules`] are what a turn may be about, [`expansions`] gives mapped tasks their
+//! instances, [`queue`] says which runs
 //! may begin, [`pools`] which instances, [`recovery`] is the first turn of all.
 
 mod commands;
+mod expansions;
 mod folder;
 mod live;
 mod main_loop;

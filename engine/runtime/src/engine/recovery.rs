@@ -33,7 +33,12 @@ impl MainLoop {
         self.finish(turn).await
     }
 
-    fn recover_run(&mut self, turn: &mut Turn, run_key: RunKey, live: LiveRun) -> Result<(), EngineError> {
+    fn recover_run(
+        &mut self,
+        turn: &mut Turn,
+        run_key: RunKey,
+        mut live: LiveRun,
+    ) -> Result<(), EngineError> {
         let running = running_attempts(&live.run);
         let pending = live.run.pending_effects();
         self.runs.insert(run_key, live);

@@ -13,6 +13,7 @@ use esteira_core::run::{Input, InstanceKey, Selection};
 use esteira_core::states::{RunState, TaskInstanceState};
 use esteira_store::{RunKey, RunRow};
 use serde_json::{Map, Value};
+use std::sync::Arc;
 
 impl MainLoop {
     pub(super) async fn rerun(
@@ -66,6 +67,7 @@ impl MainLoop {
         }
         let selection = Selection {
             tasks,
+            map_index: request.map_index,
             upstream: request.upstream,
             downstream: request.downstream,
             only_failed: request.only_failed,
@@ -146,7 +148,12 @@ impl MainLoop {
         // The params were checked when the run was created.
         let params = dag.resolve_params(&conf).unwrap_or(Value::Null);
         match audit::replay(dag, row.run_id.as_str(), &events) {
-            Ok(run) => Ok(Some(LiveRun::new(run, row, params))),
+            Ok(run) => {
+                let mut live = LiveRun::new(run, row, params);
+                let expansions = self.reader.expansions(row.run_key).await?;
+                live.expansions = expansions.into_iter().map(|(owner, it)| (owner, Arc::new(it))).collect();
+                Ok(Some(live))
+            }
             Err((seq, problem)) => {
                 tracing::error!(dag = %row.dag_id, run = %row.run_id, event = seq, %problem, "the run cannot go on: its history does not fit; esteira audit verify says more");
                 Ok(None)

@@ -4,11 +4,12 @@ use super::to_micros;
 use crate::command::Actor;
 use crate::executor::AttemptPlace;
 use crate::logs::LogKey;
+use esteira_core::dag::TaskIndex;
 use esteira_core::ids::DagId;
 use esteira_core::ids::RunId;
-use esteira_core::run::{Change, Run, TaskChange};
+use esteira_core::run::{Change, InstanceKey, Run, TaskChange};
 use esteira_operator::AfterCommit;
-use esteira_store::{Batch, NewEvent, RunKey, Subject};
+use esteira_store::{Batch, InstancesGone, NewEvent, RunKey, Subject};
 use jiff::Timestamp;
 use std::collections::{BTreeSet, HashSet};
 
@@ -20,6 +21,7 @@ pub(super) fn now() -> Timestamp {
 /// Something to be done once the turn is durable.
 pub(super) enum Act {
     StartAttempt { place: AttemptPlace, try_number: u32 },
+    Expand { run_key: RunKey, task: TaskIndex },
     KillAttempt { place: AttemptPlace, try_number: u32 },
     AfterCommit(AfterCommit, LogKey),
     Reply(Box<dyn FnOnce() + Send>),
@@ -84,6 +86,26 @@ impl Turn {
         });
     }
 
+    /// Marks the rows that a change of an instance changes.
+    fn touch(&mut self, run_key: RunKey, run: &Run, instance: InstanceKey, change: &Change) {
+        let Change::Task { change, .. } = change else { return };
+        let gone = |mapped| InstancesGone { run_key, task: instance.task, mapped };
+        match change {
+            TaskChange::Expanded { count } => {
+                self.batch.instances_gone.push(gone(false));
+                let keys = (0..*count as i32).map(|map_index| InstanceKey { task: instance.task, map_index });
+                self.touched_instances.extend(keys.map(|key| (run_key, key)));
+            }
+            TaskChange::Folded => {
+                self.batch.instances_gone.push(gone(true));
+                self.touched_instances.extend(run.keys_of(instance.task).map(|key| (run_key, key)));
+            }
+            _ => {
+                self.touched_instances.insert((run_key, instance));
+            }
+        }
+    }
+
     /// The changes of a run, as events, with their rows marked for writing.
     pub(super) fn changes(
         &mut self,
@@ -96,7 +118,7 @@ impl Turn {
         for change in changes {
             let task = match change {
                 Change::Task { instance, .. } => {
-                    self.touched_instances.insert((run_key, *instance));
+                    self.touch(run_key, run, *instance, change);
                     if matches!(change, Change::Task { change: TaskChange::Cleared, .. }) {
                         self.batch.xcoms_gone.push((run_key, *instance));
                     }

@@ -13,6 +13,7 @@ fn rerun(run: &RunRow, task_ids: &[&str]) -> RerunRequest {
         dag_id: "d".into(),
         run_id: run.run_id.clone(),
         task_ids: task_ids.iter().map(|task_id| (*task_id).into()).collect(),
+        map_index: None,
         upstream: false,
         downstream: false,
         only_failed: false,
@@ -160,7 +161,7 @@ async fn a_pool_has_its_slots_and_what_waits_for_one_says_so() {
     let pool = PoolRow { name: "narrow".into(), slots: Some(1), description: "for tests".into() };
     world.handle().set_pool(pool, tester()).await.unwrap();
     wait_for(notices, |event| event.name == "task.started").await;
-    assert_eq!(world.reasons(&run).await[0], "b: all 1 slots of the pool \"narrow\" are in use");
+    assert_eq!(world.reasons(&run).await[0], "b: the only slot of the pool \"narrow\" is in use");
     let pools = world.handle().pools().await.unwrap();
     let status = pools.iter().find(|status| status.pool.name == "narrow").unwrap();
     assert_eq!((status.used, status.wanted), (1, 1));

@@ -10,7 +10,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 const INSTANCE_COLUMNS: &str = "SELECT run_key, dag_id, run_id, task_index, task_id, map_index, task_instance.state, \
-     try_number, scheduled_at, task_instance.started_at, task_instance.ended_at, retry_at \
+     try_number, scheduled_at, task_instance.started_at, task_instance.ended_at, retry_at, label \
      FROM task_instance JOIN dag_run USING (run_key)";
 
 /// Whose attempts, values or log are meant.
@@ -156,6 +156,7 @@ fn instance_row(row: &SqliteRow) -> Result<TaskInstanceRow, StoreError> {
         started_at: optional_instant(row.get(9))?,
         ended_at: optional_instant(row.get(10))?,
         retry_at: optional_instant(row.get(11))?,
+        label: row.get(12),
     })
 }
 

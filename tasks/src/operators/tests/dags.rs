@@ -49,6 +49,7 @@ async fn run(bench: &Bench, dag: &Dag, conf: Value) -> HashMap<String, Value> {
             task_id: task.task_id.as_str(),
             try_number: 1,
             map_index: None,
+            expand: None,
         };
         let xcom = Arc::new(Results(results.clone()));
         let context = Context { variables: context_variables(&facts), xcom };

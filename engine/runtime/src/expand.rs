@@ -1,0 +1,50 @@
+//! What a mapped task is expanded over: its templates rendered once, for all its instances.
+
+use crate::executor::{RunFacts, Tools};
+use crate::run_xcoms::RunXcoms;
+use esteira_core::dag::{Dag, Expansion, TaskIndex};
+use esteira_core::run::{AttemptError, AttemptErrorKind, InstanceKey};
+use esteira_core::template::{self, context_variables};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// What mapped tasks of a run are expanded over, by the name of the task or of the mapped group.
+pub(crate) type Expansions = HashMap<String, Arc<Expansion>>;
+
+/// The name under which the expansion of a task is kept: that of its mapped group, or its own.
+pub(crate) fn owner(dag: &Dag, task: TaskIndex) -> String {
+    match dag.mapped_group(task) {
+        Some(group) => dag.groups[group.get()].group_id.clone(),
+        None => dag.task(task).task_id.to_string(),
+    }
+}
+
+/// Finds out what a mapped task, or its group, is expanded over. It reads XCom as it goes, which waits for the database:
+/// not for a thread that runs attempts.
+pub(crate) fn expansion(
+    tools: &Tools,
+    dag: &Arc<Dag>,
+    facts: &RunFacts,
+    task: TaskIndex,
+    runtime: tokio::runtime::Handle,
+) -> Result<Expansion, AttemptError> {
+    let failed = |message: String| {
+        let message = tools.masker.mask(&message);
+        let hint = "look at what the task is expanded over; clear it once that is mended".to_owned();
+        AttemptError { hint: Some(hint), ..AttemptError::new(AttemptErrorKind::Fatal, message) }
+    };
+    let Some(mapping) = dag.mapping(task) else {
+        return Err(failed("it is expanded over nothing".to_owned()));
+    };
+    let over = if mapping.has_templates {
+        let instance = InstanceKey::unmapped(task);
+        let variables = context_variables(&facts.for_templates(dag, instance, 0, None));
+        let xcom = RunXcoms::new(tools, dag, facts, instance, runtime);
+        let context = template::Context { variables, xcom: Arc::new(xcom) };
+        template::render(&mapping.over, &context)
+            .map_err(|error| failed(format!("what it is expanded over cannot be rendered: {error}")))?
+    } else {
+        mapping.over.clone()
+    };
+    Expansion::new(mapping.kind, over, dag.max_map_length).map_err(failed)
+}
