@@ -57,7 +57,7 @@ async fn chain() -> Result<Duration> {
 
 /// Tasks a second from the run's start to its end, all side by side.
 async fn fan() -> Result<f64> {
-    let mut yaml = String::from("dag_id: fan\ntasks:\n");
+    let mut yaml = String::from("dag_id: fan\nmax_active_tasks: 32\ntasks:\n");
     for task in 0..FAN {
         writeln!(yaml, "  t{task}: {{operator: empty}}")?;
     }

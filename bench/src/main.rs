@@ -2,11 +2,13 @@
 //!
 //!     cargo run --release -p esteira-bench -- engine      chains and fans of `empty` tasks
 //!     cargo run --release -p esteira-bench -- pipeline    the air-quality pipeline, stage by stage
+//!     cargo run --release -p esteira-bench -- orchestration   mapped tasks, a folder of DAGs, schedules
 //!     cargo run --release -p esteira-bench -- serve       the idle server: start and memory
 //!
 //! Each figure is printed with what it is compared with; docs/performance.md says what was reached.
 
 mod engine;
+mod orchestration;
 mod pipeline;
 mod serve;
 mod world;
@@ -18,7 +20,8 @@ async fn main() -> Result<()> {
     match std::env::args().nth(1).as_deref() {
         Some("engine") => engine::measure().await,
         Some("pipeline") => pipeline::measure().await,
+        Some("orchestration") => orchestration::measure().await,
         Some("serve") => serve::measure(),
-        other => bail!("what shall be measured? engine, pipeline or serve (not {other:?})"),
+        other => bail!("what shall be measured? engine, pipeline, orchestration or serve (not {other:?})"),
     }
 }

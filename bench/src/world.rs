@@ -14,7 +14,7 @@ use tempfile::TempDir;
 pub(crate) struct World {
     pub(crate) engine: Engine,
     pub(crate) connectors: Connectors,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl World {
@@ -25,19 +25,41 @@ impl World {
 
     /// An engine with one DAG and these services.
     pub(crate) async fn connected(yaml: &str, connections: EnvironmentConnections) -> Result<Self> {
+        let folder = Self::folder(&[("dag.yaml".to_owned(), yaml.to_owned())])?;
+        Self::start(folder, connections, false).await
+    }
+
+    fn folder(files: &[(String, String)]) -> Result<TempDir> {
         let folder = tempfile::Builder::new().prefix("esteira-bench").tempdir_in(".")?;
         let dags = folder.path().join("dags");
         std::fs::create_dir(&dags)?;
-        std::fs::write(dags.join("dag.yaml"), yaml)?;
+        for (name, yaml) in files {
+            std::fs::write(dags.join(name), yaml)?;
+        }
+        Ok(folder)
+    }
+
+    async fn start(folder: TempDir, connections: EnvironmentConnections, is_serving: bool) -> Result<Self> {
         let home = Home::open(&folder.path().join("home"))?;
         let masker = Arc::new(Masker::default());
         let connectors =
             Connectors::new(Arc::new(connections), Arc::clone(&masker), home::embedded(home.root()));
         let mut registry = Registry::new();
         esteira_tasks::operators::register_all(&mut registry, &connectors);
-        let mut options = Options::new(home, dags, Arc::new(registry), masker);
-        options.is_serving = false;
-        Ok(Self { engine: Engine::start(options).await?, connectors, _folder: folder })
+        let mut options = Options::new(home, folder.path().join("dags"), Arc::new(registry), masker);
+        options.is_serving = is_serving;
+        Ok(Self { engine: Engine::start(options).await?, connectors, folder })
+    }
+
+    /// An engine that serves a folder of DAG files: it watches them, and their schedules start runs.
+    pub(crate) async fn serving(files: &[(String, String)]) -> Result<Self> {
+        let folder = Self::folder(files)?;
+        Self::start(folder, EnvironmentConnections::default(), true).await
+    }
+
+    /// Writes a DAG file.
+    pub(crate) fn write(&self, name: &str, yaml: &str) -> Result<()> {
+        Ok(std::fs::write(self.folder.path().join("dags").join(name), yaml)?)
     }
 
     /// Triggers a DAG and waits for its end.

@@ -5,6 +5,7 @@
 mod audit;
 mod bad_input;
 mod demo;
+mod examples;
 mod help;
 mod history;
 mod running;

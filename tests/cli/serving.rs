@@ -102,6 +102,42 @@ fn a_run_waits_for_its_pool_fails_is_cleared_and_marked_and_the_schedule_is_fore
     assert_eq!(state(), "failed");
 }
 
+const PARENT: &str = r#"dag_id: parent
+tasks:
+  start:
+    operator: trigger_dag
+    with: {trigger_dag_id: slow, wait_for_completion: true, conf: {seconds: "{{ params.seconds }}"}}
+  alone:
+    operator: trigger_dag
+    with: {trigger_dag_id: slow, trigger_run_id: "alone_{{ run_id }}", cancel_with_parent: false, conf: {seconds: 0.5}}
+params: {seconds: 30}
+"#;
+
+#[test]
+fn a_run_waits_for_the_one_that_it_starts_and_takes_it_along_when_it_is_cancelled() {
+    let world = World::with(&[("slow.yaml", SLOW), ("parent.yaml", PARENT)]);
+    let _server = world.serve();
+    let parent = |run_id: &str| world.json(&format!("runs show parent {run_id} --json"));
+    let child = || {
+        let runs = world.json("runs list --dag slow --json");
+        let is_made =
+            |run: &&serde_json::Value| run["run_id"].as_str().unwrap().starts_with("operator_triggered");
+        runs["runs"].as_array().unwrap().iter().find(is_made).cloned()
+    };
+    assert_eq!(world.run("trigger parent --run-id one").code, 0);
+    until("the other run begins", || child().is_some_and(|run| run["state"] == "running"));
+    until("the task waits", || parent("one")["tasks"][0]["state"] == "up_for_reschedule");
+
+    assert_eq!(world.run("runs cancel parent one").code, 0);
+    until("both end", || parent("one")["state"] == "failed" && child().unwrap()["state"] == "failed");
+    until("the other goes on", || state(&world, "alone_one") == "success");
+
+    assert_eq!(world.run("trigger parent --run-id two --param seconds=1 --wait").code, 0);
+    assert_eq!(parent("two")["tasks"][0]["state"], "success");
+    assert_eq!(parent("two")["tasks"][0]["attempts"].as_array().unwrap().len(), 1);
+    assert_eq!(world.run("audit verify").code, 0);
+}
+
 #[test]
 fn a_home_in_use_and_a_port_in_use_are_named() {
     let world = World::with(&[("slow.yaml", SLOW)]);

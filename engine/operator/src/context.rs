@@ -1,5 +1,6 @@
 //! What an attempt is told about itself, and how it speaks.
 
+use crate::door::EngineDoor;
 use serde_json::Value;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -30,6 +31,14 @@ pub struct TaskContext {
     pub attempt_mark: String,
     /// The largest value that the attempt may push under one key, in bytes of JSON text.
     pub xcom_size_max: usize,
+    /// What the attempt wanted to be told after its wait, when it has waited ([`crate::Waiting::state`]).
+    pub resumed: Option<Value>,
+    /// When the attempt began; before its waits, if it has waited.
+    pub started_at: jiff::Timestamp,
+    /// A number that no other attempt of the instance has, but for one that was lost with its engine before this one.
+    pub ask_number: u32,
+    /// The way back to the engine.
+    pub engine: Arc<dyn EngineDoor>,
     /// Fires when the attempt is to end: a cancel, a time-out or the engine's shutdown.
     pub cancel: CancellationToken,
     /// Where lines and progress go.

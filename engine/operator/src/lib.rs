@@ -7,6 +7,7 @@
 mod arguments;
 mod connection;
 mod context;
+mod door;
 mod error;
 mod masking;
 mod registry;
@@ -14,6 +15,7 @@ mod registry;
 pub use arguments::parse_arguments;
 pub use connection::{Connection, ConnectionError, ConnectionSource, DEFAULT_IDS, EnvironmentConnections};
 pub use context::{Level, Progress, TaskContext, TaskReporter};
+pub use door::{EngineDoor, FoundRun, NoEngine, RunAsked};
 pub use error::{TaskError, TaskErrorKind};
 pub use esteira_core::catalog::{Argument, ArgumentKind, Catalog, Signature};
 pub use esteira_core::run::Follow;
@@ -67,6 +69,22 @@ pub struct TaskOutput {
     pub after_commit: Option<AfterCommit>,
     /// Which of the tasks directly after this one go on, for an operator that branches; names of tasks or groups.
     pub follow: Option<Follow>,
+    /// What the attempt waits for, if it is not done: it holds no slot meanwhile, and is executed again then, with
+    /// [`TaskContext::resumed`]. Nothing else counts then.
+    pub wait: Option<Waiting>,
+}
+
+/// What an attempt waits for without a slot.
+#[derive(Clone, Debug)]
+pub struct Waiting {
+    /// How long, at the most.
+    pub at_most: Duration,
+    /// The run whose end ends the wait sooner: its DAG and its name.
+    pub run: Option<(String, String)>,
+    /// What it waits for, in one sentence for people.
+    pub reason: String,
+    /// What it wants to be told when it goes on.
+    pub state: Value,
 }
 
 impl TaskOutput {
@@ -88,6 +106,11 @@ impl TaskOutput {
     pub fn into_return_value(self) -> Value {
         let found = self.xcom.into_iter().find(|(key, _)| key == Self::RETURN_VALUE);
         found.map_or(Value::Null, |(_, value)| value)
+    }
+
+    /// Not done: the attempt waits.
+    pub fn waiting(wait: Waiting) -> Self {
+        Self { wait: Some(wait), ..Self::default() }
     }
 
     /// One more value, by key.

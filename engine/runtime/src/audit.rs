@@ -165,13 +165,21 @@ type AttemptFacts = (u32, i32, u32, &'static str, Timestamp, Timestamp, Option<A
 /// The attempts as the events tell them, in the order of the rows.
 fn told_attempts(events: &[EventRow]) -> Vec<AttemptFacts> {
     let mut running: HashMap<(u32, i32), (u32, Timestamp)> = HashMap::new();
+    let mut waiting: HashMap<(u32, i32), Timestamp> = HashMap::new();
     let mut told = Vec::new();
     for event in events {
         let Some(task) = event.task_index else { continue };
         let instance = (task, event.map_index);
         let outcome = match event.name.as_str() {
             "task.started" => {
-                running.insert(instance, (event.try_number, event.at));
+                let began = waiting.remove(&instance).unwrap_or(event.at);
+                running.insert(instance, (event.try_number, began));
+                continue;
+            }
+            // It goes on under the same number, or never: then it left no attempt.
+            "task.rescheduled" => {
+                let began = running.remove(&instance).map(|(_, began)| began);
+                waiting.extend(began.map(|began| (instance, began)));
                 continue;
             }
             "task.succeeded" => "success",
@@ -183,6 +191,7 @@ fn told_attempts(events: &[EventRow]) -> Vec<AttemptFacts> {
             "task.marked" => "marked",
             _ => continue,
         };
+        waiting.remove(&instance);
         // An instance that was skipped before it began has no attempt.
         let Some((try_number, started_at)) = running.remove(&instance) else { continue };
         let body: serde_json::Value = serde_json::from_str(&event.body).unwrap_or_default();

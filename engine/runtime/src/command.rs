@@ -2,7 +2,7 @@
 
 use esteira_core::ids::{DagId, RunId, TaskId};
 use esteira_core::states::{RunState, RunType, TaskInstanceState, TriggeredBy};
-use esteira_store::{PoolRow, RunRow};
+use esteira_store::{PoolRow, RunKey, RunRow};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -53,8 +53,19 @@ pub struct TriggerRequest {
     pub conf: Map<String, Value>,
     /// What a person wrote about it.
     pub note: Option<String>,
+    /// The run whose task asks for it.
+    pub parent: Option<ParentRun>,
     /// Who asks.
     pub actor: Actor,
+}
+
+/// The run whose task asks for another run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParentRun {
+    /// Its number.
+    pub run_key: RunKey,
+    /// Whether a cancel of it cancels the other run too.
+    pub is_cancelled_with_parent: bool,
 }
 
 impl TriggerRequest {
@@ -69,6 +80,7 @@ impl TriggerRequest {
             run_after: None,
             conf: Map::new(),
             note: None,
+            parent: None,
             actor,
         }
     }

@@ -3,25 +3,29 @@
 //! What it starts, it ends: an attempt that is told to end and does not within the grace is dropped, and every
 //! attempt reports exactly once.
 
+use crate::command::Command;
+use crate::door::Door;
+use crate::engine::to_micros;
 use crate::expand;
+use crate::handle::LiveDags;
 use crate::logs::{LogKey, LogWriter, Logs};
 use crate::notice::{Notice, ProgressNotice};
 use crate::run_xcoms::RunXcoms;
 use esteira_core::dag::{Dag, Expansion, Task, TaskIndex};
-use esteira_core::run::{AttemptError, AttemptErrorKind, Follow, InstanceKey, Outcome};
+use esteira_core::run::{AttemptError, AttemptErrorKind, Follow, InstanceKey, Outcome, Wait};
 use esteira_core::states::RunType;
 use esteira_core::template;
 use esteira_operator::{
     AfterCommit, Level, Masker, Progress, Registry, TaskContext, TaskError, TaskErrorKind, TaskOutput,
-    TaskReporter,
+    TaskReporter, Waiting,
 };
 use esteira_store::{EncodedXcom, Reader, RunKey};
 use futures::FutureExt;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -99,6 +103,20 @@ pub(crate) struct Tools {
     pub(crate) notices: broadcast::Sender<Notice>,
     pub(crate) engine_mark: String,
     pub(crate) xcom_size_max: usize,
+    pub(crate) commands: mpsc::WeakSender<Command>,
+    pub(crate) dags: Arc<RwLock<LiveDags>>,
+}
+
+/// What an attempt is started with besides its place and its number.
+pub(crate) struct Start {
+    /// What its task is expanded over.
+    pub(crate) expansion: Option<Arc<Expansion>>,
+    /// What it is told after a wait.
+    pub(crate) resumed: Option<Value>,
+    /// When it began, before its waits.
+    pub(crate) started_at: Timestamp,
+    /// Its number without the attempts before it that were lost.
+    pub(crate) ask_number: u32,
 }
 
 /// Starts and ends attempts.
@@ -121,16 +139,16 @@ impl Executor {
         facts: Arc<RunFacts>,
         instance: InstanceKey,
         try_number: u32,
-        expansion: Option<Arc<Expansion>>,
+        start: Start,
     ) {
         let place = (facts.run_key, instance);
         let cancel = CancellationToken::new();
         self.running.insert(place, (try_number, cancel.clone()));
         let tools = Arc::clone(&self.tools);
-        let expand = expansion.filter(|_| instance.map_index >= 0).map(|expansion| {
+        let expand = start.expansion.clone().filter(|_| instance.map_index >= 0).map(|expansion| {
             Value::Object(expansion.arguments(usize::try_from(instance.map_index).unwrap_or_default()))
         });
-        let attempt = Attempt { tools, dag, facts, instance, try_number, cancel, expand };
+        let attempt = Attempt { tools, dag, facts, instance, try_number, cancel, expand, start };
         let reports = self.reports.clone();
         self.tasks.spawn(async move {
             let report = attempt.run().await;
@@ -194,6 +212,12 @@ impl Executor {
     }
 }
 
+/// How an execution ended that did not fail.
+enum Ended {
+    Succeeded(Option<Follow>, Option<AfterCommit>),
+    Waits(Wait),
+}
+
 /// One attempt.
 struct Attempt {
     tools: Arc<Tools>,
@@ -204,6 +228,7 @@ struct Attempt {
     cancel: CancellationToken,
     /// What a mapped instance is expanded over, by name.
     expand: Option<Value>,
+    start: Start,
 }
 
 impl Attempt {
@@ -241,7 +266,8 @@ impl Attempt {
         let result = AssertUnwindSafe(self.execute(Arc::clone(&log), &mut report)).catch_unwind().await;
         let result = result.unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
         match result.and_then(|output| self.encode(output, &mut report.xcoms)) {
-            Ok((follow, after_commit)) => {
+            Ok(Ended::Waits(wait)) => report.outcome = Outcome::Waits(wait),
+            Ok(Ended::Succeeded(follow, after_commit)) => {
                 report.outcome = Outcome::Success { follow };
                 report.after_commit = after_commit.map(|future| (future, key));
             }
@@ -336,6 +362,16 @@ impl Attempt {
                 self.tools.engine_mark, instance.task.0, instance.map_index, self.try_number
             ),
             xcom_size_max: self.tools.xcom_size_max,
+            resumed: self.start.resumed.clone(),
+            started_at: self.start.started_at,
+            ask_number: self.start.ask_number,
+            engine: Arc::new(Door {
+                reader: self.tools.reader.clone(),
+                commands: self.tools.commands.clone(),
+                dags: Arc::clone(&self.tools.dags),
+                run_key,
+                name: format!("{}/{}/{}", self.dag.dag_id, self.facts.run_id, self.task().task_id),
+            }),
             cancel: self.cancel.clone(),
             reporter: log,
         }
@@ -388,11 +424,10 @@ impl Attempt {
         ))
     }
 
-    fn encode(
-        &self,
-        output: TaskOutput,
-        xcoms: &mut Vec<EncodedXcom>,
-    ) -> Result<(Option<Follow>, Option<AfterCommit>), TaskError> {
+    fn encode(&self, output: TaskOutput, xcoms: &mut Vec<EncodedXcom>) -> Result<Ended, TaskError> {
+        if let Some(wait) = output.wait {
+            return Ok(Ended::Waits(self.wait(wait)));
+        }
         let follow = output.follow.map(|said| self.dag.follow(said)).transpose().map_err(|name| {
             TaskError::fatal(format!("the branch \"{name}\" is no task and no group of this DAG"))
                 .hint("a branch is named in full, with the groups that it is in: group.task")
@@ -404,7 +439,17 @@ impl Attempt {
             })?;
             xcoms.push(encoded);
         }
-        Ok((follow, output.after_commit))
+        Ok(Ended::Succeeded(follow, output.after_commit))
+    }
+
+    fn wait(&self, wait: Waiting) -> Wait {
+        let longest = SignedDuration::try_from(wait.at_most).unwrap_or(SignedDuration::MAX);
+        Wait {
+            until: to_micros(Timestamp::now().checked_add(longest).unwrap_or(Timestamp::MAX)),
+            run: wait.run.map(|(dag_id, run_id)| (dag_id.into(), run_id.into())),
+            reason: self.tools.masker.mask(&wait.reason),
+            state: wait.state,
+        }
     }
 
     fn failure(&self, log: &Reporter, error: TaskError) -> Outcome {

@@ -15,6 +15,7 @@
 pub mod audit;
 mod command;
 mod dag_folder;
+mod door;
 mod engine;
 mod executor;
 mod expand;
@@ -27,7 +28,8 @@ mod run_xcoms;
 mod versions;
 
 pub use command::{
-    Actor, AffectedInstance, CommandError, PoolStatus, RerunRequest, TriggerRequest, WaitingInstance,
+    Actor, AffectedInstance, CommandError, ParentRun, PoolStatus, RerunRequest, TriggerRequest,
+    WaitingInstance,
 };
 pub use dag_folder::{LoadedDag, check_dag_file, dag_files};
 pub(crate) use engine::created_body as engine_body;

@@ -166,6 +166,10 @@ pub struct NewRun {
     pub conf: String,
     /// What a person wrote about it.
     pub note: Option<String>,
+    /// The number of the run whose task asked for it.
+    pub parent_run_key: Option<RunKey>,
+    /// Whether a cancel of that run cancels it too.
+    pub is_cancelled_with_parent: bool,
 }
 
 /// A run's state as it is now.

@@ -103,6 +103,10 @@ pub struct RunRow {
     pub conf: Value,
     /// What a person wrote about it.
     pub note: Option<String>,
+    /// The number of the run whose task asked for it.
+    pub parent_run_key: Option<RunKey>,
+    /// Whether a cancel of that run cancels it too.
+    pub is_cancelled_with_parent: bool,
 }
 
 /// A task in a run.

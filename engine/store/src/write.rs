@@ -306,8 +306,9 @@ async fn insert_run(connection: &mut SqliteConnection, run: &NewRun) -> Result<(
     let interval = run.data_interval;
     sqlx::query(
         "INSERT INTO dag_run (run_key, dag_id, run_id, version_id, state, run_type, triggered_by, triggering_user, \
-         logical_date, data_interval_start, data_interval_end, run_after, queued_at, conf, note) \
-         VALUES (?1, ?2, ?3, ?4, 'queued', ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+         logical_date, data_interval_start, data_interval_end, run_after, queued_at, conf, note, parent_run_key, \
+         is_cancelled_with_parent) \
+         VALUES (?1, ?2, ?3, ?4, 'queued', ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
     )
     .bind(run.run_key)
     .bind(run.dag_id.as_str())
@@ -323,6 +324,8 @@ async fn insert_run(connection: &mut SqliteConnection, run: &NewRun) -> Result<(
     .bind(run.queued_at.as_microsecond())
     .bind(&run.conf)
     .bind(&run.note)
+    .bind(run.parent_run_key)
+    .bind(run.is_cancelled_with_parent)
     .execute(connection)
     .await?;
     Ok(())

@@ -64,6 +64,8 @@ fn run(run_key: i64) -> NewRun {
         queued_at: at(4),
         conf: r#"{"ç":1}"#.into(),
         note: Some("a note".into()),
+        parent_run_key: Some(7),
+        is_cancelled_with_parent: true,
     }
 }
 

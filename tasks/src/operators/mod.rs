@@ -9,6 +9,7 @@ mod condition;
 mod csv_to_kafka;
 mod dead_letters;
 mod empty;
+mod external_task;
 mod http;
 mod kafka_consume;
 mod latest_only;
@@ -20,6 +21,7 @@ mod store_readings;
 mod support;
 #[cfg(test)]
 pub(crate) mod tests;
+mod trigger_dag;
 
 use crate::connectors::Connectors;
 use esteira_operator::Registry;
@@ -38,6 +40,8 @@ pub fn register_all(registry: &mut Registry, connectors: &Connectors) {
         .register(short_circuit::ShortCircuit)
         .register(short_circuit::ShortCircuitPython)
         .register(latest_only::LatestOnly)
+        .register(trigger_dag::TriggerDag)
+        .register(external_task::ExternalTask)
         .register(http::Http::new())
         .register(empty::Empty);
 }

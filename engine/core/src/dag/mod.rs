@@ -303,6 +303,10 @@ pub struct Task {
     pub max_active_tis_per_dag: Option<u32>,
     /// How many of its instances may run at the same time in one run.
     pub max_active_tis_per_dagrun: Option<u32>,
+    /// Whether it waits until it has succeeded, or was skipped, in the run before (by logical date).
+    pub depends_on_past: bool,
+    /// Whether it waits, besides, until the tasks directly after it have in the run before.
+    pub wait_for_downstream: bool,
     /// Whether it prepares something for the tasks after it.
     pub is_setup: bool,
     /// Whether it tidies up what setups upstream of it have prepared.
@@ -335,6 +339,8 @@ impl Task {
             weight_rule: WeightRule::Downstream,
             max_active_tis_per_dag: None,
             max_active_tis_per_dagrun: None,
+            depends_on_past: false,
+            wait_for_downstream: false,
             is_setup: false,
             is_teardown: false,
             on_failure_fail_dagrun: false,

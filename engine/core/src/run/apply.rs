@@ -226,13 +226,27 @@ impl Run {
 }
 
 impl Instance {
+    /// The number of the attempt that starts next: one that waited without a slot goes on under its own.
+    pub(super) fn next_try_number(&self) -> u32 {
+        if self.goes_on { self.try_number } else { self.try_number + 1 }
+    }
+
     /// The numbers and times that a change brings.
     fn take_in(&mut self, change: &TaskChange, at: Timestamp) {
         match change {
             TaskChange::Started { try_number } => {
+                // An attempt that goes on after a wait began when it began.
+                if !self.goes_on {
+                    self.started_at = Some(at);
+                }
+                self.goes_on = false;
                 self.try_number = *try_number;
-                self.started_at = Some(at);
                 self.ended_at = None;
+                return;
+            }
+            TaskChange::Rescheduled { wait, .. } => {
+                self.wait = Some(wait.clone());
+                self.goes_on = true;
                 return;
             }
             TaskChange::Scheduled => {
@@ -246,20 +260,23 @@ impl Instance {
             }
             TaskChange::Cleared => {
                 (self.failures, self.losses) = (0, 0);
-                (self.afterwards, self.retry_at) = (None, None);
+                (self.afterwards, self.retry_at, self.wait) = (None, None, None);
+                self.goes_on = false;
                 (self.scheduled_at, self.started_at, self.ended_at) = (None, None, None);
                 return;
             }
             TaskChange::Failed { retry_at, .. } => {
+                self.wait = None;
                 self.failures += 1;
                 self.retry_at = *retry_at;
             }
             TaskChange::Lost { .. } => self.losses += 1,
             TaskChange::Marked { .. } | TaskChange::Skipped { .. } => {
-                (self.afterwards, self.retry_at) = (None, None);
+                (self.afterwards, self.retry_at, self.wait) = (None, None, None);
+                self.goes_on = false;
             }
-            TaskChange::Succeeded { .. }
-            | TaskChange::Interrupted { .. }
+            TaskChange::Succeeded { .. } => self.wait = None,
+            TaskChange::Interrupted { .. }
             | TaskChange::UpstreamFailed
             | TaskChange::ExpansionFailed { .. }
             | TaskChange::Expanded { .. }
@@ -276,10 +293,11 @@ fn next_state(instance: &Instance, change: &TaskChange) -> Option<Option<TaskIns
     use TaskInstanceState as S;
     let is_current = |number: &u32| *number == instance.try_number;
     let state = match (instance.state, change) {
-        (None | Some(S::UpForRetry), C::Scheduled) => S::Scheduled,
-        (Some(S::Scheduled), C::Started { try_number }) if *try_number == instance.try_number + 1 => {
+        (None | Some(S::UpForRetry | S::UpForReschedule), C::Scheduled) => S::Scheduled,
+        (Some(S::Scheduled), C::Started { try_number }) if *try_number == instance.next_try_number() => {
             S::Running
         }
+        (Some(S::Running), C::Rescheduled { try_number, .. }) if is_current(try_number) => S::UpForReschedule,
         (Some(S::Running), C::Succeeded { try_number, .. }) if is_current(try_number) => S::Success,
         (Some(S::Running), C::Failed { try_number, retry_at, .. }) if is_current(try_number) => {
             if retry_at.is_some() { S::UpForRetry } else { S::Failed }
@@ -292,7 +310,9 @@ fn next_state(instance: &Instance, change: &TaskChange) -> Option<Option<TaskIns
             }
         }
         (Some(S::Running), C::Interrupted { try_number }) if is_current(try_number) => S::Scheduled,
-        (None | Some(S::Scheduled | S::UpForRetry | S::Running), C::Skipped { .. }) => S::Skipped,
+        (None | Some(S::Scheduled | S::UpForRetry | S::UpForReschedule | S::Running), C::Skipped { .. }) => {
+            S::Skipped
+        }
         (None, C::UpstreamFailed) => S::UpstreamFailed,
         (None, C::ExpansionFailed { .. }) => S::Failed,
         (Some(S::Running | S::Restarting), C::Interrupting { afterwards }) => match afterwards {

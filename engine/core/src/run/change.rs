@@ -1,7 +1,7 @@
 //! What can change in a run. These are the bodies of the audit history's events: their spelling is persisted.
 
 use crate::dag::TaskIndex;
-use crate::ids::TaskId;
+use crate::ids::{DagId, RunId, TaskId};
 use crate::states::{RunState, TaskInstanceState};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -142,6 +142,13 @@ pub enum TaskChange {
         /// The attempt's number.
         try_number: u32,
     },
+    /// The attempt waits for something and holds no slot meanwhile; it goes on at a known time, or sooner.
+    Rescheduled {
+        /// The attempt's number; it keeps it.
+        try_number: u32,
+        /// What it waits for.
+        wait: Wait,
+    },
     /// The attempt found that there was nothing to do, or the run was cancelled before it began.
     Skipped {
         /// Why, in one sentence.
@@ -161,6 +168,22 @@ pub enum TaskChange {
         /// Success, failed or skipped.
         state: TaskInstanceState,
     },
+}
+
+/// What an attempt that holds no slot waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wait {
+    /// When it looks again, in microseconds since 1970 in the history.
+    #[serde(with = "jiff::fmt::serde::timestamp::microsecond::required")]
+    pub until: Timestamp,
+    /// The run whose end wakes it sooner: its DAG and its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<(DagId, RunId)>,
+    /// What it waits for, in one sentence.
+    pub reason: String,
+    /// What it is told when it goes on.
+    #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
+    pub state: serde_json::Value,
 }
 
 /// Why an attempt failed, as the history keeps it.
@@ -222,6 +245,7 @@ impl Change {
                 TaskChange::Failed { .. } => "task.failed",
                 TaskChange::Lost { .. } => "task.lost",
                 TaskChange::Interrupted { .. } => "task.interrupted",
+                TaskChange::Rescheduled { .. } => "task.rescheduled",
                 TaskChange::Skipped { .. } => "task.skipped",
                 TaskChange::UpstreamFailed => "task.upstream_failed",
                 TaskChange::Cleared => "task.cleared",
@@ -254,6 +278,9 @@ impl Change {
             Self::Task { change: TaskChange::Failed { error, retry_at, .. }, .. } => {
                 serde_json::json!({ "error": error, "retry_at": retry_at.map(Timestamp::as_microsecond) })
             }
+            Self::Task { change: TaskChange::Rescheduled { wait, .. }, .. } => {
+                serde_json::json!({ "wait": wait })
+            }
             Self::Task { change: TaskChange::Lost { again, .. }, .. } => {
                 serde_json::json!({ "again": again })
             }
@@ -273,6 +300,7 @@ impl Change {
             | TaskChange::Succeeded { try_number, .. }
             | TaskChange::Failed { try_number, .. }
             | TaskChange::Lost { try_number, .. }
+            | TaskChange::Rescheduled { try_number, .. }
             | TaskChange::Interrupted { try_number } => Some(*try_number),
             TaskChange::Expanded { .. }
             | TaskChange::ExpansionFailed { .. }
@@ -321,6 +349,10 @@ impl Change {
                 },
             },
             "task.lost" => TaskChange::Lost { try_number: try_number?, again: body["again"].as_bool()? },
+            "task.rescheduled" => TaskChange::Rescheduled {
+                try_number: try_number?,
+                wait: serde_json::from_value(field("wait")).ok()?,
+            },
             "task.interrupted" => TaskChange::Interrupted { try_number: try_number? },
             "task.skipped" => TaskChange::Skipped { reason: body["reason"].as_str()?.to_owned() },
             "task.upstream_failed" => TaskChange::UpstreamFailed,

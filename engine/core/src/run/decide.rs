@@ -2,8 +2,8 @@
 
 use super::stop::stop_reason;
 use super::{
-    Afterwards, AttemptError, Change, Facts, Follow, IllegalChange, InstanceKey, Look, Run, StopCause,
-    TaskChange, Verdict,
+    Afterwards, AttemptError, Change, Facts, Follow, IllegalChange, InstanceKey, Look, Past, Run, StopCause,
+    TaskChange, Verdict, Wait,
 };
 use crate::dag::{TaskIndex, reachable};
 use crate::states::{RunState, TaskInstanceState};
@@ -45,6 +45,18 @@ pub enum Input {
         /// Whose.
         instance: InstanceKey,
     },
+    /// What an attempt waits for without a slot may have come.
+    GoOn {
+        /// Whose.
+        instance: InstanceKey,
+    },
+    /// What the run before says of a task that depends on it: nothing that it may run, otherwise why it has to wait.
+    Past {
+        /// The task that asked by [`Effect::AskPast`].
+        task: TaskIndex,
+        /// Why it has to wait, in one sentence.
+        reason: Option<String>,
+    },
     /// The time that the run may take is over.
     TimedOut,
     /// Somebody wants these instances to run again.
@@ -79,6 +91,8 @@ pub enum Outcome {
         /// Why, in one sentence.
         reason: String,
     },
+    /// It waits, and holds no slot meanwhile.
+    Waits(Wait),
     /// It has none.
     Failed(AttemptError),
     /// It went away with the engine that ran it.
@@ -126,6 +140,18 @@ pub enum Effect {
         /// When.
         at: Timestamp,
     },
+    /// Come back with [`Input::GoOn`] at that time, or when the run that is waited for has ended.
+    ArmWait {
+        /// Whose.
+        instance: InstanceKey,
+        /// What it waits for.
+        wait: Wait,
+    },
+    /// Find out what the run before says of this task, and come back with [`Input::Past`] whenever that changes.
+    AskPast {
+        /// Which task.
+        task: TaskIndex,
+    },
     /// Come back with [`Input::TimedOut`] at that time.
     ArmTimeout {
         /// When.
@@ -162,6 +188,8 @@ impl Run {
             Input::Report { instance, try_number, outcome } => step.report(instance, try_number, outcome)?,
             Input::Expanded { task, count } => step.expanded(task, count)?,
             Input::RetryDue { instance } => step.retry_due(instance)?,
+            Input::GoOn { instance } => step.go_on(instance)?,
+            Input::Past { task, reason } => step.past(task, reason),
             Input::TimedOut => step.time_out()?,
             Input::Clear { instances } => step.clear(&instances)?,
             Input::Mark { instances, state } => step.mark(&instances, state)?,
@@ -180,6 +208,9 @@ impl Run {
         let pending = |(instance, live): (InstanceKey, &super::Instance)| match (live.state, live.retry_at) {
             (Some(TaskInstanceState::Scheduled), _) => Some(Effect::Enqueue { instance }),
             (Some(TaskInstanceState::UpForRetry), Some(at)) => Some(Effect::ArmRetry { instance, at }),
+            (Some(TaskInstanceState::UpForReschedule), _) => {
+                live.wait.clone().map(|wait| Effect::ArmWait { instance, wait })
+            }
             _ => None,
         };
         let is_under_way = self.state == RunState::Running;
@@ -187,6 +218,16 @@ impl Run {
         let timeout = timeout.map(|at| Effect::ArmTimeout { at });
         let mut effects: Vec<Effect> = self.instances().filter_map(pending).chain(timeout).collect();
         for task in self.dag.indices().filter(|_| is_under_way) {
+            let may_run =
+                |run: &Self, key| run.instance(key).state.is_none() && run.verdict(key) == Verdict::Run;
+            if self.depends_on_past(task)
+                && self.tasks[task.get()].past == Past::Unknown
+                && self.keys_of(task).any(|key| may_run(self, key))
+            {
+                self.tasks[task.get()].past = Past::Asked;
+                effects.push(Effect::AskPast { task });
+                continue;
+            }
             let whole = InstanceKey::unmapped(task);
             let asks = self.is_to_be_expanded(task)
                 && self.instance(whole).state.is_none()
@@ -219,6 +260,12 @@ impl Run {
         let between = self.dag.scopes.between(task).len() as u32;
         facts.all_done &= live.between_done >= between;
         self.dag.task(task).trigger_rule.verdict(facts, self.direct_setups(task))
+    }
+
+    /// Whether the task looks at the run before.
+    pub(super) fn depends_on_past(&self, task: TaskIndex) -> bool {
+        let task = self.dag.task(task);
+        task.depends_on_past || task.wait_for_downstream
     }
 
     /// Whether the setups that the task stands under, and that are no direct upstreams of it, have succeeded.
@@ -286,12 +333,27 @@ impl Step<'_> {
         Ok(())
     }
 
+    fn go_on(&mut self, instance: InstanceKey) -> Result<(), IllegalChange> {
+        let waits = self.run.has_instance(instance)
+            && self.run.instance(instance).state == Some(TaskInstanceState::UpForReschedule);
+        if waits { self.schedule(instance) } else { Ok(()) }
+    }
+
+    /// Keeps what the run before says, and decides about the task anew.
+    fn past(&mut self, task: TaskIndex, reason: Option<String>) {
+        let past = reason.map_or(Past::Allows, Past::Forbids);
+        if self.run.tasks[task.get()].past != past {
+            self.run.tasks[task.get()].past = past;
+            self.run.looks.push(Look::Task(task));
+        }
+    }
+
     fn start_attempt(&mut self, instance: InstanceKey) -> Result<(), IllegalChange> {
         let live = self.run.instance(instance);
         if live.state != Some(TaskInstanceState::Scheduled) {
             return Ok(());
         }
-        let try_number = live.try_number + 1;
+        let try_number = live.next_try_number();
         self.task(instance, TaskChange::Started { try_number })?;
         self.effect(Effect::StartAttempt { instance, try_number });
         Ok(())
@@ -324,6 +386,7 @@ impl Step<'_> {
         self.task(instance, change.clone())?;
         match change {
             TaskChange::Failed { retry_at: Some(at), .. } => self.effect(Effect::ArmRetry { instance, at }),
+            TaskChange::Rescheduled { wait, .. } => self.effect(Effect::ArmWait { instance, wait }),
             TaskChange::Lost { again: true, .. } | TaskChange::Interrupted { .. } => {
                 self.effect(Effect::Enqueue { instance })
             }
@@ -344,6 +407,8 @@ impl Step<'_> {
             _ if self.run.stop == Some(StopCause::TimedOut) && !self.is_spared(instance) => {
                 TaskChange::Skipped { reason: stop_reason(StopCause::TimedOut).to_owned() }
             }
+            Outcome::Waits(_) if self.is_stopped(instance) => self.loss(instance, try_number),
+            Outcome::Waits(wait) => TaskChange::Rescheduled { try_number, wait },
             Outcome::Failed(error) => self.failure(instance, try_number, error),
             Outcome::Lost => self.loss(instance, try_number),
             // A run that is being stopped has nothing to go on with.
@@ -454,6 +519,7 @@ impl Step<'_> {
         }
         match self.run.verdict(key) {
             Verdict::Wait => Ok(()),
+            Verdict::Run if !self.past_allows(key.task) => Ok(()),
             Verdict::Run if self.run.is_to_be_expanded(key.task) => {
                 self.ask_to_expand(key.task);
                 Ok(())
@@ -461,6 +527,22 @@ impl Step<'_> {
             Verdict::Run => self.schedule(key),
             Verdict::UpstreamFailed => self.task(key, TaskChange::UpstreamFailed),
             Verdict::Skip => self.task(key, TaskChange::Skipped { reason: self.skip_reason(key) }),
+        }
+    }
+
+    /// Whether the run before allows a task to run; asks if that is not known.
+    fn past_allows(&mut self, task: TaskIndex) -> bool {
+        if !self.run.depends_on_past(task) {
+            return true;
+        }
+        match self.run.tasks[task.get()].past {
+            Past::Allows => true,
+            Past::Asked | Past::Forbids(_) => false,
+            Past::Unknown => {
+                self.run.tasks[task.get()].past = Past::Asked;
+                self.effect(Effect::AskPast { task });
+                false
+            }
         }
     }
 

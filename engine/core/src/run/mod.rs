@@ -23,7 +23,7 @@ mod why;
 
 pub use apply::IllegalChange;
 pub use change::{
-    Afterwards, AttemptError, AttemptErrorKind, Change, Follow, InstanceKey, StopCause, TaskChange,
+    Afterwards, AttemptError, AttemptErrorKind, Change, Follow, InstanceKey, StopCause, TaskChange, Wait,
 };
 pub use decide::{Decision, Effect, Input, LOSSES_MAX, Outcome};
 pub use rerun::Selection;
@@ -62,6 +62,20 @@ enum Look {
     One(InstanceKey),
 }
 
+/// What is known of the run before.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum Past {
+    /// Nothing.
+    #[default]
+    Unknown,
+    /// It was asked.
+    Asked,
+    /// The task has to wait for it, for the reason that this sentence gives.
+    Forbids(String),
+    /// It allows the task to run.
+    Allows,
+}
+
 /// The live state of one task.
 #[derive(Clone, Debug, Default)]
 struct TaskState {
@@ -87,6 +101,8 @@ struct TaskState {
     mapped_group: Option<GroupIndex>,
     /// Whether it was asked what it is to be expanded over. Not durable: a restart asks again.
     is_expanding: bool,
+    /// What is known of the run before, for a task that depends on it. Not durable: a restart asks again.
+    past: Past,
 }
 
 /// The live state of one task instance.
@@ -116,6 +132,10 @@ pub struct Instance {
     pub follow: Option<Follow>,
     /// What happens to it once its attempt, which was told to end, has ended.
     pub afterwards: Option<Afterwards>,
+    /// What its attempt waits for without a slot, or was waiting for when it goes on.
+    pub wait: Option<Wait>,
+    /// Whether its attempt goes on under its own number when it starts: it has only waited.
+    pub goes_on: bool,
 }
 
 /// How direct upstreams ended so far.

@@ -48,6 +48,12 @@ fn outcomes() -> impl Strategy<Value = Outcome> {
         1 => Just(Outcome::Skipped { reason: "nothing to do".into() }),
         2 => Just(Outcome::Lost),
         1 => Just(Outcome::Interrupted),
+        2 => Just(Outcome::Waits(Wait {
+            until: Timestamp::UNIX_EPOCH,
+            run: None,
+            reason: "for rain".to_owned(),
+            state: serde_json::Value::Null,
+        })),
     ]
 }
 
@@ -78,13 +84,15 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
 
 /// For each task, some of the tasks before it: always acyclic.
 fn dags() -> impl Strategy<Value = (Vec<Vec<u32>>, u32, Vec<Kind>)> {
-    let kind = (0..TriggerRule::ALL.len(), 0..8_u8, 0..6_u8).prop_map(|(rule, role, mapping)| Kind {
-        rule: TriggerRule::ALL[rule],
-        is_mapped: mapping == 0,
-        is_in_mapped_group: (1..3).contains(&mapping),
-        is_setup: role == 0,
-        is_teardown: role == 1,
-    });
+    let kind =
+        (0..TriggerRule::ALL.len(), 0..8_u8, 0..6_u8, 0..6_u8).prop_map(|(rule, role, mapping, past)| Kind {
+            depends_on_past: past == 0,
+            rule: TriggerRule::ALL[rule],
+            is_mapped: mapping == 0,
+            is_in_mapped_group: (1..3).contains(&mapping),
+            is_setup: role == 0,
+            is_teardown: role == 1,
+        });
     let upstreams = (1..14_usize).prop_flat_map(|size| {
         (0..size)
             .map(|task| {
@@ -100,6 +108,7 @@ fn dags() -> impl Strategy<Value = (Vec<Vec<u32>>, u32, Vec<Kind>)> {
 #[derive(Clone, Copy, Debug)]
 struct Kind {
     rule: TriggerRule,
+    depends_on_past: bool,
     is_mapped: bool,
     is_in_mapped_group: bool,
     is_setup: bool,
@@ -191,6 +200,9 @@ struct Player {
     waiting: BTreeSet<InstanceKey>,
     running: BTreeMap<InstanceKey, u32>,
     retries: BTreeMap<InstanceKey, Timestamp>,
+    waits: BTreeSet<InstanceKey>,
+    /// The tasks that have asked what the run before says.
+    pasts: BTreeSet<TaskIndex>,
     /// The mapped tasks that have asked what they are expanded over.
     asking: BTreeSet<TaskIndex>,
     ends: BTreeMap<(InstanceKey, u32), u32>,
@@ -207,6 +219,8 @@ impl Player {
             running: BTreeMap::new(),
             retries: BTreeMap::new(),
             asking: BTreeSet::new(),
+            waits: BTreeSet::new(),
+            pasts: BTreeSet::new(),
             ends: BTreeMap::new(),
         };
         player.input(Input::Start);
@@ -282,8 +296,11 @@ impl Player {
             let is_asking = self.run.is_to_be_expanded(key.task);
             let is_settled =
                 state.is_some() || self.run.state() != RunState::Running || self.run.is_folding(key.task);
-            let is_asked =
-                is_asking && self.run.expanded_with(key.task).iter().any(|task| self.asking.contains(task));
+            let is_past_asked = self.run.depends_on_past(key.task)
+                && (self.pasts.contains(&key.task) || self.run.tasks[key.task.get()].past != Past::Allows);
+            let is_asked = is_past_asked
+                || is_asking
+                    && self.run.expanded_with(key.task).iter().any(|task| self.asking.contains(task));
             assert!(
                 is_settled || is_asked || self.run.verdict(key) == Verdict::Wait,
                 "{key:?} was forgotten"
@@ -311,6 +328,7 @@ impl Player {
             Effect::Dequeue { instance } => {
                 self.waiting.remove(&instance);
                 self.retries.remove(&instance);
+                self.waits.remove(&instance);
             }
             Effect::StartAttempt { instance, try_number } => {
                 assert!(
@@ -330,6 +348,12 @@ impl Player {
             Effect::Expand { task } => {
                 assert!(self.asking.insert(task), "asked twice");
             }
+            Effect::ArmWait { instance, .. } => {
+                assert!(self.waits.insert(instance));
+            }
+            Effect::AskPast { task } => {
+                assert!(self.pasts.insert(task), "asked twice");
+            }
             Effect::ArmTimeout { .. } => {}
         }
     }
@@ -341,12 +365,14 @@ impl Player {
         self.run = replayed;
         let (waiting, retries) = (std::mem::take(&mut self.waiting), std::mem::take(&mut self.retries));
         let asking = std::mem::take(&mut self.asking);
+        let waits = std::mem::take(&mut self.waits);
+        self.pasts.clear();
         for effect in self.run.pending_effects() {
             self.carry_out(effect);
         }
         assert_eq!(
-            (&self.waiting, &self.retries),
-            (&waiting, &retries),
+            (&self.waiting, &self.retries, &self.waits),
+            (&waiting, &retries, &waits),
             "a restart lost or made up an effect"
         );
         // Any task of a mapped group may ask for all of them.
@@ -360,7 +386,10 @@ impl Player {
         let needed = |asking: &BTreeSet<TaskIndex>| -> BTreeSet<_> {
             let waits = |task: &TaskIndex| {
                 let whole = InstanceKey::unmapped(*task);
-                self.run.instance(whole).state.is_none() && self.run.verdict(whole) == Verdict::Run
+                let has_past = self.run.depends_on_past(*task);
+                self.run.instance(whole).state.is_none()
+                    && !has_past
+                    && self.run.verdict(whole) == Verdict::Run
             };
             owners(asking).into_iter().filter(|tasks| tasks.iter().any(waits)).collect()
         };
@@ -414,6 +443,18 @@ impl Player {
                 count => Ok((count % 4) as u32),
             };
             self.input(Input::Expanded { task, count });
+        }
+        if let Some(task) = self.pasts.iter().nth(next.pick % self.pasts.len().max(1)).copied() {
+            // The run before forbids it for a while.
+            let reason = (next.pick % 3 == 1).then(|| "the run before has failed".to_owned());
+            if reason.is_none() {
+                self.pasts.remove(&task);
+            }
+            self.input(Input::Past { task, reason });
+        }
+        if let Some(instance) = self.waits.iter().nth(next.pick % self.waits.len().max(1)).copied() {
+            self.waits.remove(&instance);
+            self.input(Input::GoOn { instance });
         }
         let choices = self.waiting.len() + self.running.len();
         if choices == 0 {
@@ -474,6 +515,7 @@ proptest! {
             task.trigger_rule = kinds[place].rule;
             task.is_setup = kinds[place].is_setup;
             task.is_teardown = kinds[place].is_teardown;
+            task.depends_on_past = kinds[place].depends_on_past;
             task.mapping = mapping().filter(|_| kinds[place].is_mapped);
             task.group = Some(GroupIndex(0)).filter(|_| kinds[place].is_in_mapped_group);
             if task.is_teardown {
@@ -489,7 +531,7 @@ proptest! {
             player.play(&calm);
         }
         prop_assert!(player.run.state().is_terminal(), "the run did not end: {:?}", player.run);
-        prop_assert!(player.asking.is_empty(), "asked, and never told");
+        prop_assert!(player.asking.is_empty() && player.waits.is_empty(), "asked, and never told");
         prop_assert!(player.waiting.is_empty() && player.running.is_empty() && player.retries.is_empty());
         prop_assert!(player.ends.values().all(|times| *times == 1), "an attempt ended twice");
         assert_same(&replay(&player.dag, &player.history), &player.run);

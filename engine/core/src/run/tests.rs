@@ -252,6 +252,15 @@ fn changes_are_read_back_as_they_were_written() {
         task(TaskChange::Failed { try_number: 2, error: error.clone(), retry_at: Some(at) }),
         task(TaskChange::Failed { try_number: 2, error, retry_at: None }),
         task(TaskChange::Lost { try_number: 2, again: true }),
+        task(TaskChange::Rescheduled {
+            try_number: 2,
+            wait: Wait {
+                until: at,
+                run: Some(("d".into(), "r".into())),
+                reason: "w".to_owned(),
+                state: serde_json::json!({"a": 1}),
+            },
+        }),
         task(TaskChange::Interrupted { try_number: 2 }),
         task(TaskChange::Skipped { reason: "r".into() }),
         task(TaskChange::UpstreamFailed),

@@ -1,6 +1,6 @@
 //! Why an instance is not running, in one sentence.
 
-use super::{InstanceKey, Run, TriggerRule};
+use super::{InstanceKey, Past, Run, TriggerRule};
 use crate::dag::TaskIndex;
 use crate::states::{RunState, TaskInstanceState};
 
@@ -35,6 +35,9 @@ impl Run {
                     "it failed, and is tried again at {at} (retry {failures} of {retries})"
                 )))
             }
+            Some(TaskInstanceState::UpForReschedule) => {
+                Some(Why::Because(live.wait.as_ref().map(|wait| wait.reason.clone()).unwrap_or_default()))
+            }
             Some(TaskInstanceState::Restarting) => Some(Why::Because(
                 "it was cleared; its attempt is being ended, then it starts anew".to_owned(),
             )),
@@ -43,6 +46,9 @@ impl Run {
     }
 
     fn why_not_looked_at(&self, task: TaskIndex) -> String {
+        if let Past::Forbids(reason) = &self.tasks[task.get()].past {
+            return reason.clone();
+        }
         if self.tasks[task.get()].is_expanding {
             return "what it is expanded over is being read".to_owned();
         }

@@ -104,6 +104,8 @@ pub(super) const TASK: Keys = Keys {
         "weight_rule",
         "max_active_tis_per_dag",
         "max_active_tis_per_dagrun",
+        "depends_on_past",
+        "wait_for_downstream",
         "is_setup",
         "is_teardown",
         "on_failure_fail_dagrun",
@@ -111,7 +113,6 @@ pub(super) const TASK: Keys = Keys {
         "doc_md",
     ],
     later: &[
-        "depends_on_past",
         "do_xcom_push",
         "email",
         "email_on_failure",
@@ -135,7 +136,6 @@ pub(super) const TASK: Keys = Keys {
         "run_as_user",
         "start_date",
         "task_display_name",
-        "wait_for_downstream",
     ],
     instead: &[
         ("args", "with"),
@@ -181,6 +181,8 @@ pub(super) const DEFAULT_ARGS: Keys = Keys {
         "weight_rule",
         "max_active_tis_per_dag",
         "max_active_tis_per_dagrun",
+        "depends_on_past",
+        "wait_for_downstream",
     ],
     later: TASK.later,
     instead: &[

@@ -22,6 +22,9 @@ pub(super) fn settings(fields: &Fields<'_>, defaults: &Task, report: &mut Report
     if let Some(owner) = fields.given("owner").and_then(|node| values::text(node, "owner", report)) {
         task.owner = owner;
     }
+    let mut flag = |key| fields.given(key).and_then(|node| values::boolean(node, key, report));
+    task.depends_on_past = flag("depends_on_past").unwrap_or(task.depends_on_past);
+    task.wait_for_downstream = flag("wait_for_downstream").unwrap_or(task.wait_for_downstream);
     if let Some(rule) = choice(fields, "trigger_rule", TriggerRule::ALL, TriggerRule::as_str, report) {
         task.trigger_rule = rule;
     }

@@ -10,7 +10,7 @@ use crate::preview::iso;
 use esteira_core::ids::{DagId, RunId, is_valid_run_id};
 use esteira_core::run::{Input, Run};
 use esteira_core::states::RunState;
-use esteira_store::{NewRun, RunRow, StoreError};
+use esteira_store::{NewRun, RunKey, RunRow, StoreError};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -165,6 +165,8 @@ impl MainLoop {
             ended_at: None,
             conf: Value::Object(request.conf.clone()),
             note: request.note.clone(),
+            parent_run_key: request.parent.map(|parent| parent.run_key),
+            is_cancelled_with_parent: request.parent.is_some_and(|parent| parent.is_cancelled_with_parent),
         }
     }
 
@@ -198,7 +200,7 @@ impl MainLoop {
         actor: &Actor,
     ) -> Result<(), Stop> {
         if let Some(run_key) = self.runs.key_of(dag_id, run_id) {
-            return Ok(self.decide(turn, run_key, Input::Cancel, actor)?);
+            return Ok(self.cancel_with_children(turn, run_key, actor)?);
         }
         Err(match self.reader.run(dag_id.as_str(), run_id.as_str()).await? {
             Some(run) if !run.state.is_terminal() => CommandError::RunCannotGoOn(run_id.to_string()).into(),
@@ -209,6 +211,21 @@ impl MainLoop {
                 CommandError::UnknownRun { dag_id: dag_id.to_string(), run_id: run_id.to_string() }.into()
             }
         })
+    }
+
+    /// Cancels a run, and the runs that its tasks have asked for, unless they are to go on without it.
+    fn cancel_with_children(
+        &mut self,
+        turn: &mut Turn,
+        run_key: RunKey,
+        actor: &Actor,
+    ) -> Result<(), EngineError> {
+        let mut open = vec![run_key];
+        while let Some(run_key) = open.pop() {
+            self.decide(turn, run_key, Input::Cancel, actor)?;
+            open.extend(self.runs.cancelled_with(run_key));
+        }
+        Ok(())
     }
 
     async fn set_paused(
@@ -258,7 +275,7 @@ fn invalid_run_id(run_id: &RunId) -> CommandError {
 /// What the history keeps of a run's creation: enough to make its row again.
 pub(crate) fn created_body(row: &RunRow) -> String {
     let micros = |at: Option<Timestamp>| at.map(Timestamp::as_microsecond);
-    json!({
+    let mut body = json!({
         "version_id": row.version_id,
         "version_number": row.version_number,
         "run_type": row.run_type,
@@ -269,8 +286,11 @@ pub(crate) fn created_body(row: &RunRow) -> String {
         "data_interval_end": micros(row.data_interval_end),
         "run_after": row.run_after.as_microsecond(),
         "conf": row.conf,
-    })
-    .to_string()
+    });
+    if let Some(parent) = row.parent_run_key {
+        body["parent"] = json!({ "run_key": parent, "is_cancelled_with": row.is_cancelled_with_parent });
+    }
+    body.to_string()
 }
 
 fn new_run(row: &RunRow) -> NewRun {
@@ -288,5 +308,7 @@ fn new_run(row: &RunRow) -> NewRun {
         queued_at: row.queued_at,
         conf: row.conf.to_string(),
         note: row.note.clone(),
+        parent_run_key: row.parent_run_key,
+        is_cancelled_with_parent: row.is_cancelled_with_parent,
     }
 }

@@ -14,6 +14,8 @@ pub(super) struct LiveRun {
     pub(super) run: Run,
     pub(super) run_id: RunId,
     pub(super) facts: Arc<RunFacts>,
+    /// Its row as it was when it came here.
+    pub(super) row: RunRow,
     /// What its mapped tasks are expanded over.
     pub(super) expansions: Expansions,
 }
@@ -32,7 +34,13 @@ impl LiveRun {
             conf: row.conf.clone(),
             params,
         };
-        Self { run, run_id: row.run_id.clone(), facts: Arc::new(facts), expansions: Expansions::new() }
+        Self {
+            run,
+            run_id: row.run_id.clone(),
+            facts: Arc::new(facts),
+            row: row.clone(),
+            expansions: Expansions::new(),
+        }
     }
 }
 
@@ -74,6 +82,14 @@ impl LiveRuns {
             }
             self.by_name.remove(&(dag_id, live.run_id));
         }
+    }
+
+    /// The runs that a task of this one has asked for, and that are cancelled with it.
+    pub(super) fn cancelled_with(&self, parent: RunKey) -> Vec<RunKey> {
+        let is_child =
+            |live: &LiveRun| live.row.parent_run_key == Some(parent) && live.row.is_cancelled_with_parent;
+        let open = self.by_key.iter().filter(|(_, live)| is_child(live) && !live.run.state().is_terminal());
+        open.map(|(run_key, _)| *run_key).collect()
     }
 
     /// The DAGs that have a run here.

@@ -1,12 +1,14 @@
 //! The loop: waits for inputs, takes a turn over all that have come, commits it, and acts on it. The only writer.
 
 use super::live::LiveRuns;
+use super::past::PastAsks;
 use super::schedules::Timetable;
 use super::turn::{self, Act, Turn};
+use super::waits::Waits;
 use super::{EngineError, FolderInbox};
 use crate::command::{Actor, Command};
 use crate::dag_folder::FolderChange;
-use crate::executor::{AttemptPlace, Executor, Report, Told};
+use crate::executor::{AttemptPlace, Executor, Report, Start, Told};
 use crate::expand;
 use crate::handle::LiveDags;
 use crate::notice::Notice;
@@ -75,6 +77,8 @@ pub(super) struct MainLoop {
     pub(super) admission: Admission<AttemptPlace>,
     pub(super) retries: BinaryHeap<Reverse<(Timestamp, AttemptPlace)>>,
     pub(super) timeouts: BinaryHeap<Reverse<(Timestamp, RunKey)>>,
+    pub(super) waits: Waits,
+    pub(super) past_asks: PastAsks,
     pub(super) timetable: Timetable,
     pub(super) is_serving: bool,
     stop: CancellationToken,
@@ -107,6 +111,8 @@ impl MainLoop {
             admission: Admission::new(parts.parallelism),
             retries: BinaryHeap::new(),
             timeouts: BinaryHeap::new(),
+            waits: Waits::default(),
+            past_asks: PastAsks::new(),
             timetable: Timetable::default(),
             is_serving: parts.is_serving,
             stop: parts.stop,
@@ -171,7 +177,7 @@ impl MainLoop {
     fn next_due(&self) -> Option<Timestamp> {
         let retry = self.retries.peek().map(|Reverse((at, _))| *at);
         let timeout = self.timeouts.peek().map(|Reverse((at, _))| *at);
-        [retry, timeout, self.timetable.next_due()].into_iter().flatten().min()
+        [retry, timeout, self.waits.next_due(), self.timetable.next_due()].into_iter().flatten().min()
     }
 
     /// Retries, time-outs of runs and schedules whose time has come.
@@ -190,6 +196,7 @@ impl MainLoop {
             self.timeouts.pop();
             self.decide(turn, run_key, Input::TimedOut, &Actor::engine())?;
         }
+        self.go_on_with_due(turn)?;
         self.start_due_runs(turn).await
     }
 
@@ -275,6 +282,15 @@ impl MainLoop {
         for effect in effects {
             match effect {
                 Effect::Expand { task } => turn.acts.push(Act::Expand { run_key, task }),
+                Effect::ArmWait { instance, wait } => self.arm_wait(turn, (run_key, instance), wait),
+                Effect::AskPast { task } => {
+                    if let Some(live) = self.runs.get(run_key) {
+                        let dag_id = live.run.dag().dag_id.clone();
+                        self.past_asks.entry(dag_id).or_default().insert((run_key, task));
+                        // Answered at the end of the turn, like all whose runs have changed in it.
+                        turn.touched_instances.insert((run_key, InstanceKey::unmapped(task)));
+                    }
+                }
                 Effect::ArmTimeout { at } => self.timeouts.push(Reverse((at, run_key))),
                 Effect::Enqueue { instance } => {
                     let place = (run_key, instance);
@@ -297,6 +313,9 @@ impl MainLoop {
 
     /// Ends a turn: gives out slots, commits, acts.
     pub(super) async fn finish(&mut self, mut turn: Turn) -> Result<(), EngineError> {
+        self.make_use_of_room(&mut turn).await?;
+        self.answer_pasts(&mut turn).await?;
+        // What an answer has skipped may have ended a run.
         self.make_use_of_room(&mut turn).await?;
         while let Some(place) = self.admission.admit() {
             self.decide(&mut turn, place.0, Input::StartAttempt { instance: place.1 }, &Actor::engine())?;
@@ -326,6 +345,7 @@ impl MainLoop {
             });
         }
         for place in &turn.touched_instances {
+            // One that was expanded meanwhile is gone.
             let Some((live, instance)) = self.runs.instance(*place) else { continue };
             turn.batch.instances.push(InstanceUpdate {
                 run_key: place.0,
@@ -368,8 +388,14 @@ impl MainLoop {
                 Act::StartAttempt { place, try_number } => {
                     let Some((live, instance)) = self.runs.instance(place) else { continue };
                     let (dag, facts) = (Arc::clone(live.run.dag()), Arc::clone(&live.facts));
-                    let expansion = live.expansions.get(&expand::owner(&dag, instance.task)).cloned();
-                    self.executor.start(dag, facts, instance, try_number, expansion);
+                    let current = live.run.instance(instance);
+                    let start = Start {
+                        expansion: live.expansions.get(&expand::owner(&dag, instance.task)).cloned(),
+                        resumed: current.wait.as_ref().map(|wait| wait.state.clone()),
+                        started_at: current.started_at.unwrap_or_else(turn::now),
+                        ask_number: try_number - current.losses.min(try_number - 1),
+                    };
+                    self.executor.start(dag, facts, instance, try_number, start);
                 }
                 Act::Expand { run_key, task } => {
                     let Some(live) = self.runs.get(run_key) else { continue };

@@ -3,19 +3,22 @@
 //! The parts of the loop: [`main_loop`] waits and takes turns, [`turn`] collects what a turn makes durable,
 //! [`commands`], [`reruns`], [`folder`] and [`schedules`] are what a turn may be about, [`expansions`] gives mapped tasks their
 //! instances, [`queue`] says which runs
-//! may begin, [`pools`] which instances, [`recovery`] is the first turn of all.
+//! may begin, [`pools`] which instances, [`past`] and [`waits`] what these
+//! wait for besides, [`recovery`] is the first turn of all.
 
 mod commands;
 mod expansions;
 mod folder;
 mod live;
 mod main_loop;
+mod past;
 mod pools;
 mod queue;
 mod recovery;
 mod reruns;
 mod schedules;
 mod turn;
+mod waits;
 
 pub(crate) use commands::created_body;
 
@@ -135,6 +138,8 @@ impl Engine {
             notices: notices.clone(),
             engine_mark: engine_mark(&home),
             xcom_size_max: options.xcom_size_max,
+            commands: handle.commands.downgrade(),
+            dags: Arc::clone(&handle.dags),
         };
         let catalog: Arc<dyn Catalog + Send + Sync> = options.registry;
         let mut folder = DagFolder::new(options.dags.clone(), Arc::clone(&catalog));
@@ -214,6 +219,6 @@ pub fn home_mark(home: &Home) -> String {
 type FolderInbox = mpsc::Receiver<FolderChange>;
 
 /// Instants are kept in microseconds; what is in memory must be what will be read back.
-fn to_micros(at: Timestamp) -> Timestamp {
+pub(crate) fn to_micros(at: Timestamp) -> Timestamp {
     Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(at)
 }

@@ -32,6 +32,9 @@ impl MainLoop {
     /// Goes on where a run of this turn has ended: with the runs that waited for that, and with the schedule.
     pub(super) async fn make_use_of_room(&mut self, turn: &mut Turn) -> Result<(), EngineError> {
         while let Some((dag_id, run_key)) = turn.ended_runs.pop() {
+            if let Some(run_id) = self.runs.get(run_key).map(|live| live.run_id.clone()) {
+                self.go_on_after(turn, &dag_id, &run_id)?;
+            }
             self.pause_after_failures(turn, &dag_id, run_key).await?;
             self.start_queued_runs(turn, &dag_id)?;
             self.timetable.go_on(&dag_id);

@@ -4,7 +4,7 @@
 use crate::world::{World, registry, tester, wait_for};
 use esteira_core::ids::RunId;
 use esteira_core::states::{RunState, TaskInstanceState};
-use esteira_runtime::{AffectedInstance, CommandError, RerunRequest, audit};
+use esteira_runtime::{AffectedInstance, CommandError, RerunRequest, TriggerRequest, audit};
 use esteira_store::{PoolRow, RunRow};
 use serde_json::json;
 
@@ -214,4 +214,49 @@ async fn a_dag_whose_runs_fail_in_a_row_is_paused() {
     let paused = wait_for(notices, |event| event.name == "dag.paused").await;
     assert!(paused.body.contains("its last 2 runs have failed"), "{}", paused.body);
     assert!(world.handle().dag("d").unwrap().is_paused);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_that_depends_on_the_past_waits_for_the_run_before_also_after_a_restart() {
+    let mut world = World::asleep();
+    let gate = world.file("gate");
+    world.write(
+        "dag.yaml",
+        &format!(
+            "dag_id: d\ntasks:\n  a: {{operator: act, depends_on_past: true, wait_for_downstream: true}}\n  \
+             b: {{operator: act, depends_on: a, with: {{wait_for_file: {}}}}}\n",
+            gate.display()
+        ),
+    );
+    world.start().await;
+    let trigger = |day: u32| {
+        let mut request = TriggerRequest::manual("d", tester());
+        request.run_id = Some(format!("day_{day}").into());
+        request.logical_date = Some(format!("2026-01-0{day}T00:00:00Z").parse().unwrap());
+        request
+    };
+    let notices = world.handle().subscribe();
+    let mut runs = Vec::new();
+    for day in 1..=3 {
+        runs.push(world.handle().trigger(trigger(day)).await.unwrap());
+    }
+    wait_for(notices, |event| event.name == "task.started" && event.task_id == "b").await;
+    let told = |day: u32, task: &str| {
+        format!(
+            "a: it waits for the run before, day_{day}: \"{task}\" has not succeeded there yet (wait_for_downstream)"
+        )
+    };
+    let after = "b: it waits for \"a\"".to_owned();
+    assert_eq!(world.reasons(&runs[1]).await, [told(1, "b"), after.clone()]);
+    assert_eq!(world.reasons(&runs[2]).await, [told(2, "a"), after.clone()]);
+    world.stop().await;
+    world.start().await;
+    assert_eq!(world.reasons(&runs[2]).await, [told(2, "a"), after]);
+    let notices = world.handle().subscribe();
+    std::fs::write(&gate, "").unwrap();
+    let last = world.ended(notices, &runs[2].run_id).await;
+    assert_eq!(last.state, RunState::Success);
+    let first = world.row(&runs[0].run_id).await;
+    assert!(first.ended_at.unwrap() <= last.ended_at.unwrap());
+    assert_eq!(world.problem_of_history().await, None);
 }

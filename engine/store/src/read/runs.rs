@@ -12,7 +12,7 @@ use std::collections::HashMap;
 
 const RUN_COLUMNS: &str = "SELECT run_key, dag_run.dag_id, run_id, dag_run.version_id, version_number, state, run_type, \
      triggered_by, triggering_user, logical_date, data_interval_start, data_interval_end, run_after, queued_at, \
-     started_at, ended_at, conf, note FROM dag_run JOIN dag_version USING (version_id)";
+     started_at, ended_at, conf, note, parent_run_key, is_cancelled_with_parent FROM dag_run JOIN dag_version USING (version_id)";
 
 /// Which runs to list. An empty filter lists all.
 #[derive(Clone, Debug, Default)]
@@ -68,6 +68,26 @@ impl Reader {
         .fetch_one(&self.pool)
         .await?;
         Ok(count.unsigned_abs())
+    }
+
+    /// The newest run of a DAG that stands for this instant.
+    pub async fn run_at(&self, dag_id: &str, at: Timestamp) -> Result<Option<RunRow>, StoreError> {
+        let query = sqlx::AssertSqlSafe(format!(
+            "{RUN_COLUMNS} WHERE dag_run.dag_id = ?1 AND logical_date = ?2 ORDER BY run_key DESC LIMIT 1"
+        ));
+        let row =
+            sqlx::query(query).bind(dag_id).bind(at.as_microsecond()).fetch_optional(&self.pool).await?;
+        row.as_ref().map(run_row).transpose()
+    }
+
+    /// The run of a DAG that stands for the last instant before this one.
+    pub async fn run_before(&self, dag_id: &str, at: Timestamp) -> Result<Option<RunRow>, StoreError> {
+        let query = sqlx::AssertSqlSafe(format!(
+            "{RUN_COLUMNS} WHERE dag_run.dag_id = ?1 AND logical_date < ?2 ORDER BY logical_date DESC, run_key DESC LIMIT 1"
+        ));
+        let row =
+            sqlx::query(query).bind(dag_id).bind(at.as_microsecond()).fetch_optional(&self.pool).await?;
+        row.as_ref().map(run_row).transpose()
     }
 
     /// The run of this name.
@@ -184,5 +204,7 @@ fn run_row(row: &SqliteRow) -> Result<RunRow, StoreError> {
         ended_at: optional_instant(row.get(15))?,
         conf: json(row.get(16))?,
         note: row.get(17),
+        parent_run_key: row.get(18),
+        is_cancelled_with_parent: row.get(19),
     })
 }

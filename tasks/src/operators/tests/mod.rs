@@ -80,6 +80,10 @@ impl Bench {
             try_number: 1,
             logical_date: None,
             is_latest: true,
+            resumed: None,
+            started_at: jiff::Timestamp::now(),
+            ask_number: 1,
+            engine: Arc::new(esteira_operator::NoEngine),
             params: json!({"site": "Roma"}),
             variables: Arc::new(json!({"ds": "2026-01-01", "params": {"site": "Roma"}})),
             // Unlike any other bench's, or one test would end another's processes.
