@@ -5,6 +5,7 @@ use crate::world::World;
 use anyhow::{Result, ensure};
 use esteira_runtime::Notice;
 use esteira_store::RunRow;
+use jiff::Timestamp;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
@@ -131,9 +132,11 @@ async fn due_together() -> Result<()> {
     while late.len() < DUE {
         let Notice::Event(event) = notices.recv().await? else { continue };
         if event.name == "run.started" {
+            // It is told of once it is durable.
+            let told = Timestamp::now();
             let run = world.engine.handle().reader().run(&event.dag_id, &event.run_id).await?;
             let due = run.map_or(event.at, |run| run.run_after);
-            late.push(event.at.duration_since(due));
+            late.push(told.duration_since(due));
         }
     }
     late.sort();

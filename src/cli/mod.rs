@@ -1,6 +1,7 @@
 //! The subcommands: one file each. What they share: how they fail, and how they print.
 
 mod audit;
+mod backfills;
 mod dags;
 mod demo;
 mod folder;
@@ -60,6 +61,9 @@ enum Command {
     /// List, show and cancel runs
     #[command(subcommand)]
     Runs(runs::RunsCommand),
+    /// Run a DAG for every date of a range, as many at a time as you say
+    #[command(subcommand)]
+    Backfills(backfills::BackfillsCommand),
     /// Show and set pools: slots that task instances share
     #[command(subcommand)]
     Pools(pools::PoolsCommand),
@@ -168,6 +172,7 @@ async fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Dags(command) => dags::dags(&settings, command).await,
         Command::Validate(arguments) => validate::validate(&settings, arguments),
         Command::Runs(command) => runs::runs(&settings, command).await,
+        Command::Backfills(command) => backfills::backfills(&settings, command).await,
         Command::Pools(command) => pools::pools(&settings, command).await,
         Command::Logs(arguments) => logs::logs(&settings, &arguments).await,
         Command::Xcom(command) => xcom::xcom(&settings, command).await,

@@ -70,6 +70,18 @@ impl Server {
         self.ask(Method::GET, path, None).await
     }
 
+    pub(crate) async fn get_with(&self, path: &[&str], query: &[(&str, String)]) -> Result<Value, Failure> {
+        let mut url = self.url(path)?;
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        self.ask_url(Method::GET, url, None).await
+    }
+
+    pub(crate) async fn put(&self, path: &[&str]) -> Result<Value, Failure> {
+        self.ask(Method::PUT, path, None).await
+    }
+
     pub(crate) async fn post(&self, path: &[&str], body: &Value) -> Result<Value, Failure> {
         self.ask(Method::POST, path, Some(body)).await
     }

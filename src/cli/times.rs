@@ -54,6 +54,15 @@ pub(crate) fn relative(at: Timestamp, now: Timestamp) -> String {
     if seconds > 0 { format!("in {length}") } else { format!("{length} ago") }
 }
 
+/// An instant as it is typed: a date (its beginning in UTC), or a date and a time with an offset.
+pub(crate) fn parse(text: &str) -> Result<Timestamp, String> {
+    let date = || text.parse::<jiff::civil::Date>().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok();
+    text.parse::<Timestamp>()
+        .ok()
+        .or_else(|| date().map(|zoned| zoned.timestamp()))
+        .ok_or_else(|| "write 2026-01-31 (UTC) or 2026-01-31T09:00:00Z".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -138,6 +138,41 @@ fn a_run_waits_for_the_one_that_it_starts_and_takes_it_along_when_it_is_cancelle
     assert_eq!(world.run("audit verify").code, 0);
 }
 
+const DAILY: &str = r#"dag_id: daily
+schedule: "@daily"
+is_paused_upon_creation: true
+params: {size: 1}
+tasks: {work: {operator: bash, with: {bash_command: 'test "{{ ds }} {{ params.size }}" != "2026-01-02 2"'}}}
+"#;
+
+#[test]
+fn a_range_of_the_past_is_backfilled() {
+    let world = World::with(&[("daily.yaml", DAILY)]);
+    let server = world.serve();
+    let plain = |line: &str| {
+        format!("$ esteira {line}\n{}", world.run(line).plain().replace(&server.url, "[server]"))
+    };
+    let count = || world.json("runs list --dag daily --json")["runs"].as_array().unwrap().len();
+    let is_done = || world.json("backfills list --json")[0]["completed_at"].is_string();
+    let range = "--from 2026-01-01 --to 2026-01-03";
+    let conf = "--conf {\"size\":2}";
+    let mut told = vec![
+        plain(&format!("backfills create daily {range} --dry-run")),
+        plain(&format!("backfills create daily {range} {conf} --max-active-runs 1 --newest-first")),
+    ];
+    until("the backfill ends", || is_done() && count() == 3);
+    until("its runs end", || world.run("runs list --state running").data.trim().is_empty());
+    told.push(plain(&format!("backfills create daily {range}")));
+    told.push(plain(&format!("backfills create daily {range} --reprocess failed --dry-run")));
+    told.push(plain("backfills cancel 1"));
+    told.push(plain("backfills pause 9"));
+    told.push(plain("backfills create daily --from 2026-01-03 --to 2026-01-01"));
+    told.push(plain("backfills create nope --from 2026-01-01 --to 2026-01-01"));
+    insta::assert_snapshot!("backfills", told.join("\n\n"));
+    assert!(plain("backfills list").contains("daily  done"));
+    assert_eq!(world.run("audit verify").code, 0);
+}
+
 #[test]
 fn a_home_in_use_and_a_port_in_use_are_named() {
     let world = World::with(&[("slow.yaml", SLOW)]);

@@ -86,10 +86,12 @@ pub(crate) fn command_status(error: &CommandError) -> StatusCode {
         CommandError::UnknownDag(_)
         | CommandError::UnknownRun { .. }
         | CommandError::UnknownTask { .. }
+        | CommandError::UnknownBackfill(_)
         | CommandError::UnknownPool(_) => StatusCode::NOT_FOUND,
         CommandError::RunExists { .. }
         | CommandError::RunIsUnderWay(_)
         | CommandError::RunIsBeingStopped(_)
+        | CommandError::BackfillIsOver(_)
         | CommandError::RunIsOver { .. }
         | CommandError::RunCannotGoOn(_)
         | CommandError::Stale(_) => StatusCode::CONFLICT,

@@ -1,8 +1,10 @@
 //! What can be asked of the engine, and how it refuses.
 
+use crate::engine::BackfillChange;
+use esteira_core::backfill::{Range, Reprocess};
 use esteira_core::ids::{DagId, RunId, TaskId};
 use esteira_core::states::{RunState, RunType, TaskInstanceState, TriggeredBy};
-use esteira_store::{PoolRow, RunKey, RunRow};
+use esteira_store::{BackfillRow, PoolRow, RunKey, RunRow};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -55,8 +57,42 @@ pub struct TriggerRequest {
     pub note: Option<String>,
     /// The run whose task asks for it.
     pub parent: Option<ParentRun>,
+    /// The backfill that it is part of.
+    pub backfill_id: Option<i64>,
     /// Who asks.
     pub actor: Actor,
+}
+
+/// A backfill that is asked for.
+#[derive(Clone, Debug)]
+pub struct BackfillRequest {
+    /// The DAG.
+    pub dag_id: DagId,
+    /// The logical dates of its runs.
+    pub range: Range,
+    /// Which dates that have a run already are run again.
+    pub reprocess: Reprocess,
+    /// How many of its runs are under way at the same time.
+    pub max_active_runs: u32,
+    /// The conf of its runs.
+    pub conf: Map<String, Value>,
+    /// Only says what it would run.
+    pub dry_run: bool,
+    /// Who asks.
+    pub actor: Actor,
+}
+
+/// A date of a backfill.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlannedBackfillRun {
+    /// The logical date.
+    pub logical_date: Timestamp,
+    /// The start and the end of the data it is about.
+    pub data_interval: (Timestamp, Timestamp),
+    /// The state of the newest run that stands for it, if there is one.
+    pub newest: Option<RunState>,
+    /// Whether it is run.
+    pub is_to_run: bool,
 }
 
 /// The run whose task asks for another run.
@@ -81,6 +117,7 @@ impl TriggerRequest {
             conf: Map::new(),
             note: None,
             parent: None,
+            backfill_id: None,
             actor,
         }
     }
@@ -169,6 +206,12 @@ pub enum CommandError {
     /// 404 in the API.
     #[error("there is no pool \"{0}\"")]
     UnknownPool(String),
+    /// 404 in the API.
+    #[error("there is no backfill {0}")]
+    UnknownBackfill(i64),
+    /// 409 in the API.
+    #[error("the backfill {0} is over already")]
+    BackfillIsOver(i64),
     /// 409 in the API.
     #[error("run \"{0}\" is still under way: cancel it first, or mark its tasks")]
     RunIsUnderWay(String),
@@ -221,6 +264,8 @@ pub(crate) enum Command {
     Ping(Reply<()>),
     Rerun { request: RerunRequest, reply: Reply<Vec<AffectedInstance>> },
     MarkRun { dag_id: DagId, run_id: RunId, state: RunState, actor: Actor, reply: Reply<()> },
+    CreateBackfill(BackfillRequest, Reply<(Option<BackfillRow>, Vec<PlannedBackfillRun>)>),
+    ChangeBackfill { backfill_id: i64, change: BackfillChange, actor: Actor, reply: Reply<BackfillRow> },
     SetPool { pool: PoolRow, actor: Actor, reply: Reply<()> },
     RemovePool { name: String, actor: Actor, reply: Reply<()> },
     Pools(Reply<Vec<PoolStatus>>),

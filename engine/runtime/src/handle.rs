@@ -1,15 +1,16 @@
 //! The door to the engine: commands in, answers and notices out. Everyone uses it: pages, API and command line.
 
 use crate::command::{
-    Actor, AffectedInstance, Command, CommandError, PoolStatus, Reply, RerunRequest, TriggerRequest,
-    WaitingInstance,
+    Actor, AffectedInstance, BackfillRequest, Command, CommandError, PlannedBackfillRun, PoolStatus, Reply,
+    RerunRequest, TriggerRequest, WaitingInstance,
 };
 use crate::dag_folder::LoadedDag;
+use crate::engine::BackfillChange;
 use crate::logs::Logs;
 use crate::notice::Notice;
 use esteira_core::ids::{DagId, RunId};
 use esteira_core::states::RunState;
-use esteira_store::{PoolRow, Reader, RunRow};
+use esteira_store::{BackfillRow, PoolRow, Reader, RunRow};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -59,6 +60,31 @@ impl Handle {
         actor: Actor,
     ) -> Result<(), CommandError> {
         self.ask(|reply| Command::MarkRun { dag_id, run_id, state, actor, reply }).await
+    }
+
+    /// Says what a backfill would run; creates it unless that was all that was asked.
+    pub async fn create_backfill(
+        &self,
+        request: BackfillRequest,
+    ) -> Result<(Option<BackfillRow>, Vec<PlannedBackfillRun>), CommandError> {
+        self.ask(|reply| Command::CreateBackfill(request, reply)).await
+    }
+
+    /// Lets a backfill start runs, or not.
+    pub async fn set_backfill_paused(
+        &self,
+        backfill_id: i64,
+        is_paused: bool,
+        actor: Actor,
+    ) -> Result<BackfillRow, CommandError> {
+        let change = if is_paused { BackfillChange::Pause } else { BackfillChange::Unpause };
+        self.ask(|reply| Command::ChangeBackfill { backfill_id, change, actor, reply }).await
+    }
+
+    /// Ends a backfill: it starts no more runs; those that are under way go on.
+    pub async fn cancel_backfill(&self, backfill_id: i64, actor: Actor) -> Result<BackfillRow, CommandError> {
+        let change = BackfillChange::Cancel;
+        self.ask(|reply| Command::ChangeBackfill { backfill_id, change, actor, reply }).await
     }
 
     /// Makes a pool, or changes it.

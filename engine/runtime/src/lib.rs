@@ -28,8 +28,8 @@ mod run_xcoms;
 mod versions;
 
 pub use command::{
-    Actor, AffectedInstance, CommandError, ParentRun, PoolStatus, RerunRequest, TriggerRequest,
-    WaitingInstance,
+    Actor, AffectedInstance, BackfillRequest, CommandError, ParentRun, PlannedBackfillRun, PoolStatus,
+    RerunRequest, TriggerRequest, WaitingInstance,
 };
 pub use dag_folder::{LoadedDag, check_dag_file, dag_files};
 pub(crate) use engine::created_body as engine_body;

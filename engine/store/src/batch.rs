@@ -1,5 +1,6 @@
 //! What one turn of the engine's loop makes durable, all or nothing.
 
+use crate::backfills::BackfillRow;
 use crate::expansions::{InstanceLabel, InstancesGone, NewExpansion};
 use crate::pools::PoolChange;
 use crate::rows::{RunKey, VersionId};
@@ -21,6 +22,8 @@ pub struct Batch {
     pub import_errors: Vec<ImportErrorChange>,
     /// Pools that were set or removed.
     pub pools: Vec<PoolChange>,
+    /// Backfills as they are now.
+    pub backfills: Vec<BackfillRow>,
     /// Runs that were created.
     pub new_runs: Vec<NewRun>,
     /// Runs whose state changed.
@@ -46,7 +49,10 @@ pub struct Batch {
 impl Batch {
     /// Whether there is nothing to commit.
     pub fn is_empty(&self) -> bool {
-        self.events.is_empty() && self.dags.is_empty() && self.import_errors.is_empty()
+        self.events.is_empty()
+            && self.dags.is_empty()
+            && self.import_errors.is_empty()
+            && self.backfills.is_empty()
     }
 }
 
@@ -170,6 +176,8 @@ pub struct NewRun {
     pub parent_run_key: Option<RunKey>,
     /// Whether a cancel of that run cancels it too.
     pub is_cancelled_with_parent: bool,
+    /// The number of the backfill that it is part of.
+    pub backfill_id: Option<i64>,
 }
 
 /// A run's state as it is now.

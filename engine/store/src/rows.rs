@@ -107,6 +107,8 @@ pub struct RunRow {
     pub parent_run_key: Option<RunKey>,
     /// Whether a cancel of that run cancels it too.
     pub is_cancelled_with_parent: bool,
+    /// The number of the backfill that it is part of.
+    pub backfill_id: Option<i64>,
 }
 
 /// A task in a run.

@@ -1,6 +1,7 @@
 //! The one writer. A batch goes down as one transaction; each of its lists is one statement over one JSON parameter,
 //! which costs SQLite one call for many rows.
 
+use crate::backfills;
 use crate::batch::{
     Batch, DagChange, ImportErrorChange, InstanceUpdate, NewAttempt, NewEvent, NewRun, NewVersion, RunUpdate,
 };
@@ -69,6 +70,9 @@ impl Writer {
         }
         for change in &batch.pools {
             pools::write(&mut transaction, change).await?;
+        }
+        for backfill in &batch.backfills {
+            backfills::upsert(&mut transaction, backfill).await?;
         }
         for run in &batch.new_runs {
             insert_run(&mut transaction, run).await?;
@@ -307,8 +311,8 @@ async fn insert_run(connection: &mut SqliteConnection, run: &NewRun) -> Result<(
     sqlx::query(
         "INSERT INTO dag_run (run_key, dag_id, run_id, version_id, state, run_type, triggered_by, triggering_user, \
          logical_date, data_interval_start, data_interval_end, run_after, queued_at, conf, note, parent_run_key, \
-         is_cancelled_with_parent) \
-         VALUES (?1, ?2, ?3, ?4, 'queued', ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+         is_cancelled_with_parent, backfill_id) \
+         VALUES (?1, ?2, ?3, ?4, 'queued', ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
     )
     .bind(run.run_key)
     .bind(run.dag_id.as_str())
@@ -326,6 +330,7 @@ async fn insert_run(connection: &mut SqliteConnection, run: &NewRun) -> Result<(
     .bind(&run.note)
     .bind(run.parent_run_key)
     .bind(run.is_cancelled_with_parent)
+    .bind(run.backfill_id)
     .execute(connection)
     .await?;
     Ok(())

@@ -66,6 +66,7 @@ fn run(run_key: i64) -> NewRun {
         note: Some("a note".into()),
         parent_run_key: Some(7),
         is_cancelled_with_parent: true,
+        backfill_id: Some(3),
     }
 }
 

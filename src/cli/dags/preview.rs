@@ -17,7 +17,7 @@ pub(crate) struct PreviewArguments {
     #[arg(value_name = "DAG")]
     dag_id: String,
     /// As if it were unpaused, or its engine started, at that instant; now if not given
-    #[arg(long, value_name = "INSTANT", value_parser = instant)]
+    #[arg(long, value_name = "INSTANT", value_parser = times::parse)]
     from: Option<Timestamp>,
     /// How many runs, at the most
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=PREVIEW_MAX as i64))]
@@ -25,14 +25,6 @@ pub(crate) struct PreviewArguments {
     /// Print one JSON document
     #[arg(long)]
     json: bool,
-}
-
-fn instant(text: &str) -> Result<Timestamp, String> {
-    let date = || text.parse::<jiff::civil::Date>().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok();
-    text.parse::<Timestamp>()
-        .ok()
-        .or_else(|| date().map(|zoned| zoned.timestamp()))
-        .ok_or_else(|| "write 2026-01-31 (UTC) or 2026-01-31T09:00:00Z".to_owned())
 }
 
 pub(crate) async fn preview_runs(settings: &Settings, arguments: &PreviewArguments) -> Result<(), Failure> {

@@ -49,39 +49,49 @@ impl Operator for ExternalTask {
             name: "external_task",
             summary: "Waits for a task, or a whole run, of another DAG.",
             arguments: vec![
-                Argument::required("external_dag_id", Kind::Text, "the DAG"),
-                Argument::optional("external_task_id", Kind::Text, "the task; the whole run if left out"),
-                Argument::optional("external_task_ids", Kind::List, "several tasks"),
+                Argument::required("external_dag_id", Kind::Text, "The DAG."),
+                Argument::optional(
+                    "external_task_id",
+                    Kind::Text,
+                    "The task; without it, the whole run is waited for.",
+                ),
+                Argument::optional("external_task_ids", Kind::List, "Several tasks."),
                 Argument::optional(
                     "external_run_id",
                     Kind::Text,
-                    "the run's name; otherwise the date says which",
+                    "The run's name; without it, the date says which run.",
                 ),
-                Argument::optional("logical_date", Kind::Text, "the run's instant; this run's if left out"),
+                Argument::optional(
+                    "logical_date",
+                    Kind::Text,
+                    "The instant of the run; without it, that of this run.",
+                ),
                 Argument::optional(
                     "execution_delta",
                     Kind::Duration,
-                    "how much earlier that run's instant is",
+                    "How much earlier than that the run's instant is.",
                 ),
+                Argument::optional("allowed_states", Kind::List, "The states that are waited for.")
+                    .with_default(json!(["success"])),
+                Argument::optional("failed_states", Kind::List, "States with which this task fails at once.")
+                    .with_default(json!([])),
                 Argument::optional(
-                    "allowed_states",
+                    "skipped_states",
                     Kind::List,
-                    "states to wait for: success (if left out), …",
-                ),
-                Argument::optional("failed_states", Kind::List, "states with which this task fails"),
-                Argument::optional("skipped_states", Kind::List, "states with which this task is skipped"),
+                    "States with which this task is skipped at once.",
+                )
+                .with_default(json!([])),
                 Argument::optional(
                     "check_existence",
                     Kind::Boolean,
-                    "whether a DAG that is not there is a failure",
-                ),
-                Argument::optional(
-                    "poke_interval",
-                    Kind::Duration,
-                    "how often it looks; every minute if left out",
-                ),
-                Argument::optional("timeout", Kind::Duration, "how long it waits; a week if left out"),
-                Argument::optional("soft_fail", Kind::Boolean, "whether it is skipped instead of failing"),
+                    "Whether a DAG or a task that is not there is a failure.",
+                )
+                .with_default(false),
+                Argument::optional("poke_interval", Kind::Duration, "How often it looks.").with_default("1m"),
+                Argument::optional("timeout", Kind::Duration, "How long it waits, all in all.")
+                    .with_default("7d"),
+                Argument::optional("soft_fail", Kind::Boolean, "Whether it is skipped where it would fail.")
+                    .with_default(false),
             ],
         }
     }

@@ -46,35 +46,43 @@ impl Operator for TriggerDag {
             name: "trigger_dag",
             summary: "Starts a run of another DAG, and waits for its end if it is told to.",
             arguments: vec![
-                Argument::required("trigger_dag_id", Kind::Text, "the DAG"),
+                Argument::required("trigger_dag_id", Kind::Text, "The DAG."),
                 Argument::optional(
                     "trigger_run_id",
                     Kind::Text,
-                    "the run's name; made from this run's if left out",
+                    "The run's name; without it, one is made from this run's.",
                 ),
-                Argument::optional("conf", Kind::Map, "params and whatever else its tasks may read"),
-                Argument::optional("logical_date", Kind::Text, "the instant it stands for, such as {{ ts }}"),
-                Argument::optional("note", Kind::Text, "what its page says about it"),
+                Argument::optional("conf", Kind::Map, "Params, and whatever else its tasks may read."),
+                Argument::optional(
+                    "logical_date",
+                    Kind::Text,
+                    "The instant that it stands for, such as {{ ts }}.",
+                ),
+                Argument::optional("note", Kind::Text, "What its page says about it."),
                 Argument::optional(
                     "wait_for_completion",
                     Kind::Boolean,
-                    "whether this task ends only when it has",
-                ),
+                    "Whether this task ends only when that run has.",
+                )
+                .with_default(false),
                 Argument::optional(
                     "poke_interval",
                     Kind::Duration,
-                    "how often it is looked at, if nothing else tells",
-                ),
+                    "How often the run is looked at, if nothing else tells.",
+                )
+                .with_default("1m"),
                 Argument::optional(
                     "allowed_states",
                     Kind::List,
-                    "with which ends of it this task succeeds: success (if left out), failed",
-                ),
+                    "The ends of that run with which this task succeeds.",
+                )
+                .with_default(json!(["success"])),
                 Argument::optional(
                     "cancel_with_parent",
                     Kind::Boolean,
-                    "whether it is cancelled when this run is; yes if left out",
-                ),
+                    "Whether that run is cancelled when this one is.",
+                )
+                .with_default(true),
             ],
         }
     }

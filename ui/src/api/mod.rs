@@ -1,6 +1,7 @@
 //! The REST API under `/api/v2`, in Airflow's shapes: its field names, its strictness, its errors. One file a
 //! resource. What Airflow's clients need and Esteira has no notion of is answered with Airflow's defaults.
 
+mod backfills;
 mod body;
 mod dag_runs;
 mod dags;
@@ -27,7 +28,7 @@ pub(crate) use query::Pairs;
 use crate::AppState;
 use axum::Router;
 use axum::extract::Request;
-use axum::routing::{any, get, patch, post};
+use axum::routing::{any, get, patch, post, put};
 
 /// The part of an address that all of a run's resources share.
 const RUN: &str = "/api/v2/dags/{dag_id}/dagRuns/{run_id}";
@@ -59,6 +60,12 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/api/v2/eventLogs", get(event_logs::list))
         .route("/api/v2/eventLogs/{seq}", get(event_logs::one))
         .route("/api/v2/importErrors", get(import_errors::list))
+        .route("/api/v2/backfills", get(backfills::list).post(backfills::create))
+        .route("/api/v2/backfills/dry_run", post(backfills::dry_run))
+        .route("/api/v2/backfills/{backfill_id}", get(backfills::one))
+        .route("/api/v2/backfills/{backfill_id}/pause", put(backfills::pause))
+        .route("/api/v2/backfills/{backfill_id}/unpause", put(backfills::unpause))
+        .route("/api/v2/backfills/{backfill_id}/cancel", put(backfills::cancel))
         .route("/api/v2/pools", get(pools::list).post(pools::create))
         .route("/api/v2/pools/{name}", get(pools::one).patch(pools::patch).delete(pools::remove))
         .route("/api/dags/{dag_id}/dagRuns/{run_id}/waiting", get(waiting::list))

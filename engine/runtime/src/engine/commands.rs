@@ -59,6 +59,14 @@ impl MainLoop {
                 let answer = self.mark_run(turn, &dag_id, &run_id, state, &actor).await;
                 respond(turn, reply, answer)
             }
+            Command::CreateBackfill(request, reply) => {
+                let answer = self.create_backfill(turn, request).await;
+                respond(turn, reply, answer)
+            }
+            Command::ChangeBackfill { backfill_id, change, actor, reply } => {
+                let answer = self.change_backfill(turn, backfill_id, change, &actor).await;
+                respond(turn, reply, answer)
+            }
             Command::SetPool { pool, actor, reply } => {
                 let answer = self.set_pool(turn, pool, &actor);
                 respond(turn, reply, answer)
@@ -167,6 +175,7 @@ impl MainLoop {
             note: request.note.clone(),
             parent_run_key: request.parent.map(|parent| parent.run_key),
             is_cancelled_with_parent: request.parent.is_some_and(|parent| parent.is_cancelled_with_parent),
+            backfill_id: request.backfill_id,
         }
     }
 
@@ -184,7 +193,7 @@ impl MainLoop {
         }
     }
 
-    async fn why_not_loaded(&self, dag_id: &DagId) -> Result<CommandError, Stop> {
+    pub(super) async fn why_not_loaded(&self, dag_id: &DagId) -> Result<CommandError, Stop> {
         let known = self.reader.dag(dag_id.as_str()).await?;
         Ok(match known {
             Some(_) => CommandError::Stale(dag_id.to_string()),
@@ -290,6 +299,9 @@ pub(crate) fn created_body(row: &RunRow) -> String {
     if let Some(parent) = row.parent_run_key {
         body["parent"] = json!({ "run_key": parent, "is_cancelled_with": row.is_cancelled_with_parent });
     }
+    if let Some(backfill_id) = row.backfill_id {
+        body["backfill_id"] = json!(backfill_id);
+    }
     body.to_string()
 }
 
@@ -310,5 +322,6 @@ fn new_run(row: &RunRow) -> NewRun {
         note: row.note.clone(),
         parent_run_key: row.parent_run_key,
         is_cancelled_with_parent: row.is_cancelled_with_parent,
+        backfill_id: row.backfill_id,
     }
 }

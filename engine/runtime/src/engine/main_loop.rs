@@ -1,5 +1,6 @@
 //! The loop: waits for inputs, takes a turn over all that have come, commits it, and acts on it. The only writer.
 
+use super::backfills::Backfills;
 use super::live::LiveRuns;
 use super::past::PastAsks;
 use super::schedules::Timetable;
@@ -79,6 +80,8 @@ pub(super) struct MainLoop {
     pub(super) timeouts: BinaryHeap<Reverse<(Timestamp, RunKey)>>,
     pub(super) waits: Waits,
     pub(super) past_asks: PastAsks,
+    pub(super) backfills: Backfills,
+    pub(super) last_backfill_id: i64,
     pub(super) timetable: Timetable,
     pub(super) is_serving: bool,
     stop: CancellationToken,
@@ -113,6 +116,8 @@ impl MainLoop {
             timeouts: BinaryHeap::new(),
             waits: Waits::default(),
             past_asks: PastAsks::new(),
+            backfills: Backfills::new(),
+            last_backfill_id: 0,
             timetable: Timetable::default(),
             is_serving: parts.is_serving,
             stop: parts.stop,
@@ -314,6 +319,7 @@ impl MainLoop {
     /// Ends a turn: gives out slots, commits, acts.
     pub(super) async fn finish(&mut self, mut turn: Turn) -> Result<(), EngineError> {
         self.make_use_of_room(&mut turn).await?;
+        self.go_on_with_backfills(&mut turn).await?;
         self.answer_pasts(&mut turn).await?;
         // What an answer has skipped may have ended a run.
         self.make_use_of_room(&mut turn).await?;

@@ -1,11 +1,12 @@
 //! Starting and stopping the engine.
 //!
 //! The parts of the loop: [`main_loop`] waits and takes turns, [`turn`] collects what a turn makes durable,
-//! [`commands`], [`reruns`], [`folder`] and [`schedules`] are what a turn may be about, [`expansions`] gives mapped tasks their
+//! [`commands`], [`reruns`], [`folder`], [`schedules`] and [`backfills`] are what a turn may be about, [`expansions`] gives mapped tasks their
 //! instances, [`queue`] says which runs
 //! may begin, [`pools`] which instances, [`past`] and [`waits`] what these
 //! wait for besides, [`recovery`] is the first turn of all.
 
+mod backfills;
 mod commands;
 mod expansions;
 mod folder;
@@ -20,6 +21,7 @@ mod schedules;
 mod turn;
 mod waits;
 
+pub(crate) use backfills::BackfillChange;
 pub(crate) use commands::created_body;
 
 use crate::dag_folder::{DagFolder, FolderChange};

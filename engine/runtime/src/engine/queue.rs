@@ -1,6 +1,7 @@
 //! Which runs may begin: as many of a DAG as its `max_active_runs` says, oldest first; the others stay queued.
 
 use super::EngineError;
+use super::live::LiveRun;
 use super::main_loop::MainLoop;
 use super::turn::Turn;
 use crate::command::Actor;
@@ -20,8 +21,14 @@ impl MainLoop {
             .runs
             .of_dag(dag_id)
             .filter(|(_, live)| live.run.state() == RunState::Queued && live.run.stop_cause().is_none())
-            .map(|(run_key, _)| run_key)
-            .take(room)
+            .map(|(run_key, live)| (run_key, live.row.backfill_id.is_some()))
+            // A backfill starts only as many runs as it may have; they take up no room of the others.
+            .scan(room, |room, (run_key, is_backfill)| {
+                let begins = is_backfill || *room > 0;
+                *room -= usize::from(begins && !is_backfill);
+                Some(begins.then_some(run_key))
+            })
+            .flatten()
             .collect();
         for run_key in next {
             self.decide(turn, run_key, Input::Start, &Actor::engine())?;
@@ -54,6 +61,7 @@ impl MainLoop {
             .runs
             .of_dag(dag_id)
             .filter(|(_, live)| !live.run.state().is_terminal() && live.run.stop_cause().is_none())
+            .filter(|(_, live)| live.row.backfill_id.is_none())
             .map(|(run_key, _)| run_key)
             .collect();
         let too_many = (under_way.len() + 1).saturating_sub(self.max_active_runs(dag_id));
@@ -79,7 +87,8 @@ impl MainLoop {
     }
 
     fn count_of(&self, dag_id: &DagId, state: RunState) -> usize {
-        self.runs.of_dag(dag_id).filter(|(_, live)| live.run.state() == state).count()
+        let counts = |live: &LiveRun| live.run.state() == state && live.row.backfill_id.is_none();
+        self.runs.of_dag(dag_id).filter(|(_, live)| counts(live)).count()
     }
 
     /// Pauses a DAG whose newest runs have all failed, as many in a row as it says.

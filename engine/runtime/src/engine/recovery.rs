@@ -19,6 +19,9 @@ impl MainLoop {
         self.forget_vanished_files(&mut turn, &first_look).await?;
         self.folder_changed(&mut turn, first_look).await?;
         self.load_pools().await?;
+        if self.is_serving {
+            self.load_backfills().await?;
+        }
         let mut versions = Versions::default();
         // A foreground run minds its own run only: the others wait for a server, rather than be cut off again.
         let unfinished = if self.is_serving { self.reader.unfinished_runs().await? } else { Vec::new() };

@@ -2,10 +2,11 @@
 //! what the core decides.
 
 use crate::world::{World, registry, tester, wait_for};
+use esteira_core::backfill::{Range, Reprocess};
 use esteira_core::ids::RunId;
 use esteira_core::states::{RunState, TaskInstanceState};
-use esteira_runtime::{AffectedInstance, CommandError, RerunRequest, TriggerRequest, audit};
-use esteira_store::{PoolRow, RunRow};
+use esteira_runtime::{AffectedInstance, BackfillRequest, CommandError, RerunRequest, TriggerRequest, audit};
+use esteira_store::{PoolRow, RunFilter, RunRow};
 use serde_json::json;
 
 fn rerun(run: &RunRow, task_ids: &[&str]) -> RerunRequest {
@@ -258,5 +259,79 @@ async fn a_task_that_depends_on_the_past_waits_for_the_run_before_also_after_a_r
     assert_eq!(last.state, RunState::Success);
     let first = world.row(&runs[0].run_id).await;
     assert!(first.ended_at.unwrap() <= last.ended_at.unwrap());
+    assert_eq!(world.problem_of_history().await, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backfill_runs_its_dates_a_few_at_a_time_beside_the_dags_own_runs() {
+    let mut world = World::asleep();
+    let gate = world.file("gate");
+    world.write(
+        "dag.yaml",
+        &format!(
+            "dag_id: d\nschedule: '@daily'\nmax_active_runs: 1\nis_paused_upon_creation: true\ntasks: {{a: {{operator: act, with: {{wait_for_file: {}}}}}}}\n",
+            gate.display()
+        ),
+    );
+    world.start().await;
+    let day = |day: u32| format!("2026-01-0{day}T00:00:00Z").parse().unwrap();
+    let mut first = TriggerRequest::manual("d", tester());
+    first.logical_date = Some(day(2));
+    let own = world.handle().trigger(first).await.unwrap();
+    let request = BackfillRequest {
+        dag_id: "d".into(),
+        range: Range { from: day(1), to: day(5), is_newest_first: true },
+        reprocess: Reprocess::None,
+        max_active_runs: 2,
+        conf: serde_json::Map::new(),
+        dry_run: true,
+        actor: tester(),
+    };
+    let (none, planned) = world.handle().create_backfill(request.clone()).await.unwrap();
+    assert!(none.is_none());
+    let to_run: Vec<bool> = planned.iter().map(|run| run.is_to_run).collect();
+    assert_eq!(to_run, [true, true, true, false, true], "the day that runs already is left out");
+
+    let notices = world.handle().subscribe();
+    let request = BackfillRequest { dry_run: false, ..request };
+    let backfill = world.handle().create_backfill(request).await.unwrap().0.unwrap();
+    wait_for(notices, |event| {
+        event.name == "task.started" && event.run_id == "backfill__2026-01-04T00:00:00+00:00"
+    })
+    .await;
+    let started = |filter: &str| {
+        let reader = world.handle().reader().clone();
+        let filter = filter.to_owned();
+        async move {
+            let runs = reader.runs(&RunFilter::default(), 100).await.unwrap().rows;
+            let names = runs.iter().rev().map(|run| run.run_id.to_string());
+            names.filter(|name| name.starts_with(&filter)).collect::<Vec<_>>()
+        }
+    };
+    let two = ["backfill__2026-01-05T00:00:00+00:00", "backfill__2026-01-04T00:00:00+00:00"];
+    assert_eq!(started("backfill").await, two);
+    assert_eq!(world.row(&own.run_id).await.state, RunState::Running, "it has its own room");
+
+    world.handle().set_backfill_paused(backfill.backfill_id, true, tester()).await.unwrap();
+    // It is still there, and paused, for the next engine.
+    world.stop().await;
+    std::fs::write(&gate, "").unwrap();
+    world.start().await;
+    let rows = world.handle().reader().backfills(Some("d")).await.unwrap();
+    assert!(rows[0].is_paused && rows[0].completed_at.is_none());
+    let notices = world.handle().subscribe();
+    world.handle().set_backfill_paused(backfill.backfill_id, false, tester()).await.unwrap();
+    wait_for(notices, |event| event.name == "backfill.completed").await;
+    let reader = world.handle().reader();
+    let runs = reader.runs(&RunFilter::default(), 100).await.unwrap().rows;
+    let dates: Vec<String> = runs
+        .iter()
+        .rev()
+        .filter(|run| run.backfill_id.is_some())
+        .map(|run| run.logical_date.unwrap().strftime("%d").to_string())
+        .collect();
+    assert_eq!(dates, ["05", "04", "03", "01"]);
+    let over = world.handle().cancel_backfill(backfill.backfill_id, tester()).await.unwrap_err();
+    assert_eq!(over, CommandError::BackfillIsOver(backfill.backfill_id));
     assert_eq!(world.problem_of_history().await, None);
 }

@@ -35,15 +35,15 @@ impl Reader {
     }
 }
 
-fn instant(micros: i64) -> Result<Timestamp, StoreError> {
+pub(crate) fn instant(micros: i64) -> Result<Timestamp, StoreError> {
     Timestamp::from_microsecond(micros).map_err(|error| StoreError::Corrupt(error.to_string()))
 }
 
-fn optional_instant(micros: Option<i64>) -> Result<Option<Timestamp>, StoreError> {
+pub(crate) fn optional_instant(micros: Option<i64>) -> Result<Option<Timestamp>, StoreError> {
     micros.map(instant).transpose()
 }
 
-fn json(text: &str) -> Result<Value, StoreError> {
+pub(crate) fn json(text: &str) -> Result<Value, StoreError> {
     serde_json::from_str(text).map_err(|error| StoreError::Corrupt(error.to_string()))
 }
 
@@ -51,7 +51,7 @@ fn optional_json(text: Option<&str>) -> Result<Option<Value>, StoreError> {
     text.map(json).transpose()
 }
 
-fn label<T>(text: &str, read: impl Fn(&str) -> Option<T>) -> Result<T, StoreError> {
+pub(crate) fn label<T>(text: &str, read: impl Fn(&str) -> Option<T>) -> Result<T, StoreError> {
     read(text).ok_or_else(|| StoreError::Corrupt(format!("\"{text}\" is no known label")))
 }
 

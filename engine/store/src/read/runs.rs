@@ -12,7 +12,7 @@ use std::collections::HashMap;
 
 const RUN_COLUMNS: &str = "SELECT run_key, dag_run.dag_id, run_id, dag_run.version_id, version_number, state, run_type, \
      triggered_by, triggering_user, logical_date, data_interval_start, data_interval_end, run_after, queued_at, \
-     started_at, ended_at, conf, note, parent_run_key, is_cancelled_with_parent FROM dag_run JOIN dag_version USING (version_id)";
+     started_at, ended_at, conf, note, parent_run_key, is_cancelled_with_parent, backfill_id FROM dag_run JOIN dag_version USING (version_id)";
 
 /// Which runs to list. An empty filter lists all.
 #[derive(Clone, Debug, Default)]
@@ -206,5 +206,6 @@ fn run_row(row: &SqliteRow) -> Result<RunRow, StoreError> {
         note: row.get(17),
         parent_run_key: row.get(18),
         is_cancelled_with_parent: row.get(19),
+        backfill_id: row.get(20),
     })
 }
