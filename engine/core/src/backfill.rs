@@ -133,7 +133,7 @@ mod tests {
         about.reverse();
         assert_eq!(dates("@daily", TimetableKind::DataInterval, true), about);
         assert_eq!(dates("@once", TimetableKind::Trigger, false), [""; 0]);
-        assert_eq!(dates("*/7 * * * *", TimetableKind::Trigger, true).len(), 540);
+        assert_eq!(dates("*/7 * * * *", TimetableKind::Trigger, true).len(), 541);
     }
 
     #[test]
