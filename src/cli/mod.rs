@@ -1,5 +1,6 @@
 //! The subcommands: one file each. What they share: how they fail, and how they print.
 
+mod assets;
 mod audit;
 mod backfills;
 mod dags;
@@ -64,6 +65,9 @@ enum Command {
     /// Run a DAG for every date of a range, as many at a time as you say
     #[command(subcommand)]
     Backfills(backfills::BackfillsCommand),
+    /// Show assets and their updates, and tell of one
+    #[command(subcommand)]
+    Assets(assets::AssetsCommand),
     /// Show and set pools: slots that task instances share
     #[command(subcommand)]
     Pools(pools::PoolsCommand),
@@ -173,6 +177,7 @@ async fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Validate(arguments) => validate::validate(&settings, arguments),
         Command::Runs(command) => runs::runs(&settings, command).await,
         Command::Backfills(command) => backfills::backfills(&settings, command).await,
+        Command::Assets(command) => assets::assets(&settings, command).await,
         Command::Pools(command) => pools::pools(&settings, command).await,
         Command::Logs(arguments) => logs::logs(&settings, &arguments).await,
         Command::Xcom(command) => xcom::xcom(&settings, command).await,

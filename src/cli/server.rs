@@ -86,6 +86,16 @@ impl Server {
         self.ask(Method::POST, path, Some(body)).await
     }
 
+    /// Asks for one of Esteira's own additions, which stand beside `/api/v2`.
+    pub(crate) async fn own(&self, method: &str, path: &[&str]) -> Result<Value, Failure> {
+        let mut url = self.base.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().push("api").extend(path);
+        }
+        let method = Method::from_bytes(method.as_bytes()).unwrap_or(Method::GET);
+        self.ask_url(method, url, None).await
+    }
+
     pub(crate) async fn delete(&self, path: &[&str]) -> Result<Value, Failure> {
         self.ask(Method::DELETE, path, None).await
     }

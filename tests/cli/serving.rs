@@ -145,6 +145,80 @@ params: {size: 1}
 tasks: {work: {operator: bash, with: {bash_command: 'test "{{ ds }} {{ params.size }}" != "2026-01-02 2"'}}}
 "#;
 
+const CONSUMER: &str = r#"dag_id: consumer
+schedule: {assets: [orders, customers]}
+max_active_runs: 1
+tasks:
+  read:
+    operator: python
+    with: {args: "{{ triggering_asset_events }}", code: "result = {k: [e['extra'].get('n') for e in v] for k, v in args.items()}"}
+"#;
+
+#[test]
+fn a_dag_runs_for_the_updates_of_its_assets_and_loses_none() {
+    let producer = "dag_id: producer\ntasks: {write: {operator: empty, outlets: [orders]}}\n";
+    let world = World::with(&[("producer.yaml", producer), ("consumer.yaml", CONSUMER)]);
+    let server = world.serve();
+    let plain = |line: &str| {
+        format!("$ esteira {line}\n{}", world.run(line).plain().replace(&server.url, "[server]"))
+    };
+    let runs = || world.json("runs list --dag consumer --json")["runs"].as_array().unwrap().clone();
+    assert_eq!(world.run("trigger producer --run-id one --wait").code, 0);
+    for number in 1..=3 {
+        assert!(runs().is_empty(), "customers was not updated yet");
+        assert_eq!(world.run(&format!("assets update orders --extra {{\"n\":{number}}}")).code, 0);
+    }
+    let told = [
+        plain("assets list"),
+        plain("assets update customers"),
+        plain("assets update orders --extra nothing"),
+    ];
+    insta::assert_snapshot!("assets", told.join("\n\n"));
+    until("the run ends", || runs().first().is_some_and(|run| run["state"] == "success"));
+    let run = &runs()[0];
+    assert_eq!(
+        (run["run_type"].as_str(), run["triggered_by"].as_str()),
+        (Some("asset_triggered"), Some("asset"))
+    );
+    let read = world.json(&format!("xcom get consumer {} read", run["run_id"].as_str().unwrap()));
+    assert_eq!(read, serde_json::json!({"customers": [null], "orders": [null, 1, 2, 3]}));
+    assert_eq!(world.json("assets events orders --json").as_array().unwrap().len(), 4);
+    assert_eq!(world.run("audit verify").code, 0);
+}
+
+#[tokio::test]
+async fn a_webhook_starts_runs_for_whoever_has_its_secret() {
+    let world = World::with(&[("daily.yaml", DAILY)]);
+    let server = world.serve();
+    // Another test of this process may have chosen already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let secret = world.run("dags webhook daily").data.trim().to_owned();
+    assert!(secret.len() >= 32, "{secret}");
+    let call = |secret: String, body: &'static str| {
+        let address = format!("{}/hooks/daily", server.url);
+        async move {
+            let request = reqwest::Client::new().post(address).bearer_auth(secret).body(body);
+            request.send().await.unwrap().status().as_u16()
+        }
+    };
+    assert_eq!(call("wrong".to_owned(), "").await, 401);
+    assert_eq!(call(secret.clone(), "nonsense").await, 400);
+    assert_eq!(call(secret.clone(), r#"{"size": "large"}"#).await, 422);
+    assert_eq!(call(secret.clone(), r#"{"size": 3}"#).await, 202);
+    let run = world.json("runs list --dag daily --json")["runs"][0].clone();
+    assert_eq!((run["triggering_user"].as_str(), run["conf"]["size"].as_i64()), (Some("webhook"), Some(3)));
+    let renewed = world.run("dags webhook daily").data.trim().to_owned();
+    assert_eq!((call(secret.clone(), "").await, call(renewed.clone(), "").await), (401, 202));
+    assert_eq!(world.run("dags webhook daily --remove").code, 0);
+    assert_eq!(call(renewed.clone(), "").await, 401);
+    let database = std::fs::read(world.path(".esteira").join("esteira.db")).unwrap();
+    let history = world.run("audit list --limit 200 --json").data;
+    for secret in [&secret, &renewed] {
+        assert!(!history.contains(secret.as_str()), "the secret is in the history");
+        assert!(!database.windows(secret.len()).any(|part| part == secret.as_bytes()), "the secret is kept");
+    }
+}
+
 #[test]
 fn a_range_of_the_past_is_backfilled() {
     let world = World::with(&[("daily.yaml", DAILY)]);

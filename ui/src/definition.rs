@@ -79,11 +79,13 @@ pub(crate) struct Schedule {
     pub(crate) when: Vec<String>,
     pub(crate) timezone: String,
     pub(crate) missed: String,
+    /// The condition on assets, as JSON.
+    pub(crate) assets: Option<Value>,
 }
 
 impl Default for Schedule {
     fn default() -> Self {
-        Self { when: Vec::new(), timezone: "UTC".to_owned(), missed: "skip".to_owned() }
+        Self { when: Vec::new(), timezone: "UTC".to_owned(), missed: "skip".to_owned(), assets: None }
     }
 }
 
@@ -118,6 +120,23 @@ impl Definition {
 impl Schedule {
     /// As it is written in the DAG; none when there is none.
     pub(crate) fn text(&self) -> Option<String> {
-        (!self.when.is_empty()).then(|| self.when.join("; "))
+        let times = (!self.when.is_empty()).then(|| self.when.join("; "));
+        let assets = self.assets.as_ref().map(|condition| format!("assets: {}", condition_text(condition)));
+        let parts: Vec<String> = times.into_iter().chain(assets).collect();
+        (!parts.is_empty()).then(|| parts.join("; "))
     }
+}
+
+/// `a and (b or c)`.
+fn condition_text(condition: &Value) -> String {
+    if let Some(uri) = condition["asset"].as_str() {
+        return uri.to_owned();
+    }
+    let (key, joint) = if condition["all"].is_array() { ("all", " and ") } else { ("any", " or ") };
+    let parts = condition[key].as_array().map_or(&[][..], Vec::as_slice).iter();
+    let nested = |part: &Value| {
+        let text = condition_text(part);
+        if part["asset"].is_string() { text } else { format!("({text})") }
+    };
+    parts.map(nested).collect::<Vec<_>>().join(joint)
 }

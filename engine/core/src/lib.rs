@@ -7,11 +7,13 @@
 //! - [`run`]: the state machine of a DAG run: inputs in, changes and effects out.
 //! - [`admission`]: which of the scheduled task instances may start now, and why the others wait.
 //! - [`schedule`]: when a DAG is due. [`backfill`]: the runs of a range of the past.
+//! - [`asset`]: names of data that DAGs are run for.
 //! - [`template`]: the `{{ }}` language.
 //! - [`history`]: the hash chain of the audit history.
 #![warn(missing_docs)]
 
 pub mod admission;
+pub mod asset;
 pub mod backfill;
 pub mod catalog;
 pub mod dag;

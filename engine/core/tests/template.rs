@@ -58,6 +58,7 @@ fn context_at(logical_date: Option<&str>, xcom: Value) -> Context {
         params: &params,
         task_id: "one",
         try_number: 2,
+        asset_events: &Value::Null,
         map_index: None,
         expand: None,
     };

@@ -4,7 +4,7 @@ use crate::engine::BackfillChange;
 use esteira_core::backfill::{Range, Reprocess};
 use esteira_core::ids::{DagId, RunId, TaskId};
 use esteira_core::states::{RunState, RunType, TaskInstanceState, TriggeredBy};
-use esteira_store::{BackfillRow, PoolRow, RunKey, RunRow};
+use esteira_store::{AssetEventRow, BackfillRow, PoolRow, RunKey, RunRow};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -59,6 +59,8 @@ pub struct TriggerRequest {
     pub parent: Option<ParentRun>,
     /// The backfill that it is part of.
     pub backfill_id: Option<i64>,
+    /// The updates of assets that it is started for, by asset: an object, or null.
+    pub asset_events: Value,
     /// Who asks.
     pub actor: Actor,
 }
@@ -118,6 +120,7 @@ impl TriggerRequest {
             note: None,
             parent: None,
             backfill_id: None,
+            asset_events: Value::Null,
             actor,
         }
     }
@@ -266,6 +269,8 @@ pub(crate) enum Command {
     MarkRun { dag_id: DagId, run_id: RunId, state: RunState, actor: Actor, reply: Reply<()> },
     CreateBackfill(BackfillRequest, Reply<(Option<BackfillRow>, Vec<PlannedBackfillRun>)>),
     ChangeBackfill { backfill_id: i64, change: BackfillChange, actor: Actor, reply: Reply<BackfillRow> },
+    UpdateAsset { uri: String, extra: Map<String, Value>, actor: Actor, reply: Reply<AssetEventRow> },
+    SetWebhook { dag_id: DagId, secret_hash: Option<String>, actor: Actor, reply: Reply<()> },
     SetPool { pool: PoolRow, actor: Actor, reply: Reply<()> },
     RemovePool { name: String, actor: Actor, reply: Reply<()> },
     Pools(Reply<Vec<PoolStatus>>),

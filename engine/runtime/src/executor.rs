@@ -65,6 +65,7 @@ pub(crate) struct RunFacts {
     pub(crate) start_date: Timestamp,
     pub(crate) conf: Value,
     pub(crate) params: Value,
+    pub(crate) asset_events: Value,
 }
 
 impl RunFacts {
@@ -86,6 +87,7 @@ impl RunFacts {
             start_date: Some(self.start_date),
             conf: &self.conf,
             params: &self.params,
+            asset_events: &self.asset_events,
             task_id: dag.task(instance.task).task_id.as_str(),
             map_index: (instance.map_index >= 0).then_some(instance.map_index),
             try_number,

@@ -10,7 +10,7 @@ use crate::logs::Logs;
 use crate::notice::Notice;
 use esteira_core::ids::{DagId, RunId};
 use esteira_core::states::RunState;
-use esteira_store::{BackfillRow, PoolRow, Reader, RunRow};
+use esteira_store::{AssetEventRow, BackfillRow, PoolRow, Reader, RunRow};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -85,6 +85,26 @@ impl Handle {
     pub async fn cancel_backfill(&self, backfill_id: i64, actor: Actor) -> Result<BackfillRow, CommandError> {
         let change = BackfillChange::Cancel;
         self.ask(|reply| Command::ChangeBackfill { backfill_id, change, actor, reply }).await
+    }
+
+    /// Says that an asset was updated; the DAGs that are run for it hear of it.
+    pub async fn update_asset(
+        &self,
+        uri: String,
+        extra: serde_json::Map<String, serde_json::Value>,
+        actor: Actor,
+    ) -> Result<AssetEventRow, CommandError> {
+        self.ask(|reply| Command::UpdateAsset { uri, extra, actor, reply }).await
+    }
+
+    /// Gives the webhook of a DAG a new secret, of which only the SHA-256 (in hex) is kept; or takes the webhook away.
+    pub async fn set_webhook(
+        &self,
+        dag_id: DagId,
+        secret_hash: Option<String>,
+        actor: Actor,
+    ) -> Result<(), CommandError> {
+        self.ask(|reply| Command::SetWebhook { dag_id, secret_hash, actor, reply }).await
     }
 
     /// Makes a pool, or changes it.

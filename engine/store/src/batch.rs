@@ -1,5 +1,6 @@
 //! What one turn of the engine's loop makes durable, all or nothing.
 
+use crate::assets::AssetChange;
 use crate::backfills::BackfillRow;
 use crate::expansions::{InstanceLabel, InstancesGone, NewExpansion};
 use crate::pools::PoolChange;
@@ -22,6 +23,8 @@ pub struct Batch {
     pub import_errors: Vec<ImportErrorChange>,
     /// Pools that were set or removed.
     pub pools: Vec<PoolChange>,
+    /// Assets that were named, updated or used, in order.
+    pub assets: Vec<AssetChange>,
     /// Backfills as they are now.
     pub backfills: Vec<BackfillRow>,
     /// Runs that were created.

@@ -5,6 +5,7 @@
 //! all. The summaries (`dag_run`, `task_instance`, `attempt`) are a cache of the events: see migrations/.
 #![warn(missing_docs)]
 
+mod assets;
 mod backfills;
 mod batch;
 mod error;
@@ -16,6 +17,7 @@ mod rows;
 mod write;
 mod xcom;
 
+pub use assets::{AssetChange, AssetEventRow, AssetRow};
 pub use backfills::BackfillRow;
 pub use batch::{
     Batch, DagChange, ImportErrorChange, InstanceUpdate, NewAttempt, NewEvent, NewRun, NewVersion, RunUpdate,

@@ -1,6 +1,7 @@
 //! The one writer. A batch goes down as one transaction; each of its lists is one statement over one JSON parameter,
 //! which costs SQLite one call for many rows.
 
+use crate::assets;
 use crate::backfills;
 use crate::batch::{
     Batch, DagChange, ImportErrorChange, InstanceUpdate, NewAttempt, NewEvent, NewRun, NewVersion, RunUpdate,
@@ -70,6 +71,9 @@ impl Writer {
         }
         for change in &batch.pools {
             pools::write(&mut transaction, change).await?;
+        }
+        for change in &batch.assets {
+            assets::write(&mut transaction, change).await?;
         }
         for backfill in &batch.backfills {
             backfills::upsert(&mut transaction, backfill).await?;

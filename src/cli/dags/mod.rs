@@ -6,6 +6,7 @@ mod list;
 mod pause;
 mod preview;
 mod show;
+mod webhook;
 
 use super::folder::{self, CheckedFile};
 use super::{Failure, history, suggestion};
@@ -30,6 +31,8 @@ pub(crate) enum DagsCommand {
     Graph(graph::GraphArguments),
     /// List the runs that the schedule of a DAG will start
     Preview(preview::PreviewArguments),
+    /// Make a secret with which others can start runs of a DAG, or take it away
+    Webhook(webhook::WebhookArguments),
     /// Pause a DAG: its schedule starts no runs
     Pause(pause::PauseArguments),
     /// Let the schedule of a DAG start runs again
@@ -42,6 +45,7 @@ pub(crate) async fn dags(settings: &Settings, command: DagsCommand) -> Result<Ex
         DagsCommand::Show(arguments) => show::show(settings, &arguments).await?,
         DagsCommand::Graph(arguments) => graph::graph(settings, &arguments).await?,
         DagsCommand::Preview(arguments) => preview::preview_runs(settings, &arguments).await?,
+        DagsCommand::Webhook(arguments) => webhook::webhook(settings, &arguments).await?,
         DagsCommand::Pause(arguments) => pause::set_paused(settings, &arguments, true).await?,
         DagsCommand::Unpause(arguments) => pause::set_paused(settings, &arguments, false).await?,
     }

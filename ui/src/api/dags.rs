@@ -101,7 +101,7 @@ pub(super) async fn details(
     let more = json!({
         "catchup": definition.schedule.missed == "all",
         "dag_run_timeout": null,
-        "asset_expression": null,
+        "asset_expression": super::assets::expression(&definition),
         "doc_md": definition.doc_md,
         "start_date": shapes::maybe(definition.start_date),
         "end_date": shapes::maybe(definition.end_date),

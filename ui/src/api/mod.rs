@@ -1,12 +1,14 @@
 //! The REST API under `/api/v2`, in Airflow's shapes: its field names, its strictness, its errors. One file a
 //! resource. What Airflow's clients need and Esteira has no notion of is answered with Airflow's defaults.
 
+mod assets;
 mod backfills;
 mod body;
 mod dag_runs;
 mod dags;
 mod error;
 mod event_logs;
+mod hooks;
 mod import_errors;
 mod logs;
 mod monitor;
@@ -60,6 +62,10 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/api/v2/eventLogs", get(event_logs::list))
         .route("/api/v2/eventLogs/{seq}", get(event_logs::one))
         .route("/api/v2/importErrors", get(import_errors::list))
+        .route("/api/v2/assets", get(assets::list))
+        .route("/api/v2/assets/events", get(assets::events).post(assets::update))
+        .route("/hooks/{dag_id}", post(hooks::call))
+        .route("/api/dags/{dag_id}/webhook", put(hooks::renew).delete(hooks::remove))
         .route("/api/v2/backfills", get(backfills::list).post(backfills::create))
         .route("/api/v2/backfills/dry_run", post(backfills::dry_run))
         .route("/api/v2/backfills/{backfill_id}", get(backfills::one))

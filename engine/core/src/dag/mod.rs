@@ -313,6 +313,8 @@ pub struct Task {
     pub is_teardown: bool,
     /// Whether the run fails when this teardown does.
     pub on_failure_fail_dagrun: bool,
+    /// The assets that are up to date once it has succeeded.
+    pub outlets: Vec<String>,
     /// Who answers for it.
     pub owner: String,
     /// One line or more, for people.
@@ -344,6 +346,7 @@ impl Task {
             is_setup: false,
             is_teardown: false,
             on_failure_fail_dagrun: false,
+            outlets: Vec::new(),
             owner: "esteira".to_owned(),
             doc_md: None,
         }

@@ -11,6 +11,7 @@ mod wall_clock;
 pub use line::{Line, PRESETS};
 pub use ticks::{Tick, Ticks};
 
+use crate::asset::AssetCondition;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
@@ -50,6 +51,8 @@ pub struct Schedule {
     pub timetable: TimetableKind,
     /// What becomes of what was missed.
     pub missed: Missed,
+    /// The assets for whose updates it runs besides.
+    pub assets: Option<AssetCondition>,
 }
 
 /// At which times a DAG runs by itself.
@@ -84,6 +87,7 @@ impl Default for Schedule {
             timezone: TimeZone::UTC,
             timetable: TimetableKind::Trigger,
             missed: Missed::Skip,
+            assets: None,
         }
     }
 }
@@ -100,7 +104,11 @@ impl Schedule {
 
     /// The schedule for people: as it is written, with its zone where that matters, or `never`.
     pub fn describe(&self) -> String {
-        let text = self.when.to_string();
+        let text = match (&self.assets, &self.when) {
+            (None, when) => when.to_string(),
+            (Some(assets), When::Never) => return format!("assets: {assets}"),
+            (Some(assets), when) => format!("{when}; assets: {assets}"),
+        };
         let uses_zone =
             matches!(&self.when, When::Lines(lines) if lines.iter().any(Line::goes_by_the_wall_clock));
         match self.timezone.iana_name() {

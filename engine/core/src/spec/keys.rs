@@ -109,6 +109,7 @@ pub(super) const TASK: Keys = Keys {
         "is_setup",
         "is_teardown",
         "on_failure_fail_dagrun",
+        "outlets",
         "owner",
         "doc_md",
     ],
@@ -128,7 +129,6 @@ pub(super) const TASK: Keys = Keys {
         "on_retry_callback",
         "on_skipped_callback",
         "on_success_callback",
-        "outlets",
         "params",
         "queue",
         "resources",
@@ -250,6 +250,20 @@ pub(super) const PARAM: Keys = Keys {
         ("help", "description"),
         ("kind", "type"),
     ],
+};
+
+pub(super) const SCHEDULE: Keys = Keys {
+    what: "a schedule",
+    known: &["assets", "lines"],
+    later: &[],
+    instead: &[("cron", "lines"), ("line", "lines"), ("asset", "assets"), ("datasets", "assets")],
+};
+
+pub(super) const ASSETS: Keys = Keys {
+    what: "a condition on assets",
+    known: &["all", "any"],
+    later: &[],
+    instead: &[("and", "all"), ("or", "any")],
 };
 
 /// The values of a mapping by key; unknown keys have been reported.

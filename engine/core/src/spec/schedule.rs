@@ -1,12 +1,13 @@
 //! When a DAG runs by itself, and between which dates.
 
 use super::duration;
-use super::keys::Fields;
+use super::keys::{ASSETS, Fields, SCHEDULE};
 use super::marked::{Content, Mark, Node};
 use super::report::{Fault, Report, quoted};
 use super::settings::choice;
 use super::suggest::did_you_mean;
 use super::values;
+use crate::asset::AssetCondition;
 use crate::schedule::{Missed, PRESETS, Schedule, TimetableKind, When};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -22,12 +23,14 @@ pub(super) fn dates(fields: &Fields<'_>, report: &mut Report<'_>) -> Dates {
     let timezone = fields.given("timezone").and_then(|node| timezone(node, report)).unwrap_or(TimeZone::UTC);
     let (start_date, end_date) = bounds(fields, &timezone, report);
     let when = fields.given("schedule").and_then(|node| when(node, report)).unwrap_or_default();
+    let assets = fields.given("schedule").and_then(|node| assets(node, report));
     let timetable = choice(fields, "timetable", TimetableKind::ALL, TimetableKind::as_str, report);
     let schedule = Schedule {
         when,
         timezone,
         timetable: timetable.unwrap_or(TimetableKind::Trigger),
         missed: missed(fields, report),
+        assets,
     };
     report_never_due(fields, &schedule, report);
     let has_start = start_date.is_some() || fields.given("start_date").is_some();
@@ -99,12 +102,62 @@ fn when(node: &Node, report: &mut Report<'_>) -> Option<When> {
     match &node.content {
         Content::List(lines) => several(lines, node.mark, report),
         Content::Map(_) => {
-            let fault = Fault::error("bad-schedule", node.mark, "schedules by assets are not supported yet");
-            report.add(fault.hint("write a crontab line, a preset, a list of them, or null".to_owned()));
-            None
+            let fields = SCHEDULE.fields(node, node.mark, report)?;
+            if fields.given("assets").is_none() {
+                let fault = Fault::error("bad-schedule", node.mark, "the schedule names no assets");
+                report.add(fault.hint("write assets: [name], and lines beside it for the times".to_owned()));
+            }
+            fields.given("lines").and_then(|lines| when(lines, report))
         }
         _ => one(node, report),
     }
+}
+
+/// The assets of a schedule: a list of names, all of which are waited for, or `all` and `any` in each other.
+fn assets(node: &Node, report: &mut Report<'_>) -> Option<AssetCondition> {
+    // The keys are reported where the lines are read.
+    let Content::Map(entries) = &node.content else { return None };
+    let entry = entries.iter().find(|entry| entry.key == "assets" && !entry.value.is_null())?;
+    condition(&entry.value, report)
+}
+
+fn condition(node: &Node, report: &mut Report<'_>) -> Option<AssetCondition> {
+    let list = |items: &[Node], report: &mut Report<'_>| {
+        if items.is_empty() {
+            report.add(Fault::error("bad-schedule", node.mark, "the list of assets is empty"));
+        }
+        let conditions: Vec<_> = items.iter().map(|item| condition(item, report)).collect();
+        conditions.into_iter().collect::<Option<Vec<_>>>()
+    };
+    match &node.content {
+        Content::List(items) => list(items, report).map(AssetCondition::All),
+        Content::Map(_) => {
+            let fields = ASSETS.fields(node, node.mark, report)?;
+            match (fields.given("all"), fields.given("any")) {
+                (Some(node), None) => {
+                    items(node, report).and_then(|items| list(items, report)).map(AssetCondition::All)
+                }
+                (None, Some(node)) => {
+                    items(node, report).and_then(|items| list(items, report)).map(AssetCondition::Any)
+                }
+                _ => {
+                    let message = "a condition on assets is a list under all, or one under any";
+                    report.add(Fault::error("bad-schedule", node.mark, message));
+                    None
+                }
+            }
+        }
+        _ => values::text(node, "an asset", report).map(AssetCondition::Asset),
+    }
+}
+
+fn items<'n>(node: &'n Node, report: &mut Report<'_>) -> Option<&'n [Node]> {
+    if let Content::List(items) = &node.content {
+        return Some(items);
+    }
+    let message = format!("assets stand in a list, not {}", node.describe());
+    report.add(Fault::error("bad-schedule", node.mark, message));
+    None
 }
 
 fn one(node: &Node, report: &mut Report<'_>) -> Option<When> {

@@ -53,6 +53,13 @@ pub(super) fn lower<'n>(
         mapping: written.as_ref().map(|written| written.mapping.clone()),
         map_index_template: map_index_template
             .and_then(|node| values::text(node, "map_index_template", report)),
+        outlets: fields
+            .given("outlets")
+            .map(|node| values::text_or_list(node, "outlets", report))
+            .unwrap_or_default()
+            .into_iter()
+            .map(|(uri, _)| uri)
+            .collect(),
         doc_md: fields.given("doc_md").and_then(|node| values::text(node, "doc_md", report)),
         ..settings(&fields, defaults, report)
     };

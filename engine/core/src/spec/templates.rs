@@ -12,7 +12,7 @@ use indexmap::IndexMap;
 use std::ops::Range;
 
 /// Names of Airflow that come later.
-const LATER: [&str; 15] = [
+const LATER: [&str; 14] = [
     "asset_state_store",
     "conn",
     "expanded_ti_count",
@@ -26,7 +26,6 @@ const LATER: [&str; 15] = [
     "prev_data_interval_start_success",
     "task_instance_key_str",
     "task_state_store",
-    "triggering_asset_events",
     "var",
 ];
 

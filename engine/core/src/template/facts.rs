@@ -29,6 +29,8 @@ pub struct RunFacts<'a> {
     pub task_id: &'a str,
     /// Which attempt of it, from 1.
     pub try_number: u32,
+    /// The updates of assets that the run was started for, by asset: an object.
+    pub asset_events: &'a Value,
     /// Which of its mapped instances; `None` (-1 in templates) when it is not mapped.
     pub map_index: Option<i32>,
     /// What this instance is expanded over, by name, if it is mapped.
@@ -62,6 +64,7 @@ pub fn context_variables(facts: &RunFacts<'_>) -> Value {
     if let Some(expand) = facts.expand {
         variables.insert("expand".into(), expand.clone());
     }
+    variables.insert("triggering_asset_events".into(), facts.asset_events.clone());
     variables.insert("run_id".into(), facts.run_id.into());
     variables.insert("params".into(), facts.params.clone());
     variables.insert("dag".into(), json!({"dag_id": facts.dag_id}));

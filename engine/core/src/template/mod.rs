@@ -72,7 +72,7 @@ pub fn contains_template(text: &str) -> bool {
 }
 
 /// The names that every template may use.
-pub(crate) const VARIABLES: [&str; 15] = [
+pub(crate) const VARIABLES: [&str; 16] = [
     "ds",
     "ds_nodash",
     "ts",
@@ -88,4 +88,5 @@ pub(crate) const VARIABLES: [&str; 15] = [
     "task",
     "ti",
     "task_instance",
+    "triggering_asset_events",
 ];

@@ -10,7 +10,7 @@ use crate::preview::iso;
 use esteira_core::ids::{DagId, RunId, is_valid_run_id};
 use esteira_core::run::{Input, Run};
 use esteira_core::states::RunState;
-use esteira_store::{NewRun, RunKey, RunRow, StoreError};
+use esteira_store::{AssetChange, NewRun, RunKey, RunRow, StoreError};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -65,6 +65,14 @@ impl MainLoop {
             }
             Command::ChangeBackfill { backfill_id, change, actor, reply } => {
                 let answer = self.change_backfill(turn, backfill_id, change, &actor).await;
+                respond(turn, reply, answer)
+            }
+            Command::UpdateAsset { uri, extra, actor, reply } => {
+                let answer = self.asset_updated_outside(turn, uri, extra, &actor).await;
+                respond(turn, reply, answer)
+            }
+            Command::SetWebhook { dag_id, secret_hash, actor, reply } => {
+                let answer = self.set_webhook(turn, &dag_id, secret_hash, &actor).await;
                 respond(turn, reply, answer)
             }
             Command::SetPool { pool, actor, reply } => {
@@ -137,7 +145,7 @@ impl MainLoop {
         );
         turn.batch.new_runs.push(new_run(&row));
         let run = Run::new(Arc::clone(&loaded.dag), row.run_id.as_str());
-        let live = LiveRun::new(run, &row, params);
+        let live = LiveRun::new(run, &row, params, request.asset_events);
         // Every instance has a row from the start, also those that wait for others.
         turn.touched_instances.extend(live.run.instances().map(|(instance, _)| (row.run_key, instance)));
         self.runs.insert(row.run_key, live);
@@ -234,6 +242,23 @@ impl MainLoop {
             self.decide(turn, run_key, Input::Cancel, actor)?;
             open.extend(self.runs.cancelled_with(run_key));
         }
+        Ok(())
+    }
+
+    async fn set_webhook(
+        &mut self,
+        turn: &mut Turn,
+        dag_id: &DagId,
+        secret_hash: Option<String>,
+        actor: &Actor,
+    ) -> Result<(), Stop> {
+        if !self.dags.contains_key(dag_id) {
+            return Err(self.why_not_loaded(dag_id).await?.into());
+        }
+        let name = if secret_hash.is_some() { "webhook.set" } else { "webhook.removed" };
+        turn.event(name, Some(dag_id), actor, String::new());
+        let change = AssetChange::Webhook { dag_id: dag_id.clone(), secret_hash, at: turn.now };
+        turn.batch.assets.push(change);
         Ok(())
     }
 

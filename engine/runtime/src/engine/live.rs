@@ -22,7 +22,7 @@ pub(super) struct LiveRun {
 
 impl LiveRun {
     /// A run and what its attempts are told of it.
-    pub(super) fn new(run: Run, row: &RunRow, params: Value) -> Self {
+    pub(super) fn new(run: Run, row: &RunRow, params: Value, asset_events: Value) -> Self {
         let interval = row.data_interval_start.zip(row.data_interval_end);
         let facts = RunFacts {
             run_key: row.run_key,
@@ -33,6 +33,7 @@ impl LiveRun {
             start_date: row.started_at.unwrap_or(row.queued_at),
             conf: row.conf.clone(),
             params,
+            asset_events,
         };
         Self {
             run,

@@ -1,5 +1,6 @@
 //! The loop: waits for inputs, takes a turn over all that have come, commits it, and acts on it. The only writer.
 
+use super::assets::AssetQueues;
 use super::backfills::Backfills;
 use super::live::LiveRuns;
 use super::past::PastAsks;
@@ -80,6 +81,7 @@ pub(super) struct MainLoop {
     pub(super) timeouts: BinaryHeap<Reverse<(Timestamp, RunKey)>>,
     pub(super) waits: Waits,
     pub(super) past_asks: PastAsks,
+    pub(super) assets: AssetQueues,
     pub(super) backfills: Backfills,
     pub(super) last_backfill_id: i64,
     pub(super) timetable: Timetable,
@@ -116,6 +118,7 @@ impl MainLoop {
             timeouts: BinaryHeap::new(),
             waits: Waits::default(),
             past_asks: PastAsks::new(),
+            assets: AssetQueues::default(),
             backfills: Backfills::new(),
             last_backfill_id: 0,
             timetable: Timetable::default(),
@@ -246,6 +249,7 @@ impl MainLoop {
         if label == "success" {
             let now = turn.now;
             turn.batch.xcoms.extend(xcoms.into_iter().map(|xcom| (place.0, instance, now, xcom)));
+            turn.outlets.push(place);
             if let Some((after_commit, key)) = after_commit {
                 turn.acts.push(Act::AfterCommit(after_commit, key));
             }
@@ -318,6 +322,9 @@ impl MainLoop {
 
     /// Ends a turn: gives out slots, commits, acts.
     pub(super) async fn finish(&mut self, mut turn: Turn) -> Result<(), EngineError> {
+        while let Some(place) = turn.outlets.pop() {
+            self.outlets_updated(&mut turn, place).await?;
+        }
         self.make_use_of_room(&mut turn).await?;
         self.go_on_with_backfills(&mut turn).await?;
         self.answer_pasts(&mut turn).await?;

@@ -1,11 +1,12 @@
 //! Starting and stopping the engine.
 //!
 //! The parts of the loop: [`main_loop`] waits and takes turns, [`turn`] collects what a turn makes durable,
-//! [`commands`], [`reruns`], [`folder`], [`schedules`] and [`backfills`] are what a turn may be about, [`expansions`] gives mapped tasks their
+//! [`commands`], [`reruns`], [`folder`], [`schedules`], [`assets`] and [`backfills`] are what a turn may be about, [`expansions`] gives mapped tasks their
 //! instances, [`queue`] says which runs
 //! may begin, [`pools`] which instances, [`past`] and [`waits`] what these
 //! wait for besides, [`recovery`] is the first turn of all.
 
+mod assets;
 mod backfills;
 mod commands;
 mod expansions;

@@ -22,6 +22,7 @@ impl MainLoop {
         if self.is_serving {
             self.load_backfills().await?;
         }
+        self.load_assets().await?;
         let mut versions = Versions::default();
         // A foreground run minds its own run only: the others wait for a server, rather than be cut off again.
         let unfinished = if self.is_serving { self.reader.unfinished_runs().await? } else { Vec::new() };

@@ -1,6 +1,7 @@
 //! Clearing and marking: task instances of a run, live or over, run again or get a state.
 
 use super::EngineError;
+use super::assets::by_asset;
 use super::commands::Stop;
 use super::live::LiveRun;
 use super::main_loop::MainLoop;
@@ -149,7 +150,8 @@ impl MainLoop {
         let params = dag.resolve_params(&conf).unwrap_or(Value::Null);
         match audit::replay(dag, row.run_id.as_str(), &events) {
             Ok(run) => {
-                let mut live = LiveRun::new(run, row, params);
+                let events = self.reader.asset_events_of_run(row.run_key).await?;
+                let mut live = LiveRun::new(run, row, params, by_asset(&events));
                 let expansions = self.reader.expansions(row.run_key).await?;
                 live.expansions = expansions.into_iter().map(|(owner, it)| (owner, Arc::new(it))).collect();
                 Ok(Some(live))

@@ -77,6 +77,7 @@ impl MainLoop {
             None
         };
         self.timetable.set(&loaded.dag.dag_id, loaded.next_run_at());
+        self.name_assets(turn, &loaded);
         turn.batch.dags.push(esteira_store::DagChange {
             dag_id: loaded.dag.dag_id.clone(),
             version_id: loaded.version_id,

@@ -36,6 +36,8 @@ pub(super) struct Turn {
     pub(super) touched_runs: BTreeSet<RunKey>,
     pub(super) touched_instances: HashSet<AttemptPlace>,
     pub(super) dags_changed: bool,
+    /// Instances that have succeeded in this turn, whose outlets are not told of yet.
+    pub(super) outlets: Vec<AttemptPlace>,
     /// Runs that have ended in this turn and whose room is not used yet.
     pub(super) ended_runs: Vec<(DagId, RunKey)>,
 }
@@ -49,6 +51,7 @@ impl Turn {
             touched_runs: BTreeSet::new(),
             touched_instances: HashSet::new(),
             dags_changed: false,
+            outlets: Vec::new(),
             ended_runs: Vec::new(),
         }
     }

@@ -48,6 +48,7 @@ async fn run(bench: &Bench, dag: &Dag, conf: Value) -> HashMap<String, Value> {
             params: &params,
             task_id: task.task_id.as_str(),
             try_number: 1,
+            asset_events: &Value::Null,
             map_index: None,
             expand: None,
         };

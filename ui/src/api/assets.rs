@@ -1,0 +1,126 @@
+//! `/assets`: what tasks bring up to date and DAGs are run for.
+
+use super::body::Body;
+use super::error::ApiError;
+use super::query::Pairs;
+use super::shapes;
+use crate::AppState;
+use crate::actor::ApiActor;
+use crate::definition::Definition;
+use axum::Json;
+use axum::extract::State;
+use esteira_store::{AssetEventRow, AssetRow};
+use serde_json::{Value, json};
+
+/// The most updates that one list shows.
+const EVENTS_MAX: u32 = 10_000;
+
+/// `GET /assets`, by name, each with the DAGs that are run for it and the tasks that bring it up to date.
+pub(super) async fn list(State(state): State<AppState>, pairs: Pairs) -> Result<Json<Value>, ApiError> {
+    let window = pairs.window()?;
+    let pattern = pairs.text("uri_pattern").unwrap_or_default();
+    let mut assets = state.handle.reader().assets().await?;
+    assets.retain(|asset| asset.uri.contains(&pattern));
+    let total = assets.len();
+    let dags = state.handle.dags();
+    let shape = |asset: AssetRow| {
+        let is_scheduled = |dag: &esteira_core::dag::Dag| {
+            dag.schedule
+                .assets
+                .as_ref()
+                .is_some_and(|condition| condition.uris().contains(asset.uri.as_str()))
+        };
+        let scheduled: Vec<Value> = dags
+            .iter()
+            .filter(|loaded| is_scheduled(&loaded.dag))
+            .map(|loaded| json!({ "dag_id": loaded.dag.dag_id }))
+            .collect();
+        let producing: Vec<Value> = dags
+            .iter()
+            .flat_map(|loaded| loaded.dag.tasks.iter().map(|task| (&loaded.dag.dag_id, task)))
+            .filter(|(_, task)| task.outlets.contains(&asset.uri))
+            .map(|(dag_id, task)| json!({ "dag_id": dag_id, "task_id": task.task_id }))
+            .collect();
+        json!({
+            "id": asset.asset_id,
+            "name": asset.uri,
+            "uri": asset.uri,
+            "group": "asset",
+            "extra": {},
+            "scheduled_dags": scheduled,
+            "producing_tasks": producing,
+            "consuming_tasks": [],
+            "aliases": [],
+            "watchers": [],
+        })
+    };
+    let shapes: Vec<Value> = window.cut(assets).map(shape).collect();
+    Ok(Json(json!({ "assets": shapes, "total_entries": total })))
+}
+
+/// `GET /assets/events`, newest first; `asset_id` or `uri` chooses one asset.
+pub(super) async fn events(State(state): State<AppState>, pairs: Pairs) -> Result<Json<Value>, ApiError> {
+    let window = pairs.window()?;
+    let assets = state.handle.reader().assets().await?;
+    let uri = match pairs.integer::<i64>("asset_id")? {
+        Some(id) => Some(named(&assets, id)?),
+        None => pairs.text("uri"),
+    };
+    let rows = state.handle.reader().asset_events(uri.as_deref(), EVENTS_MAX).await?;
+    let total = rows.len();
+    let shapes: Vec<Value> = window.cut(rows).map(|row| event(&row, &assets)).collect();
+    Ok(Json(json!({ "asset_events": shapes, "total_entries": total })))
+}
+
+/// `POST /assets/events`: `asset_id`, or `uri` for one that nobody has named before, and `extra`.
+pub(super) async fn update(
+    State(state): State<AppState>,
+    ApiActor(actor): ApiActor,
+    mut body: Body,
+) -> Result<Json<Value>, ApiError> {
+    let (id, uri) = (body.integer("asset_id"), body.text("uri"));
+    if id.is_none() && uri.is_none() {
+        body.fault("asset_id", "missing", "Field required", Value::Null);
+    }
+    let extra = body.object("extra").unwrap_or_default();
+    body.unsupported("partition_key");
+    body.end()?;
+    let assets = state.handle.reader().assets().await?;
+    let uri = match id {
+        Some(id) => named(&assets, id)?,
+        None => uri.unwrap_or_default(),
+    };
+    let row = state.handle.update_asset(uri, extra, actor).await?;
+    let assets = state.handle.reader().assets().await?;
+    Ok(Json(event(&row, &assets)))
+}
+
+fn named(assets: &[AssetRow], id: i64) -> Result<String, ApiError> {
+    let found = assets.iter().find(|asset| asset.asset_id == id).map(|asset| asset.uri.clone());
+    found.ok_or_else(|| ApiError::not_found(format!("there is no asset {id}")))
+}
+
+fn event(row: &AssetEventRow, assets: &[AssetRow]) -> Value {
+    let text = |text: &str| if text.is_empty() { Value::Null } else { json!(text) };
+    let id = assets.iter().find(|asset| asset.uri == row.uri).map(|asset| asset.asset_id);
+    json!({
+        "id": row.asset_event_id,
+        "asset_id": id,
+        "uri": row.uri,
+        "name": row.uri,
+        "group": "asset",
+        "extra": row.extra,
+        "source_dag_id": text(&row.dag_id),
+        "source_run_id": text(&row.run_id),
+        "source_task_id": text(&row.task_id),
+        "source_map_index": row.map_index,
+        "created_dagruns": [],
+        "timestamp": shapes::instant(row.at),
+        "partition_key": null,
+    })
+}
+
+/// The condition on assets of a DAG, for its details.
+pub(super) fn expression(definition: &Definition) -> Option<&Value> {
+    definition.schedule.assets.as_ref()
+}
