@@ -24,6 +24,8 @@ use lapin::{
     BasicProperties, Channel, Confirmation, ConnectionProperties, DefaultConnectionBuilder, ErrorKind,
     PublisherConfirm,
 };
+use std::io;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -36,6 +38,9 @@ const TLS_PORT: u16 = 5671;
 
 /// How long the handshake may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How often a request that is out is looked after: the client forgets some that are made while the connection breaks.
+const LOOK_AFTER: Duration = Duration::from_millis(500);
 
 /// Messages on their way to the broker whose confirmation is still out.
 const UNCONFIRMED_MAX: usize = 1_000;
@@ -57,6 +62,49 @@ pub(crate) struct RabbitQueue {
     reading: Mutex<()>,
 }
 
+/// A channel, and the connection that it lives on.
+struct Line {
+    connection: Arc<lapin::Connection>,
+    channel: Channel,
+}
+
+impl Deref for Line {
+    type Target = Channel;
+
+    fn deref(&self) -> &Channel {
+        &self.channel
+    }
+}
+
+impl Line {
+    /// The broker's answer to a request; an error once the connection is gone, whether the client noticed or not.
+    async fn answered<T>(
+        &self,
+        request: impl Future<Output = Result<T, lapin::Error>>,
+    ) -> Result<T, lapin::Error> {
+        answered(&self.connection, request).await
+    }
+}
+
+async fn answered<T>(
+    connection: &lapin::Connection,
+    request: impl Future<Output = Result<T, lapin::Error>>,
+) -> Result<T, lapin::Error> {
+    tokio::pin!(request);
+    let mut was_lost = false;
+    loop {
+        if let Ok(answer) = timeout(LOOK_AFTER, &mut request).await {
+            return answer;
+        }
+        // An error that is on its way to the request says more than this one: it gets a little longer.
+        let is_lost = !connection.status().connected();
+        if is_lost && was_lost {
+            return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "it was closed").into());
+        }
+        was_lost = is_lost;
+    }
+}
+
 impl RabbitQueue {
     /// A client for this connection. It connects when it is first used.
     pub(crate) fn open(connection: &Connection, patience: Option<Duration>) -> Result<Self, ServiceError> {
@@ -74,9 +122,11 @@ impl RabbitQueue {
         Ok(Self { endpoint, uri, authority, connection: Mutex::new(None), reading: Mutex::new(()) })
     }
 
-    async fn channel(&self) -> Result<Channel, ServiceError> {
+    async fn channel(&self) -> Result<Line, ServiceError> {
         let connection = self.connect().await?;
-        connection.create_channel().await.map_err(|error| self.fault(&error))
+        let channel = answered(&connection, connection.create_channel()).await;
+        let channel = channel.map_err(|error| self.fault(&error))?;
+        Ok(Line { connection, channel })
     }
 
     async fn connect(&self) -> Result<Arc<lapin::Connection>, ServiceError> {
@@ -132,11 +182,11 @@ impl RabbitQueue {
     }
 
     /// A channel on which the queue is known to be there, and durable.
-    async fn channel_to(&self, queue: &ShortString) -> Result<Channel, ServiceError> {
+    async fn channel_to(&self, queue: &ShortString) -> Result<Line, ServiceError> {
         let channel = self.channel().await?;
         let declare =
             channel.queue_declare(queue.clone(), QueueDeclareOptions::durable(), FieldTable::default());
-        match declare.await {
+        match channel.answered(declare).await {
             Ok(_) => Ok(channel),
             // It is there, made by someone with wishes of their own. That it is durable is all that matters here.
             Err(error) if differs_in_arguments_only(&error) => self.channel().await,
@@ -152,19 +202,20 @@ impl RabbitQueue {
         confirmed: &AtomicUsize,
     ) -> Result<(), ServiceError> {
         let channel = self.channel_to(queue).await?;
-        channel.confirm_select(ConfirmSelectOptions::default()).await.map_err(|error| self.fault(&error))?;
+        let select = channel.confirm_select(ConfirmSelectOptions::default());
+        channel.answered(select).await.map_err(|error| self.fault(&error))?;
         let mut out = FuturesOrdered::new();
         for message in &messages[confirmed.load(Ordering::Relaxed)..] {
             if out.len() >= UNCONFIRMED_MAX {
-                self.next_confirmation(&mut out, confirmed).await?;
+                self.next_confirmation(&channel, &mut out, confirmed).await?;
             }
             let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
             let properties = properties_of(message);
             let publish = channel.basic_publish("".into(), queue.clone(), options, &message.body, properties);
-            out.push_back(publish.await.map_err(|error| self.fault(&error))?);
+            out.push_back(channel.answered(publish).await.map_err(|error| self.fault(&error))?);
         }
         while !out.is_empty() {
-            self.next_confirmation(&mut out, confirmed).await?;
+            self.next_confirmation(&channel, &mut out, confirmed).await?;
         }
         self.close(&channel).await;
         Ok(())
@@ -172,10 +223,12 @@ impl RabbitQueue {
 
     async fn next_confirmation(
         &self,
+        channel: &Line,
         out: &mut FuturesOrdered<PublisherConfirm>,
         confirmed: &AtomicUsize,
     ) -> Result<(), ServiceError> {
-        match out.next().await {
+        let next = async { out.next().await.transpose() };
+        match channel.answered(next).await.transpose() {
             None => Ok(()),
             Some(Ok(Confirmation::Ack(None))) => {
                 confirmed.fetch_add(1, Ordering::Relaxed);
@@ -213,7 +266,7 @@ impl RabbitQueue {
 
     async fn get(
         &self,
-        channel: &Channel,
+        channel: &Line,
         queue: &ShortString,
         limit: usize,
     ) -> Result<Vec<BasicGetMessage>, lapin::Error> {
@@ -223,8 +276,8 @@ impl RabbitQueue {
             let count = GETS_IN_FLIGHT.min(limit - messages.len());
             let mut gets: FuturesUnordered<_> =
                 (0..count).map(|_| channel.basic_get(queue.clone(), BasicGetOptions::default())).collect();
-            while let Some(message) = gets.next().await {
-                match message? {
+            while let Some(message) = channel.answered(async { gets.next().await.transpose() }).await? {
+                match message {
                     Some(message) => messages.push(message),
                     None => is_empty = true,
                 }
@@ -237,20 +290,24 @@ impl RabbitQueue {
 
     async fn settle(
         &self,
-        channel: &Channel,
+        channel: &Line,
         queue: &ShortString,
         tag: u64,
         then: Then,
     ) -> Result<(), ServiceError> {
         let sent = match then {
             Then::PutBack => {
-                channel.basic_nack(tag, BasicNackOptions { multiple: true, requeue: true }).await
+                let nack = channel.basic_nack(tag, BasicNackOptions { multiple: true, requeue: true });
+                channel.answered(nack).await
             }
-            Then::Remove => channel.basic_ack(tag, BasicAckOptions { multiple: true }).await,
+            Then::Remove => {
+                channel.answered(channel.basic_ack(tag, BasicAckOptions { multiple: true })).await
+            }
         };
         sent.map_err(|error| self.fault(&error))?;
         // Neither is answered. What comes after it on the same channel is, and then both have been done.
-        let confirmed = channel.queue_declare(queue.clone(), passive(), FieldTable::default()).await;
+        let declare = channel.queue_declare(queue.clone(), passive(), FieldTable::default());
+        let confirmed = channel.answered(declare).await;
         match (confirmed.map_err(|error| self.fault(&error)), then) {
             (Ok(_), _) => Ok(()),
             // The broker may have removed them, and then nobody else has them: to try again would lose them. If it
@@ -264,14 +321,15 @@ impl RabbitQueue {
     }
 
     /// A channel that cannot be closed is closed already.
-    async fn close(&self, channel: &Channel) {
-        let _ = channel.close(200, "done".into()).await;
+    async fn close(&self, channel: &Line) {
+        let _ = channel.answered(channel.close(200, "done".into())).await;
     }
 
     async fn count_once(&self, queue: &ShortString) -> Result<u64, ServiceError> {
         let _turn = self.reading.lock().await;
         let channel = self.channel().await?;
-        match channel.queue_declare(queue.clone(), passive(), FieldTable::default()).await {
+        let declare = channel.queue_declare(queue.clone(), passive(), FieldTable::default());
+        match channel.answered(declare).await {
             Ok(state) => {
                 self.close(&channel).await;
                 Ok(u64::from(state.message_count()))
