@@ -120,7 +120,10 @@ impl Definition {
 impl Schedule {
     /// As it is written in the DAG; none when there is none.
     pub(crate) fn text(&self) -> Option<String> {
-        let times = (!self.when.is_empty()).then(|| self.when.join("; "));
+        let is_interval = |line: &String| line.starts_with("every ") || line.as_str() == "@once";
+        let has_zone = self.timezone != "UTC" && !self.when.iter().all(is_interval);
+        let zone = if has_zone { format!(" ({})", self.timezone) } else { String::new() };
+        let times = (!self.when.is_empty()).then(|| format!("{}{zone}", self.when.join("; ")));
         let assets = self.assets.as_ref().map(|condition| format!("assets: {}", condition_text(condition)));
         let parts: Vec<String> = times.into_iter().chain(assets).collect();
         (!parts.is_empty()).then(|| parts.join("; "))

@@ -1,7 +1,7 @@
 //! Small coloured cells: one for a run in a strip, one for a task instance in a grid.
 
 use crate::links;
-use crate::show::{Elapsed, Escaped, Mark, relative};
+use crate::show::{Elapsed, Escaped, Mark, instance_counts, relative, state_of_instances};
 use esteira_store::{RunRow, TaskInstanceRow};
 use jiff::Timestamp;
 use std::fmt;
@@ -34,6 +34,20 @@ impl Cell {
         Self { mark, url, key: instance_key(instance), title }
     }
 
+    /// Of a task in a run: of its one instance, or of all that a mapped task has.
+    pub(crate) fn of_task(instances: &[&TaskInstanceRow], now: Timestamp) -> Option<Self> {
+        match instances {
+            [] => None,
+            [only] if only.map_index < 0 => Some(Self::of_instance(only, now)),
+            [first, ..] => {
+                let mark = Mark::of_instance(state_of_instances(instances.iter().copied()));
+                let title = format!("{} · {} · {}", first.task_id, instance_counts(instances), first.run_id);
+                let key = format!("{}/{}/{}/*", first.dag_id, first.run_id, first.task_id);
+                Some(Self { mark, url: mapped_url(first), key, title })
+            }
+        }
+    }
+
     /// The state's name.
     pub(crate) fn state(&self) -> &'static str {
         self.mark.name
@@ -59,6 +73,12 @@ fn length(start: Option<Timestamp>, end: Option<Timestamp>, now: Timestamp) -> S
         Elapsed::Over(length) => format!(" · {}", crate::show::duration(length)),
         _ => String::new(),
     }
+}
+
+/// The list of the instances of a mapped task.
+pub(crate) fn mapped_url(instance: &TaskInstanceRow) -> String {
+    let run = links::run(instance.dag_id.as_str(), instance.run_id.as_str());
+    links::with_query(&run, &[("task", instance.task_id.as_str())])
 }
 
 /// What live events call a run.

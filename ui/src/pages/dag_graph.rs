@@ -1,6 +1,6 @@
 //! The graph of a DAG, with the states of the newest run or the one that the address names.
 
-use super::cells::instance_key;
+use super::cells::{instance_key, mapped_url};
 use super::dag_head::DagHead;
 use crate::AppState;
 use crate::definition::Definition;
@@ -8,7 +8,7 @@ use crate::error_pages::PageError;
 use crate::frame::{self, Frame, Visitor};
 use crate::graph::{Drawing, NODES_MAX, NodeState};
 use crate::links;
-use crate::show::{Elapsed, Instant, Mark};
+use crate::show::{Elapsed, Instant, Mark, state_of_instances};
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
@@ -90,11 +90,13 @@ pub(super) async fn of_run(state: &AppState, run: &RunRow) -> Result<Option<Draw
         return Ok(None);
     }
     let instances = reader.instances(run.run_key).await?;
-    let by_place: HashMap<usize, TaskInstanceRow> =
-        instances.into_iter().map(|instance| (instance.task_index as usize, instance)).collect();
+    let mut by_place: HashMap<usize, Vec<&TaskInstanceRow>> = HashMap::new();
+    for instance in &instances {
+        by_place.entry(instance.task_index as usize).or_default().push(instance);
+    }
     let now = Timestamp::now();
-    Ok(Some(Drawing::new(&definition, |place| match by_place.get(&place) {
-        Some(instance) => NodeState {
+    Ok(Some(Drawing::new(&definition, |place| match by_place.get(&place).map(Vec::as_slice) {
+        Some([instance]) if instance.map_index < 0 => NodeState {
             mark: Mark::of_instance(instance.state),
             elapsed: Elapsed::between(instance.started_at, instance.ended_at, now),
             url: links::instance(
@@ -105,8 +107,22 @@ pub(super) async fn of_run(state: &AppState, run: &RunRow) -> Result<Option<Draw
             ),
             key: instance_key(instance),
         },
+        Some(mapped) => of_mapped(mapped, now),
         None => no_state(),
     })))
+}
+
+/// A mapped task: from the first start to the last end of its instances.
+fn of_mapped(instances: &[&TaskInstanceRow], now: Timestamp) -> NodeState {
+    let start = instances.iter().filter_map(|instance| instance.started_at).min();
+    let is_over = instances.iter().all(|instance| instance.ended_at.is_some());
+    let end = instances.iter().filter_map(|instance| instance.ended_at).max().filter(|_| is_over);
+    NodeState {
+        mark: Mark::of_instance(state_of_instances(instances.iter().copied())),
+        elapsed: Elapsed::between(start, end, now),
+        url: instances.first().map(|first| mapped_url(first)).unwrap_or_default(),
+        key: String::new(),
+    }
 }
 
 fn of_definition(definition: &Definition) -> Option<Drawing> {

@@ -130,10 +130,15 @@ fn rows(head: &DagHead, runs: &[RunRow], instances: &[TaskInstanceRow], now: Tim
     let column_of: HashMap<RunKey, usize> =
         runs.iter().enumerate().map(|(place, run)| (run.run_key, place)).collect();
     let mut cells: HashMap<&str, Vec<Option<Cell>>> = HashMap::new();
-    for instance in instances {
-        let row = cells.entry(instance.task_id.as_str()).or_insert_with(|| vec![None; runs.len()]);
-        if let Some(place) = column_of.get(&instance.run_key) {
-            row[*place] = Some(Cell::of_instance(instance, now));
+    // The instances of a task in a run stand together.
+    for of_task in
+        instances.chunk_by(|one, other| (one.run_key, one.task_index) == (other.run_key, other.task_index))
+    {
+        let of_task: Vec<&TaskInstanceRow> = of_task.iter().collect();
+        let Some(first) = of_task.first() else { continue };
+        let row = cells.entry(first.task_id.as_str()).or_insert_with(|| vec![None; runs.len()]);
+        if let Some(place) = column_of.get(&first.run_key) {
+            row[*place] = Cell::of_task(&of_task, now);
         }
     }
     let left_out = names.len().saturating_sub(ROWS_MAX);

@@ -29,6 +29,7 @@ const INSTANCES_WITH_EVENTS: usize = 300;
 #[serde(default)]
 pub(crate) struct Wanted {
     state: String,
+    task: String,
     from: usize,
 }
 
@@ -41,12 +42,15 @@ struct RunPage {
     window: String,
     shown: String,
     filter: Option<Mark>,
+    /// Only the instances of this task, if it is named.
+    task: String,
     previous: Option<String>,
     next: Option<String>,
 }
 
 struct Row {
     task_id: String,
+    label: String,
     operator: String,
     url: String,
     key: String,
@@ -77,14 +81,17 @@ pub(crate) async fn page(
     let chosen: Vec<&TaskInstanceRow> = instances
         .iter()
         .filter(|instance| filter.is_none_or(|mark| mark == Mark::of_instance(instance.state)))
+        .filter(|instance| wanted.task.is_empty() || instance.task_id.as_str() == wanted.task)
         .collect();
     let row = |instance: &&TaskInstanceRow| {
         let pieces = bars.get(&(instance.task_index, instance.map_index)).cloned();
         let why = reasons.get(&(instance.task_id.to_string(), instance.map_index)).cloned();
         row(instance, &run, &definition, pieces.unwrap_or_else(|| window.newest_bar(instance)), why)
     };
-    let page_from =
-        |from: usize| links::with_query(&head.url, &[("state", &wanted.state), ("from", &from.to_string())]);
+    let page_from = |from: usize| {
+        let pairs = [("state", &wanted.state), ("task", &wanted.task), ("from", &from.to_string())];
+        links::with_query(&head.url, &pairs.map(|(key, value)| (key, value.as_str())))
+    };
     let until = (wanted.from + PAGE_LENGTH).min(chosen.len());
     let page = RunPage {
         frame: head.frame(&visitor, ""),
@@ -96,6 +103,7 @@ pub(crate) async fn page(
             String::new()
         },
         filter,
+        task: wanted.task.clone(),
         previous: (wanted.from > 0).then(|| page_from(wanted.from.saturating_sub(PAGE_LENGTH))),
         next: (until < chosen.len()).then(|| page_from(until)),
         head,
@@ -138,6 +146,7 @@ fn row(
         } else {
             format!("{} [{map_index}]", instance.task_id)
         },
+        label: instance.label.clone().unwrap_or_default(),
         operator: task.map(|task| task.operator.clone()).unwrap_or_default(),
         url: links::instance(run.dag_id.as_str(), run.run_id.as_str(), instance.task_id.as_str(), map_index),
         key: instance_key(instance),

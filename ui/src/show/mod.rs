@@ -4,10 +4,12 @@
 mod instant;
 mod mark;
 mod numbers;
+mod summary;
 
 pub(crate) use instant::{Elapsed, Instant, clock, duration, exact, relative, span};
 pub(crate) use mark::{Mark, mark_of_event, state_after};
 pub(crate) use numbers::{count, plural, size};
+pub(crate) use summary::{counts as instance_counts, state_of as state_of_instances};
 
 use std::fmt;
 
