@@ -22,6 +22,9 @@ pub(crate) struct TriggerArguments {
     /// The run's name [default: made from the time]
     #[arg(long, value_name = "RUN")]
     run_id: Option<String>,
+    /// The instant that it stands for [default: none]
+    #[arg(long, value_name = "INSTANT", value_parser = super::times::parse)]
+    logical_date: Option<jiff::Timestamp>,
     /// Wait for the run's end; exit code 0 success, 1 failed run
     #[arg(long)]
     wait: bool,
@@ -46,7 +49,7 @@ pub(crate) async fn trigger(settings: &Settings, arguments: TriggerArguments) ->
     }
     let hint = format!("esteira serve starts one; esteira run {dag_id} runs the DAG here and now");
     let server = Server::find(settings, &arguments.server, &hint)?;
-    let mut body = json!({ "logical_date": null, "conf": conf });
+    let mut body = json!({ "logical_date": arguments.logical_date, "conf": conf });
     if let Some(run_id) = &arguments.run_id {
         body["dag_run_id"] = json!(run_id);
     }

@@ -93,6 +93,25 @@ fn a_run_waits_for_its_pool_fails_is_cleared_and_marked_and_the_schedule_is_fore
     told.push(plain("runs mark flaky one --as failed"));
     told.push(plain("runs mark flaky one --as skipped"));
     told.push(plain("runs clear flaky one nope"));
+    told.push(plain("runs clear flaky one --past"));
+    for day in ["2026-03-01", "2026-03-02"] {
+        let trigger =
+            format!("trigger flaky --run-id of-{day} --logical-date {day} --param gate={}", gate.display());
+        assert_eq!(world.run(&trigger).code, 0);
+        until("the run succeeds", || {
+            world.json(&format!("runs show flaky of-{day} --json"))["state"] == "success"
+        });
+    }
+    told.push(plain("runs clear flaky of-2026-03-02 after --past --dry-run"));
+    told.push(plain("runs clear flaky of-2026-03-02 --only-running"));
+    let mended = FLAKY.replace("  after:", "  again: {operator: empty}\n  after:");
+    world.write("dags/flaky.yaml", mended.as_bytes());
+    let newest = "runs clear flaky one after --latest-version --dry-run";
+    until("the new version is there", || world.run(newest).plain().contains("again"));
+    told.push(plain(newest));
+    told.push(plain("runs clear flaky one after --latest-version"));
+    until("the run succeeds", || state() == "success");
+    told.push(plain("runs mark flaky one --as failed"));
     told.push(plain("pools remove narrow"));
     told.push(plain("pools remove default_pool"));
     told.push(plain("dags preview flaky --from 2026-03-28T12:00:00Z --count 3"));

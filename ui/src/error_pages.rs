@@ -91,6 +91,7 @@ pub(crate) fn command_status(error: &CommandError) -> StatusCode {
         CommandError::RunExists { .. }
         | CommandError::RunIsUnderWay(_)
         | CommandError::RunIsBeingStopped(_)
+        | CommandError::RunKeepsItsVersion(_)
         | CommandError::BackfillIsOver(_)
         | CommandError::RunIsOver { .. }
         | CommandError::RunCannotGoOn(_)

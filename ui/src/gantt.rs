@@ -30,8 +30,8 @@ pub(crate) struct Window {
     now: Timestamp,
 }
 
-/// A task's place and map index.
-type Place = (u32, i32);
+/// A task's name, which no version changes, and the map index.
+pub(crate) type Place = (String, i32);
 
 impl Window {
     /// From the run's beginning to its end, or to now.
@@ -61,9 +61,9 @@ impl Window {
         let mut bars: HashMap<Place, Vec<Piece>> = HashMap::new();
         let mut since: HashMap<Place, (Timestamp, bool)> = HashMap::new();
         for event in events {
-            let (Some(task), Some(mark)) = (event.task_index, state_after(event)) else { continue };
-            let place = (task, event.map_index);
-            let bar = bars.entry(place).or_default();
+            let Some(mark) = state_after(event).filter(|_| !event.task_id.is_empty()) else { continue };
+            let place = (event.task_id.clone(), event.map_index);
+            let bar = bars.entry(place.clone()).or_default();
             match since.remove(&place) {
                 Some((start, true)) => {
                     let outcome = mark_of_event(event).unwrap_or(mark);
@@ -133,7 +133,7 @@ mod tests {
         ];
         let bars = window.bars(&events);
         let pieces: Vec<(&str, f64, f64)> =
-            bars[&(0, -1)].iter().map(|piece| (piece.kind, piece.x, piece.width)).collect();
+            bars[&("t".to_owned(), -1)].iter().map(|piece| (piece.kind, piece.x, piece.width)).collect();
         assert_eq!(
             pieces,
             [
@@ -159,8 +159,10 @@ mod tests {
             event(90, "task.succeeded", ""),
         ];
         let bars = window.bars(&events);
-        let pieces: Vec<(&str, f64, &str)> =
-            bars[&(0, -1)].iter().map(|piece| (piece.kind, piece.x, piece.title.as_str())).collect();
+        let pieces: Vec<(&str, f64, &str)> = bars[&("t".to_owned(), -1)]
+            .iter()
+            .map(|piece| (piece.kind, piece.x, piece.title.as_str()))
+            .collect();
         assert_eq!(
             pieces,
             [

@@ -147,13 +147,54 @@ async fn task_instances_are_cleared_and_marked() {
     let (status, _) = world.send_json("PATCH", run, json!({ "state": "failed" })).await;
     assert_eq!((status, &world.json(run).await["state"]), (StatusCode::OK, &json!("failed")));
 
-    let body = json!({ "only_running": true, "task_ids": [1] });
+    let body = json!({ "only_running": "yes", "task_ids": [1], "note": "why" });
     let (status, answer) = world.send_json("POST", clear, body).await;
-    assert_eq!((status, answer["detail"].as_array().unwrap().len()), (StatusCode::UNPROCESSABLE_ENTITY, 3));
+    assert_eq!((status, answer["detail"].as_array().unwrap().len()), (StatusCode::UNPROCESSABLE_ENTITY, 4));
     let body = json!({ "dag_run_id": "r1", "task_ids": ["nope"] });
     assert_eq!(world.send_json("POST", clear, body).await.0, StatusCode::NOT_FOUND);
     let (status, _) = world.send_json("PATCH", &task, json!({ "new_state": "running" })).await;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+#[tokio::test]
+async fn task_instances_are_cleared_in_many_runs() {
+    let world = World::new().await;
+    for day in 1..4 {
+        let at = format!("2026-01-0{day}T00:00:00Z");
+        let body = json!({ "dag_run_id": format!("r{day}"), "logical_date": at });
+        let trigger = world.send_json("POST", "/api/v2/dags/pipeline/dagRuns", body);
+        world.until_over(&format!("r{day}"), trigger).await;
+    }
+    let clear = "/api/v2/dags/pipeline/clearTaskInstances";
+    let runs = |answer: &Value| -> Vec<String> {
+        let instances = answer["task_instances"].as_array().unwrap().iter();
+        instances
+            .map(|it| format!("{} {}", it["dag_run_id"].as_str().unwrap(), it["task_id"].as_str().unwrap()))
+            .collect()
+    };
+    for (reach, expected) in [
+        (json!({ "dag_run_id": "r2" }), vec!["r2"]),
+        (json!({ "dag_run_id": "r2", "include_past": true }), vec!["r2", "r1"]),
+        (json!({ "dag_run_id": "r2", "include_future": true }), vec!["r2", "r3"]),
+        (json!({ "dag_run_id": "r2", "include_future": true, "include_past": true }), vec!["r2", "r1", "r3"]),
+        (json!({ "start_date": "2026-01-02T00:00:00Z" }), vec!["r2", "r3"]),
+        (json!({ "start_date": "2026-01-01T00:00:01Z", "end_date": "2026-01-02T00:00:00Z" }), vec!["r2"]),
+        (json!({ "end_date": "2025-01-02T00:00:00Z" }), vec![]),
+    ] {
+        let mut body = reach.clone();
+        body["task_ids"] = json!(["second"]);
+        let (status, answer) = world.send_json("POST", clear, body).await;
+        let expected: Vec<_> = expected.into_iter().map(|run| format!("{run} second")).collect();
+        assert_eq!((status, runs(&answer)), (StatusCode::OK, expected), "{reach}");
+    }
+    let body = json!({ "dag_run_id": "r1", "include_future": true, "dry_run": false });
+    world.until_over("r3", world.send_json("POST", clear, body)).await;
+    let tries =
+        world.json("/api/v2/dags/pipeline/dagRuns/r3/taskInstances/second").await["try_number"].clone();
+    assert_eq!(tries, 2);
+    world.run("undated").await;
+    let body = json!({ "dag_run_id": "undated", "include_future": true });
+    assert_eq!(world.send_json("POST", clear, body).await.0, StatusCode::CONFLICT);
 }
 
 #[tokio::test]

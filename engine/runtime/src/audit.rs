@@ -6,11 +6,11 @@
 
 use crate::engine_body;
 use crate::source_hash;
-use crate::versions::Versions;
+use crate::versions::{Versions, version_after};
 use esteira_core::catalog::Catalog;
 use esteira_core::dag::{Dag, TaskIndex};
 use esteira_core::run::{AttemptError, Change, InstanceKey, Run};
-use esteira_store::{EventFilter, EventRow, Reader, RunSnapshot, StoreError, TaskInstanceRow};
+use esteira_store::{EventFilter, EventRow, Reader, RunSnapshot, StoreError, TaskInstanceRow, VersionId};
 use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::HashMap;
@@ -75,8 +75,8 @@ pub async fn verify(reader: &Reader, catalog: &(dyn Catalog + Sync)) -> Result<V
         after = *last;
         for key in keys {
             let Some(snapshot) = reader.run_snapshot(key).await? else { continue };
-            let dag = versions.dag(reader, catalog, snapshot.run.version_id).await?;
-            verification.problem = check_run(&snapshot, dag);
+            let dags = versions.of_run(reader, catalog, &snapshot.events).await?;
+            verification.problem = check_run(&snapshot, &dags);
             if verification.problem.is_some() {
                 return Ok(verification);
             }
@@ -85,20 +85,37 @@ pub async fn verify(reader: &Reader, catalog: &(dyn Catalog + Sync)) -> Result<V
     }
 }
 
-/// Replays the events of a run from its creation. The error is the number of the first event that does not fit, and
-/// why.
-pub(crate) fn replay(dag: Arc<Dag>, run_id: &str, events: &[EventRow]) -> Result<Run, (i64, String)> {
-    let mut run = Run::new(dag, run_id);
-    for event in events.iter().filter(|event| event.name != "run.created") {
+/// Replays the events of a run from its creation, over the versions of its DAG that they name. The error is the number of
+/// the first event that does not fit, and why.
+pub(crate) fn replay(
+    dags: &HashMap<VersionId, Arc<Dag>>,
+    run_id: &str,
+    events: &[EventRow],
+) -> Result<Run, (i64, String)> {
+    let mut replayed: Option<Run> = None;
+    for event in events {
+        let fault = |message: &str| (event.seq, message.to_owned());
+        if let Some((version_id, number)) = version_after(event) {
+            let dag = dags.get(&version_id).cloned();
+            let dag = dag.ok_or_else(|| (event.seq, format!("DAG version {number} cannot be read")))?;
+            match &mut replayed {
+                None => replayed = Some(Run::new(dag, run_id)),
+                Some(run) => {
+                    run.change_version(dag).ok_or_else(|| fault("the run was not over"))?;
+                }
+            }
+            continue;
+        }
         let instance =
             event.task_index.map(|task| InstanceKey { task: TaskIndex(task), map_index: event.map_index });
         let try_number = (event.try_number > 0).then_some(event.try_number);
         let change = Change::read(&event.name, instance, try_number, &event.body).ok_or_else(|| {
             (event.seq, format!("\"{}\" is no event of a run that this version knows", event.name))
         })?;
+        let run = replayed.as_mut().ok_or_else(|| fault("the run was not created before"))?;
         run.apply(&change, event.at).map_err(|error| (event.seq, error.to_string()))?;
     }
-    Ok(run)
+    replayed.ok_or_else(|| (0, "the history does not tell of its creation".to_owned()))
 }
 
 /// Every version's source against its hash, and the hash against the event of its addition.
@@ -132,19 +149,30 @@ async fn check_versions(reader: &Reader) -> Result<Option<Problem>, StoreError> 
     }))
 }
 
-fn check_run(snapshot: &RunSnapshot, dag: Option<Arc<Dag>>) -> Option<Problem> {
+fn check_run(snapshot: &RunSnapshot, dags: &HashMap<VersionId, Arc<Dag>>) -> Option<Problem> {
     let run = &snapshot.run;
     let name = format!("run {}/{}", run.dag_id, run.run_id);
-    let Some(dag) = dag else {
-        return Some(Problem::new(name, format!("its DAG version {} cannot be read", run.version_number)));
-    };
     let Some(created) = snapshot.events.first().filter(|event| event.name == "run.created") else {
         return Some(Problem::new(name, "the history does not tell of its creation"));
     };
-    if created.body != engine_body(run) || created.at != run.queued_at {
+    let mut versions = snapshot.events.iter().filter_map(version_after);
+    let first = versions.next();
+    let last = versions.next_back().or(first);
+    let mut as_created = run.clone();
+    (as_created.version_id, as_created.version_number) = first.unwrap_or_default();
+    if created.body != engine_body(&as_created) || created.at != run.queued_at {
         return Some(Problem::new(name, format!("its row is not what event {} created", created.seq)));
     }
-    let replayed = match replay(dag, run.run_id.as_str(), &snapshot.events) {
+    if last != Some((run.version_id, run.version_number)) {
+        return Some(Problem::new(
+            name,
+            "its row has another DAG version than its events tell of".to_owned(),
+        ));
+    }
+    if !dags.contains_key(&run.version_id) {
+        return Some(Problem::new(name, format!("its DAG version {} cannot be read", run.version_number)));
+    }
+    let replayed = match replay(dags, run.run_id.as_str(), &snapshot.events) {
         Ok(replayed) => replayed,
         Err((seq, message)) => return Some(Problem::new(format!("event {seq}"), message)),
     };
@@ -162,13 +190,14 @@ fn check_run(snapshot: &RunSnapshot, dag: Option<Arc<Dag>>) -> Option<Problem> {
 /// What an attempt's row must say: instance, number, outcome, begin, end, and why it failed.
 type AttemptFacts = (u32, i32, u32, &'static str, Timestamp, Timestamp, Option<AttemptError>);
 
-/// The attempts as the events tell them, in the order of the rows.
-fn told_attempts(events: &[EventRow]) -> Vec<AttemptFacts> {
+/// The attempts as the events tell them, in the order of the rows, with the numbers that tasks have in the run now.
+fn told_attempts(events: &[EventRow], numbers: &HashMap<&str, u32>) -> Vec<AttemptFacts> {
     let mut running: HashMap<(u32, i32), (u32, Timestamp)> = HashMap::new();
     let mut waiting: HashMap<(u32, i32), Timestamp> = HashMap::new();
     let mut told = Vec::new();
     for event in events {
-        let Some(task) = event.task_index else { continue };
+        // A task's number changes with the version, its name does not.
+        let Some(task) = numbers.get(event.task_id.as_str()).copied() else { continue };
         let instance = (task, event.map_index);
         let outcome = match event.name.as_str() {
             "task.started" => {
@@ -203,7 +232,8 @@ fn told_attempts(events: &[EventRow]) -> Vec<AttemptFacts> {
 }
 
 fn check_attempts(snapshot: &RunSnapshot) -> Option<Problem> {
-    let told = told_attempts(&snapshot.events);
+    let numbers = snapshot.instances.iter().map(|row| (row.task_id.as_str(), row.task_index)).collect();
+    let told = told_attempts(&snapshot.events, &numbers);
     let run = &snapshot.run;
     if told.len() != snapshot.attempts.len() {
         let message =
@@ -226,32 +256,34 @@ fn check_attempts(snapshot: &RunSnapshot) -> Option<Problem> {
 }
 
 fn check_instances(replayed: &Run, rows: &[TaskInstanceRow], run: &str) -> Option<Problem> {
-    let expected = replayed.instances().count();
-    if expected != rows.len() {
+    let dag = replayed.dag();
+    let present = replayed.instances().map(|(key, live)| (key, &dag.task(key.task).task_id, live));
+    let expected: Vec<_> = present.chain(replayed.removed_instances()).collect();
+    if expected.len() != rows.len() {
         return Some(Problem::new(
             run.to_owned(),
-            format!("it has {} task instances, its DAG has {expected}", rows.len()),
+            format!("it has {} task instances, its DAG has {}", rows.len(), expected.len()),
         ));
     }
-    for ((instance, live), row) in replayed.instances().zip(rows) {
-        let replayed_row =
-            (instance.task.0, live.state, live.try_number, live.scheduled_at, live.started_at, live.ended_at);
-        let stored_row =
-            (row.task_index, row.state, row.try_number, row.scheduled_at, row.started_at, row.ended_at);
-        if replayed_row != stored_row || live.retry_at != row.retry_at {
-            let state = |state: Option<esteira_core::states::TaskInstanceState>| {
-                state.map_or("no_status", |state| state.as_str())
-            };
-            let name = format!("task instance {}/{}/{}", row.dag_id, row.run_id, row.task_id);
-            let message = format!(
-                "its row says {} in attempt {}, its events lead to {} in attempt {}",
-                state(row.state),
-                row.try_number,
-                state(live.state),
-                live.try_number
-            );
-            return Some(Problem::new(name, message));
+    expected.into_iter().zip(rows).find_map(|((key, task_id, live), row)| {
+        let replayed_row = (key.task.0, key.map_index, task_id, live.state, live.try_number);
+        let stored_row = (row.task_index, row.map_index, &row.task_id, row.state, row.try_number);
+        let replayed_times = (live.scheduled_at, live.started_at, live.ended_at, live.retry_at);
+        let stored_times = (row.scheduled_at, row.started_at, row.ended_at, row.retry_at);
+        if replayed_row == stored_row && replayed_times == stored_times {
+            return None;
         }
-    }
-    None
+        let state = |state: Option<esteira_core::states::TaskInstanceState>| {
+            state.map_or("no_status", |state| state.as_str())
+        };
+        let name = format!("task instance {}/{}/{}", row.dag_id, row.run_id, row.task_id);
+        let message = format!(
+            "its row says {} in attempt {}, its events lead to {} in attempt {}",
+            state(row.state),
+            row.try_number,
+            state(live.state),
+            live.try_number
+        );
+        Some(Problem::new(name, message))
+    })
 }

@@ -143,6 +143,10 @@ pub struct RerunRequest {
     pub downstream: bool,
     /// Of these, only the ones that failed or did not run because of a failure.
     pub only_failed: bool,
+    /// Of these, only the ones that are running; with `only_failed`, those too.
+    pub only_running: bool,
+    /// Clears them on the newest version of the DAG, and not on the one that the run has. Only for a run that is over.
+    pub on_latest_version: bool,
     /// The state that they get; none clears them.
     pub mark: Option<TaskInstanceState>,
     /// Only says what would be affected.
@@ -218,6 +222,11 @@ pub enum CommandError {
     /// 409 in the API.
     #[error("run \"{0}\" is still under way: cancel it first, or mark its tasks")]
     RunIsUnderWay(String),
+    /// 409 in the API.
+    #[error(
+        "run \"{0}\" is still under way, and goes on with the version that it has: wait until it has ended, or cancel it"
+    )]
+    RunKeepsItsVersion(String),
     /// 409 in the API.
     #[error("run \"{0}\" is being stopped: wait until it has ended, then clear its tasks")]
     RunIsBeingStopped(String),

@@ -5,6 +5,7 @@ use crate::backfills::BackfillRow;
 use crate::expansions::{InstanceLabel, InstancesGone, NewExpansion};
 use crate::pools::PoolChange;
 use crate::rows::{RunKey, VersionId};
+use crate::version_moves::RunMoved;
 use crate::xcom::EncodedXcom;
 use esteira_core::ids::{DagId, RunId, TaskId};
 use esteira_core::run::{Instance, InstanceKey};
@@ -31,6 +32,8 @@ pub struct Batch {
     pub new_runs: Vec<NewRun>,
     /// Runs whose state changed.
     pub runs: Vec<RunUpdate>,
+    /// Runs that go on with another version of their DAG; what follows is about the tasks of that.
+    pub moved_runs: Vec<RunMoved>,
     /// What mapped tasks are expanded over.
     pub expansions: Vec<NewExpansion>,
     /// Instances that stand for their tasks no more, before those that do.

@@ -14,6 +14,7 @@ mod open;
 mod pools;
 mod read;
 mod rows;
+mod version_moves;
 mod write;
 mod xcom;
 
@@ -32,5 +33,6 @@ pub use rows::{
     AttemptRow, DagRow, EventRow, ImportErrorRow, RunKey, RunRow, TaskInstanceRow, VersionId, VersionRow,
     XcomRow,
 };
+pub use version_moves::RunMoved;
 pub use write::Writer;
 pub use xcom::{EncodedXcom, XCOM_SIZE_MAX, XcomError};

@@ -11,6 +11,7 @@ use crate::expansions;
 use crate::open::connect_writer;
 use crate::pools;
 use crate::rows::{EventRow, RunKey, VersionId};
+use crate::version_moves;
 use crate::xcom::InstanceXcom;
 use esteira_core::history::{self, HashedFields};
 use esteira_core::run::InstanceKey;
@@ -82,6 +83,9 @@ impl Writer {
             insert_run(&mut transaction, run).await?;
         }
         update_runs(&mut transaction, &batch.runs).await?;
+        for moved in &batch.moved_runs {
+            version_moves::write(&mut transaction, moved).await?;
+        }
         for new in &batch.expansions {
             expansions::write(&mut transaction, new).await?;
         }

@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 use comfy_table::Cell;
 use esteira_core::states::TaskInstanceState;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 #[derive(Args, Debug)]
 pub(crate) struct ClearArguments {
@@ -17,6 +18,12 @@ pub(crate) struct ClearArguments {
     /// Only those that failed, or did not run because of a failure
     #[arg(long)]
     only_failed: bool,
+    /// Only those that are running; with --only-failed, those too
+    #[arg(long)]
+    only_running: bool,
+    /// On the newest version of the DAG, and not on the one that the run has
+    #[arg(long)]
+    latest_version: bool,
     /// Only say what would be cleared
     #[arg(long)]
     dry_run: bool,
@@ -62,6 +69,12 @@ struct Chosen {
     /// Also the tasks after them
     #[arg(long)]
     downstream: bool,
+    /// The same in all runs with an earlier logical date
+    #[arg(long)]
+    past: bool,
+    /// The same in all runs with a later logical date
+    #[arg(long)]
+    future: bool,
 }
 
 impl Chosen {
@@ -100,20 +113,25 @@ pub(crate) async fn clear(settings: &Settings, arguments: &ClearArguments) -> Re
         "task_ids": chosen.task_ids(),
         "dry_run": arguments.dry_run,
         "only_failed": arguments.only_failed,
+        "only_running": arguments.only_running,
         "include_upstream": chosen.upstream,
         "include_downstream": chosen.downstream,
+        "include_past": chosen.past,
+        "include_future": chosen.future,
+        "run_on_latest_version": arguments.latest_version,
     });
     let answer = server.post(&["dags", &chosen.dag_id, "clearTaskInstances"], &body).await?;
     if arguments.json {
         return print_json(&answer);
     }
-    let count = table(&answer)?;
-    match (count, arguments.dry_run) {
-        (0, _) => say!("there is nothing to clear in run {}/{run_id}", chosen.dag_id),
-        (count, true) => say!("would clear {}", counted(count, "task instance")),
-        (count, false) => {
-            say!("{} cleared: run {}/{run_id} goes on", counted(count, "task instance"), chosen.dag_id)
-        }
+    let (count, runs) = table(&answer)?;
+    let instances = counted(count, "task instance");
+    match (count, runs, arguments.dry_run) {
+        (0, ..) => say!("there is nothing to clear in run {}/{run_id}", chosen.dag_id),
+        (_, 2.., true) => say!("would clear {instances} in {}", counted(runs, "run")),
+        (_, 2.., false) => say!("{instances} cleared: {} of {} go on", counted(runs, "run"), chosen.dag_id),
+        (_, _, true) => say!("would clear {instances}"),
+        (_, _, false) => say!("{instances} cleared: run {}/{run_id} goes on", chosen.dag_id),
     }
     Ok(())
 }
@@ -135,6 +153,8 @@ pub(crate) async fn mark(settings: &Settings, arguments: &MarkArguments) -> Resu
         "new_state": state,
         "include_upstream": chosen.upstream,
         "include_downstream": chosen.downstream,
+        "include_past": chosen.past,
+        "include_future": chosen.future,
     });
     for task_id in &chosen.task_ids {
         let mut path = vec!["dags", &chosen.dag_id, "dagRuns", &run_id, "taskInstances", task_id];
@@ -142,7 +162,7 @@ pub(crate) async fn mark(settings: &Settings, arguments: &MarkArguments) -> Resu
             path.push("dry_run");
         }
         let answer = server.patch_with(&path, &chosen.query(), &body).await?;
-        let count = table(&answer)?;
+        let (count, _) = table(&answer)?;
         let verb = if arguments.dry_run { "would be marked" } else { "marked" };
         say!("{} {verb} as {state}", counted(count, "task instance"));
     }
@@ -160,6 +180,9 @@ async fn mark_run(
         return Err(Failure::usage("a run can be marked as success or failed, and not as skipped")
             .hint("name tasks to mark those as skipped"));
     }
+    if chosen.past || chosen.future {
+        return Err(Failure::usage("--past and --future are for tasks: a run is marked by itself"));
+    }
     let name = format!("{}/{run_id}", chosen.dag_id);
     if arguments.dry_run {
         return print(format!("run {name} would be marked as {state}; its task instances stay as they are"));
@@ -169,13 +192,17 @@ async fn mark_run(
     Ok(())
 }
 
-/// Shows the task instances of an answer as they were, and says how many they are.
-fn table(answer: &Value) -> Result<usize, Failure> {
+/// Shows the task instances of an answer as they were, and says how many they are, in how many runs.
+fn table(answer: &Value) -> Result<(usize, usize), Failure> {
     let instances = answer["task_instances"].as_array().map_or(&[][..], Vec::as_slice);
+    let run_of = |instance: &Value| instance["dag_run_id"].as_str().unwrap_or_default().to_owned();
+    let runs = instances.iter().map(run_of).collect::<BTreeSet<_>>().len();
     if instances.is_empty() {
-        return Ok(0);
+        return Ok((0, 0));
     }
-    let mut table = Table::new(&["TASK", "STATE BEFORE"]);
+    let columns: &[&str] =
+        if runs > 1 { &["RUN", "TASK", "STATE BEFORE"] } else { &["TASK", "STATE BEFORE"] };
+    let mut table = Table::new(columns);
     for instance in instances {
         let task_id = instance["task_id"].as_str().unwrap_or_default();
         let name = match instance["map_index"].as_i64() {
@@ -183,8 +210,9 @@ fn table(answer: &Value) -> Result<usize, Failure> {
             _ => task_id.to_owned(),
         };
         let state = instance["state"].as_str().and_then(TaskInstanceState::from_label);
-        table.row(vec![Cell::new(name), Mark::of_instance(state).cell()]);
+        let run = (runs > 1).then(|| Cell::new(run_of(instance)));
+        table.row(run.into_iter().chain([Cell::new(name), Mark::of_instance(state).cell()]).collect());
     }
     table.print()?;
-    Ok(instances.len())
+    Ok((instances.len(), runs))
 }

@@ -96,7 +96,7 @@ impl Definitions {
     }
 }
 
-/// These instances of a run in the states that they had.
+/// These instances of a run, as they are before something is done to them.
 pub(super) async fn shapes_before(
     state: &AppState,
     run: &RunRow,
@@ -106,13 +106,31 @@ pub(super) async fn shapes_before(
     let rows: HashMap<_, _> = rows.iter().map(|row| ((row.task_id.as_str(), row.map_index), row)).collect();
     let mut definitions = Definitions::default();
     let definition = definitions.of(state, run.version_id).await?;
-    let shape_of = |instance: &AffectedInstance| {
-        let row = rows.get(&(instance.task_id.as_str(), instance.map_index))?;
-        let mut shape = shape(run, row, definition.tasks.get(row.task_index as usize));
-        shape["state"] = json!(instance.state);
-        Some(shape)
-    };
-    Ok(instances.iter().filter_map(shape_of).collect())
+    let shape_of =
+        |instance: &AffectedInstance| match rows.get(&(instance.task_id.as_str(), instance.map_index)) {
+            Some(row) => shape(run, row, definition.tasks.get(row.task_index as usize)),
+            None => shape(run, &new_row(run, instance), None),
+        };
+    Ok(instances.iter().map(shape_of).collect())
+}
+
+/// An instance that the newest version of the DAG would have, and the run has not yet.
+fn new_row(run: &RunRow, instance: &AffectedInstance) -> TaskInstanceRow {
+    TaskInstanceRow {
+        run_key: run.run_key,
+        dag_id: run.dag_id.clone(),
+        run_id: run.run_id.clone(),
+        task_index: u32::MAX,
+        task_id: instance.task_id.clone(),
+        map_index: instance.map_index,
+        state: instance.state,
+        try_number: 0,
+        scheduled_at: None,
+        started_at: None,
+        ended_at: None,
+        retry_at: None,
+        label: None,
+    }
 }
 
 /// `GET …/taskInstances/{task_id}`.

@@ -28,6 +28,8 @@ pub(crate) struct Wanted {
     upstream: bool,
     downstream: bool,
     only_failed: bool,
+    /// On the newest version of the DAG.
+    latest: bool,
 }
 
 impl Wanted {
@@ -49,6 +51,8 @@ impl Wanted {
             upstream: self.upstream,
             downstream: self.downstream,
             only_failed: self.only_failed,
+            only_running: false,
+            on_latest_version: self.latest,
             mark: self.mark(),
             dry_run,
             actor: actor::at_page(),
@@ -69,6 +73,8 @@ struct RerunPage {
     button: String,
     rows: Vec<(String, String, Mark)>,
     left_out: usize,
+    /// The newest version of the DAG and the run's own, if they differ and the run may go on with the newest.
+    versions: Option<(i64, i64)>,
     problem: Option<String>,
 }
 
@@ -86,7 +92,9 @@ pub(crate) async fn page(
     Query(wanted): Query<Wanted>,
     visitor: Visitor,
 ) -> Result<Response, PageError> {
-    super::run::find(&state, &dag_id, &run_id).await?;
+    let run = super::run::find(&state, &dag_id, &run_id).await?;
+    let newest = state.handle.reader().dag(&dag_id).await?.filter(|_| run.state.is_terminal());
+    let newest = newest.filter(|dag| dag.version_id != run.version_id && !dag.is_stale);
     let (affected, problem) = match state.handle.rerun(wanted.request(&dag_id, &run_id, true)).await {
         Ok(affected) => (affected, None),
         Err(error) => (Vec::new(), Some(error.to_string())),
@@ -118,6 +126,7 @@ pub(crate) async fn page(
         effect: effect(&wanted, affected.len()),
         button: button(&wanted, affected.len()),
         rows: affected.iter().take(NAMED_MAX).map(row).collect(),
+        versions: newest.map(|dag| (dag.version_number, run.version_number)),
         left_out: affected.len().saturating_sub(NAMED_MAX),
         run_id,
         run_url,

@@ -84,7 +84,7 @@ pub(crate) async fn page(
         .filter(|instance| wanted.task.is_empty() || instance.task_id.as_str() == wanted.task)
         .collect();
     let row = |instance: &&TaskInstanceRow| {
-        let pieces = bars.get(&(instance.task_index, instance.map_index)).cloned();
+        let pieces = bars.get(&(instance.task_id.to_string(), instance.map_index)).cloned();
         let why = reasons.get(&(instance.task_id.to_string(), instance.map_index)).cloned();
         row(instance, &run, &definition, pieces.unwrap_or_else(|| window.newest_bar(instance)), why)
     };

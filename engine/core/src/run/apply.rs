@@ -116,7 +116,7 @@ impl Run {
 
     /// One more instance of a task has not ended, or one less; says whether the task as a whole has ended by that, or
     /// is open again.
-    fn count_open(&mut self, task: TaskIndex, by: isize) -> bool {
+    pub(super) fn count_open(&mut self, task: TaskIndex, by: isize) -> bool {
         self.unfinished = self.unfinished.saturating_add_signed(by);
         let open = &mut self.tasks[task.get()].open;
         let before = *open;
@@ -124,7 +124,13 @@ impl Run {
         (before == 0) != (*open == 0)
     }
 
-    fn tell_downstream(&mut self, key: InstanceKey, state: TaskInstanceState, by: i32, crosses: bool) {
+    pub(super) fn tell_downstream(
+        &mut self,
+        key: InstanceKey,
+        state: TaskInstanceState,
+        by: i32,
+        crosses: bool,
+    ) {
         let dag = std::sync::Arc::clone(&self.dag);
         for after in dag.graph.downstream(key.task) {
             if self.is_one_by_one(key.task, *after) {
@@ -176,7 +182,7 @@ impl Run {
     }
 
     /// Keeps what an instance says of the tasks after it, instead of what it said before.
-    fn follow(&mut self, key: InstanceKey, follow: Option<Follow>) {
+    pub(super) fn follow(&mut self, key: InstanceKey, follow: Option<Follow>) {
         let before = std::mem::replace(&mut self.instance_mut(key).follow, follow.clone());
         for (said, by) in [(before, -1), (follow, 1)] {
             let Some(said) = said else { continue };

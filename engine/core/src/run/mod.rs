@@ -8,6 +8,9 @@
 //!                           same state, which is how a restart recovers and how an audit checks
 //! ```
 //!
+//! A run that is over may go on with another version of its DAG ([`Run::change_version`]); that too is in the history,
+//! and a replay needs the versions that it names.
+//!
 //! Time comes in as an argument, outcomes come in as [`Input`]s, and a report from an attempt that is no longer
 //! current is dropped by its number.
 
@@ -19,6 +22,7 @@ mod rerun;
 mod retry;
 mod stop;
 mod trigger_rule;
+mod version;
 mod why;
 
 pub use apply::IllegalChange;
@@ -29,6 +33,7 @@ pub use decide::{Decision, Effect, Input, LOSSES_MAX, Outcome};
 pub use rerun::Selection;
 pub use retry::RETRY_DELAY_MAX;
 pub use trigger_rule::{Facts, TriggerRule, Verdict};
+pub use version::VersionMove;
 pub use why::Why;
 
 use crate::dag::{Dag, GroupIndex, TaskIndex};
@@ -47,6 +52,8 @@ pub struct Run {
     /// The run's name; it goes into what must differ between runs, such as the jitter of retries.
     run_id: Arc<str>,
     tasks: Vec<TaskState>,
+    /// Tasks that only earlier versions of the DAG had. Their numbers come after those of the tasks.
+    removed: Vec<version::RemovedTask>,
     /// How many instances are not in a terminal state.
     unfinished: usize,
     /// What may have to be decided anew, since something that it depends on has changed.
@@ -201,6 +208,7 @@ impl Run {
             stop: None,
             run_id: run_id.into(),
             tasks,
+            removed: Vec::new(),
             looks: Vec::new(),
         }
     }

@@ -7,10 +7,12 @@
 //! - Every run ends, and every attempt ends once.
 //! - Replaying the changes gives the live state, at every step.
 //! - What is to be done follows from the state alone: a restart loses no effect.
+//! - All of that holds too for a run that goes on with another version of its DAG, and back.
 
 use super::tests::{SUCCESS, dag_in_groups};
 use super::*;
 use crate::dag::{Group, GroupIndex, Mapping, MappingKind};
+use crate::ids::TaskId;
 use crate::run::{AttemptError, AttemptErrorKind, Change, Effect, Input, LOSSES_MAX, Outcome, TaskChange};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -191,12 +193,22 @@ fn between_is_over(run: &Run, task: TaskIndex) -> bool {
     run.dag().scopes.between(task).iter().all(|other| run.task_state(*other).is_some())
 }
 
+/// What the history tells.
+#[derive(Clone, Debug)]
+enum Told {
+    Change(Change),
+    Version(Arc<Dag>),
+}
+
 /// A run, what is waiting to be done with it, and everything that was ever changed.
 struct Player {
+    /// The version that the run began with.
+    first: Arc<Dag>,
+    /// The version that it has now.
     dag: Arc<Dag>,
     run: Run,
     now: Timestamp,
-    history: Vec<(Timestamp, Change)>,
+    history: Vec<(Timestamp, Told)>,
     waiting: BTreeSet<InstanceKey>,
     running: BTreeMap<InstanceKey, u32>,
     retries: BTreeMap<InstanceKey, Timestamp>,
@@ -205,13 +217,14 @@ struct Player {
     pasts: BTreeSet<TaskIndex>,
     /// The mapped tasks that have asked what they are expanded over.
     asking: BTreeSet<TaskIndex>,
-    ends: BTreeMap<(InstanceKey, u32), u32>,
+    ends: BTreeMap<(TaskId, i32, u32), u32>,
 }
 
 impl Player {
     fn new(dag: Arc<Dag>) -> Self {
         let mut player = Self {
             run: Run::new(Arc::clone(&dag), "r"),
+            first: Arc::clone(&dag),
             dag,
             now: Timestamp::UNIX_EPOCH,
             history: Vec::new(),
@@ -234,7 +247,7 @@ impl Player {
         for change in &decision.changes {
             self.check(change);
         }
-        self.history.extend(decision.changes.into_iter().map(|change| (self.now, change)));
+        self.history.extend(decision.changes.into_iter().map(|change| (self.now, Told::Change(change))));
         for effect in decision.effects {
             self.carry_out(effect);
         }
@@ -316,7 +329,8 @@ impl Player {
             | TaskChange::Failed { try_number, .. }
             | TaskChange::Lost { try_number, .. }
             | TaskChange::Interrupted { try_number } => {
-                *self.ends.entry((*instance, *try_number)).or_default() += 1;
+                let task_id = self.dag.task(instance.task).task_id.clone();
+                *self.ends.entry((task_id, instance.map_index, *try_number)).or_default() += 1;
             }
             _ => {}
         }
@@ -360,7 +374,7 @@ impl Player {
 
     /// The engine dies and comes back: everything in memory is made again from the history.
     fn restart(&mut self) {
-        let replayed = replay(&self.dag, &self.history);
+        let replayed = replay(&self.first, &self.history);
         assert_same(&replayed, &self.run);
         self.run = replayed;
         let (waiting, retries) = (std::mem::take(&mut self.waiting), std::mem::take(&mut self.retries));
@@ -415,6 +429,7 @@ impl Player {
                     upstream: next.is_stale,
                     downstream,
                     only_failed,
+                    only_running: next.pick.is_multiple_of(7),
                     map_index: None,
                 };
                 let instances = self.run.select(&selection);
@@ -481,10 +496,13 @@ impl Player {
     }
 }
 
-fn replay(dag: &Arc<Dag>, history: &[(Timestamp, Change)]) -> Run {
+fn replay(dag: &Arc<Dag>, history: &[(Timestamp, Told)]) -> Run {
     let mut run = Run::new(Arc::clone(dag), "r");
-    for (at, change) in history {
-        run.apply(change, *at).expect("a stored change is legal");
+    for (at, told) in history {
+        match told {
+            Told::Change(change) => run.apply(change, *at).expect("a stored change is legal"),
+            Told::Version(dag) => drop(run.change_version(Arc::clone(dag)).expect("the run was over")),
+        }
     }
     run
 }
@@ -494,6 +512,7 @@ fn assert_same(left: &Run, right: &Run) {
     assert_eq!((left.started_at(), left.ended_at()), (right.started_at(), right.ended_at()));
     assert_eq!(left.stop_cause(), right.stop_cause());
     assert!(left.instances().eq(right.instances()), "the replayed instances are not the live ones");
+    assert!(left.removed_instances().eq(right.removed_instances()));
     for (left, right) in left.tasks.iter().zip(&right.tasks) {
         assert_eq!((left.count, left.open, left.folding), (right.count, right.open, right.folding));
         assert_eq!((left.shared, left.between_done), (right.shared, right.between_done));
@@ -501,43 +520,125 @@ fn assert_same(left: &Run, right: &Run) {
     }
 }
 
+/// A DAG with these tasks, of which some are in a mapped group; their names are counted from `first`.
+fn dag_like((upstream, retries, kinds): &(Vec<Vec<u32>>, u32, Vec<Kind>), first: usize) -> Arc<Dag> {
+    let slices: Vec<&[u32]> = upstream.iter().map(Vec::as_slice).collect();
+    let mapping =
+        || Some(Mapping { kind: MappingKind::Each, over: serde_json::Value::Null, has_templates: false });
+    let group = Group { group_id: "g".to_owned(), tooltip: None, parent: None, mapping: mapping() };
+    dag_in_groups(&slices, vec![group], |task| {
+        let place: usize = task.task_id.as_str()[5..].parse().unwrap();
+        task.task_id = format!("task_{}", first + place).into();
+        task.retry.retries = *retries;
+        task.trigger_rule = kinds[place].rule;
+        task.is_setup = kinds[place].is_setup;
+        task.is_teardown = kinds[place].is_teardown;
+        task.depends_on_past = kinds[place].depends_on_past;
+        task.mapping = mapping().filter(|_| kinds[place].is_mapped);
+        task.group = Some(GroupIndex(0)).filter(|_| kinds[place].is_in_mapped_group);
+        if task.is_teardown {
+            task.trigger_rule = TriggerRule::AllDoneSetupSuccess;
+        }
+    })
+}
+
+impl Player {
+    /// From here everything succeeds: then the run must end in so many moves.
+    fn play_to_the_end(&mut self) {
+        let calm = Move {
+            pick: 0,
+            outcome: SUCCESS,
+            does_restart: false,
+            does_cancel: false,
+            is_stale: false,
+            rerun: Rerun::None,
+        };
+        for _ in 0..self.dag.tasks.len() * 4 * 2 * (3 + LOSSES_MAX + 2) as usize {
+            self.play(&calm);
+        }
+        assert!(self.run.state().is_terminal(), "the run did not end: {:?}", self.run);
+        assert!(self.asking.is_empty() && self.waits.is_empty(), "asked, and never told");
+        assert!(self.waiting.is_empty() && self.running.is_empty() && self.retries.is_empty());
+        assert!(self.ends.values().all(|times| *times == 1), "an attempt ended twice");
+        assert_same(&replay(&self.first, &self.history), &self.run);
+        for (key, live) in self.run.instances() {
+            assert!(live.state.is_some_and(TaskInstanceState::is_terminal));
+            let retries = self.dag.task(key.task).retry.retries;
+            // An instance that another version was kind to keeps its failures.
+            assert!(live.failures <= retries.max(2) + 1 && live.losses <= LOSSES_MAX + 1);
+        }
+    }
+
+    /// The run, which is over, goes on with another version.
+    fn change_version(&mut self, dag: Arc<Dag>) {
+        let numbers = |run: &Run| -> BTreeMap<(TaskId, i32), u32> {
+            let present = run.instances().map(|(key, live)| {
+                let task_id = run.dag().task(key.task).task_id.clone();
+                ((task_id, key.map_index), live.try_number)
+            });
+            let removed = run.removed_instances().map(|(key, task_id, live)| {
+                assert_eq!(live.state, Some(TaskInstanceState::Removed));
+                ((task_id.clone(), key.map_index), live.try_number)
+            });
+            present.chain(removed).collect()
+        };
+        let (before, states) = (numbers(&self.run), self.run.clone());
+        let plan = self.run.change_version(Arc::clone(&dag)).expect("the run is over");
+        self.history.push((self.now, Told::Version(Arc::clone(&dag))));
+        self.dag = dag;
+        for ((task_id, map_index), try_number) in numbers(&self.run) {
+            if let Some(was) = before.get(&(task_id.clone(), map_index)) {
+                assert_eq!(try_number, *was, "{task_id} [{map_index}] counts its attempts anew");
+            }
+        }
+        for (key, live) in self.run.instances() {
+            let task_id = self.dag.task(key.task).task_id.as_str();
+            let is_new = plan.anew.contains(&key.task) || plan.added.contains(&key.task);
+            let was = states
+                .dag()
+                .index_of(task_id)
+                .filter(|_| !is_new)
+                .map(|task| states.instance(InstanceKey { task, ..key }).state);
+            assert_eq!(live.state, was.flatten(), "{task_id}");
+        }
+        let new: BTreeSet<u32> = plan.numbers.iter().map(|(_, new)| *new).collect();
+        assert_eq!(new.len(), plan.numbers.len(), "two tasks have one number");
+        self.asking.clear();
+        self.pasts.clear();
+        self.check_counts();
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_rules_hold_for_any_dag_and_any_course_of_events((upstream, retries, kinds) in dags(), moves in moves()) {
-        let slices: Vec<&[u32]> = upstream.iter().map(Vec::as_slice).collect();
-        let mapping = || Some(Mapping { kind: MappingKind::Each, over: serde_json::Value::Null, has_templates: false });
-        let group = Group { group_id: "g".to_owned(), tooltip: None, parent: None, mapping: mapping() };
-        let mut player = Player::new(dag_in_groups(&slices, vec![group], |task| {
-            let place: usize = task.task_id.as_str()[5..].parse().unwrap();
-            task.retry.retries = retries;
-            task.trigger_rule = kinds[place].rule;
-            task.is_setup = kinds[place].is_setup;
-            task.is_teardown = kinds[place].is_teardown;
-            task.depends_on_past = kinds[place].depends_on_past;
-            task.mapping = mapping().filter(|_| kinds[place].is_mapped);
-            task.group = Some(GroupIndex(0)).filter(|_| kinds[place].is_in_mapped_group);
-            if task.is_teardown {
-                task.trigger_rule = TriggerRule::AllDoneSetupSuccess;
-            }
-        }));
+    fn the_rules_hold_for_any_dag_and_any_course_of_events(shape in dags(), moves in moves()) {
+        let mut player = Player::new(dag_like(&shape, 0));
         for next in &moves {
             player.play(next);
         }
-        // Whatever has happened, from here everything succeeds: then the run must end in so many moves.
-        let calm = Move { pick: 0, outcome: SUCCESS, does_restart: false, does_cancel: false, is_stale: false, rerun: Rerun::None };
-        for _ in 0..upstream.len() * 4 * 2 * (retries + LOSSES_MAX + 2) as usize {
-            player.play(&calm);
-        }
-        prop_assert!(player.run.state().is_terminal(), "the run did not end: {:?}", player.run);
-        prop_assert!(player.asking.is_empty() && player.waits.is_empty(), "asked, and never told");
-        prop_assert!(player.waiting.is_empty() && player.running.is_empty() && player.retries.is_empty());
-        prop_assert!(player.ends.values().all(|times| *times == 1), "an attempt ended twice");
-        assert_same(&replay(&player.dag, &player.history), &player.run);
-        for (_, live) in player.run.instances() {
-            prop_assert!(live.state.is_some_and(TaskInstanceState::is_terminal));
-            prop_assert!(live.failures <= retries + 1 && live.losses <= LOSSES_MAX + 1);
+        player.play_to_the_end();
+    }
+
+    #[test]
+    fn the_rules_hold_for_a_run_that_goes_on_with_other_versions(
+        shapes in proptest::collection::vec((dags(), 0..4_usize, moves(), any::<bool>(), any::<usize>()), 2..4)
+    ) {
+        let mut player = Player::new(dag_like(&shapes[0].0, shapes[0].1));
+        for (place, (shape, first, moves, downstream, pick)) in shapes.iter().enumerate() {
+            if place > 0 {
+                player.change_version(dag_like(shape, *first));
+                let tasks = vec![TaskIndex((pick % player.dag.tasks.len()) as u32)];
+                let selection = Selection { tasks, downstream: *downstream, ..Selection::default() };
+                let mut instances = player.run.select(&selection);
+                instances.extend(player.run.instances().filter(|(_, live)| live.state.is_none()).map(|(key, _)| key));
+                player.input(Input::Clear { instances });
+            }
+            for next in moves.iter().take(60) {
+                player.play(next);
+            }
+            player.play_to_the_end();
         }
     }
 }

@@ -21,6 +21,17 @@ pub struct Selection {
     pub downstream: bool,
     /// Of these, only the ones that failed or did not run because of a failure.
     pub only_failed: bool,
+    /// Of these, only the ones that are running; with `only_failed`, those too.
+    pub only_running: bool,
+}
+
+impl Selection {
+    fn takes(&self, state: Option<TaskInstanceState>) -> bool {
+        use TaskInstanceState::{Restarting, Running};
+        (!self.only_failed && !self.only_running)
+            || (self.only_failed && state.is_some_and(TaskInstanceState::is_failure))
+            || (self.only_running && matches!(state, Some(Running | Restarting)))
+    }
 }
 
 impl Run {
@@ -42,9 +53,7 @@ impl Run {
             let is_named = selection.tasks.contains(&key.task);
             let has_index =
                 selection.map_index.is_none_or(|map_index| !is_named || key.map_index == map_index);
-            has_index
-                && (!selection.only_failed
-                    || self.instance(*key).state.is_some_and(TaskInstanceState::is_failure))
+            has_index && selection.takes(self.instance(*key).state)
         };
         self.named_tasks(selection)
             .into_iter()

@@ -11,6 +11,7 @@ mod backfills;
 mod commands;
 mod expansions;
 mod folder;
+mod latest_version;
 mod live;
 mod main_loop;
 mod past;

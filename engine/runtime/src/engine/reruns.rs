@@ -3,6 +3,7 @@
 use super::EngineError;
 use super::assets::by_asset;
 use super::commands::Stop;
+use super::latest_version::NextVersion;
 use super::live::LiveRun;
 use super::main_loop::MainLoop;
 use super::turn::Turn;
@@ -10,10 +11,11 @@ use crate::audit;
 use crate::command::{Actor, AffectedInstance, CommandError, RerunRequest};
 use crate::versions::Versions;
 use esteira_core::ids::{DagId, RunId};
-use esteira_core::run::{Input, InstanceKey, Selection};
+use esteira_core::run::{Input, InstanceKey, Run, Selection};
 use esteira_core::states::{RunState, TaskInstanceState};
 use esteira_store::{RunKey, RunRow};
 use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 impl MainLoop {
@@ -27,66 +29,41 @@ impl MainLoop {
             return Err(CommandError::Invalid(message).into());
         }
         let run_key = self.bring_to_life(&request.dag_id, &request.run_id).await?;
-        let (instances, affected) = match self.affected(run_key, request) {
-            Ok(found) => found,
-            Err(error) => {
-                self.lay_to_rest(run_key);
-                return Err(error.into());
-            }
-        };
-        if !request.dry_run {
-            let input = match request.mark {
-                Some(state) => Input::Mark { instances, state },
-                None => Input::Clear { instances },
-            };
-            self.decide(turn, run_key, input, &request.actor)?;
-            self.start_queued_runs(turn, &request.dag_id)?;
-        }
+        let affected = self.rerun_in(turn, run_key, request).await;
         if !turn.touched_runs.contains(&run_key) {
             self.lay_to_rest(run_key);
         }
-        Ok(affected)
+        affected
     }
 
-    /// The instances that a request is about, as they are.
-    fn affected(
-        &self,
+    async fn rerun_in(
+        &mut self,
+        turn: &mut Turn,
         run_key: RunKey,
         request: &RerunRequest,
-    ) -> Result<(Vec<InstanceKey>, Vec<AffectedInstance>), CommandError> {
+    ) -> Result<Vec<AffectedInstance>, Stop> {
+        let moves = request.on_latest_version && request.mark.is_none();
+        let next = if moves { self.next_version(run_key, &request.dag_id).await? } else { None };
         let unknown = || CommandError::RunCannotGoOn(request.run_id.to_string());
-        let run = &self.runs.get(run_key).ok_or_else(unknown)?.run;
-        if request.mark.is_none() && run.is_being_stopped() {
-            return Err(CommandError::RunIsBeingStopped(request.run_id.to_string()));
+        let live = self.runs.get(run_key).ok_or_else(unknown)?;
+        let run = next.as_ref().map_or(&live.run, |next| &next.run);
+        let mut instances: BTreeSet<InstanceKey> = chosen(run, request)?.into_iter().collect();
+        instances.extend(next.iter().flat_map(NextVersion::instances_without_state));
+        let affected = instances.iter().map(|key| affected(run, *key)).collect();
+        if request.dry_run || instances.is_empty() {
+            return Ok(affected);
         }
-        let mut tasks = Vec::with_capacity(request.task_ids.len());
-        for task_id in &request.task_ids {
-            tasks.push(run.dag().index_of(task_id.as_str()).ok_or_else(|| CommandError::UnknownTask {
-                run_id: request.run_id.to_string(),
-                task_id: task_id.to_string(),
-            })?);
+        if let Some(next) = next {
+            self.move_run(turn, run_key, next, &request.actor);
         }
-        let selection = Selection {
-            tasks,
-            map_index: request.map_index,
-            upstream: request.upstream,
-            downstream: request.downstream,
-            only_failed: request.only_failed,
+        let instances = instances.into_iter().collect();
+        let input = match request.mark {
+            Some(state) => Input::Mark { instances, state },
+            None => Input::Clear { instances },
         };
-        // What is marked is what was named; only a clear takes setups and teardowns with it.
-        let instances = match request.mark {
-            Some(_) => run.named(&selection),
-            None => run.select(&selection),
-        };
-        let affected = instances
-            .iter()
-            .map(|key| AffectedInstance {
-                task_id: run.dag().task(key.task).task_id.clone(),
-                map_index: key.map_index,
-                state: run.instance(*key).state,
-            })
-            .collect();
-        Ok((instances, affected))
+        self.decide(turn, run_key, input, &request.actor)?;
+        self.start_queued_runs(turn, &request.dag_id)?;
+        Ok(affected)
     }
 
     pub(super) async fn mark_run(
@@ -140,15 +117,16 @@ impl MainLoop {
         row: &RunRow,
         versions: &mut Versions,
     ) -> Result<Option<LiveRun>, EngineError> {
-        let Some(dag) = versions.dag(&self.reader, self.catalog.as_ref(), row.version_id).await? else {
+        let events = self.reader.events_of_run(row.run_key).await?;
+        let dags = versions.of_run(&self.reader, self.catalog.as_ref(), &events).await?;
+        let Some(dag) = dags.get(&row.version_id) else {
             tracing::error!(dag = %row.dag_id, run = %row.run_id, "the run cannot go on: this Esteira cannot read its DAG version");
             return Ok(None);
         };
-        let events = self.reader.events_of_run(row.run_key).await?;
         let conf = row.conf.as_object().cloned().unwrap_or_else(Map::new);
         // The params were checked when the run was created.
         let params = dag.resolve_params(&conf).unwrap_or(Value::Null);
-        match audit::replay(dag, row.run_id.as_str(), &events) {
+        match audit::replay(&dags, row.run_id.as_str(), &events) {
             Ok(run) => {
                 let events = self.reader.asset_events_of_run(row.run_key).await?;
                 let mut live = LiveRun::new(run, row, params, by_asset(&events));
@@ -161,6 +139,41 @@ impl MainLoop {
                 Ok(None)
             }
         }
+    }
+}
+
+/// The instances that a request names.
+fn chosen(run: &Run, request: &RerunRequest) -> Result<Vec<InstanceKey>, CommandError> {
+    if request.mark.is_none() && run.is_being_stopped() {
+        return Err(CommandError::RunIsBeingStopped(request.run_id.to_string()));
+    }
+    let mut tasks = Vec::with_capacity(request.task_ids.len());
+    for task_id in &request.task_ids {
+        tasks.push(run.dag().index_of(task_id.as_str()).ok_or_else(|| CommandError::UnknownTask {
+            run_id: request.run_id.to_string(),
+            task_id: task_id.to_string(),
+        })?);
+    }
+    let selection = Selection {
+        tasks,
+        map_index: request.map_index,
+        upstream: request.upstream,
+        downstream: request.downstream,
+        only_failed: request.only_failed,
+        only_running: request.only_running,
+    };
+    // What is marked is what was named; only a clear takes setups and teardowns with it.
+    Ok(match request.mark {
+        Some(_) => run.named(&selection),
+        None => run.select(&selection),
+    })
+}
+
+fn affected(run: &Run, key: InstanceKey) -> AffectedInstance {
+    AffectedInstance {
+        task_id: run.dag().task(key.task).task_id.clone(),
+        map_index: key.map_index,
+        state: run.instance(key).state,
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod mapping;
 mod orchestration;
+mod versions;
 mod world;
 
 use esteira_core::run::AttemptErrorKind;

@@ -1,35 +1,14 @@
 //! Mapped tasks and groups: as many instances as there is something to expand over, each with its own arguments.
 
-use crate::world::{World, registry, tester, wait_for};
+use crate::world::{World, tester, wait_for};
 use esteira_core::states::RunState;
-use esteira_runtime::{RerunRequest, audit};
+use esteira_runtime::RerunRequest;
 use esteira_store::RunRow;
 use serde_json::{Value, json};
 
 impl World {
-    /// `task[map index] state attempt`, and the name of the instance if it has one.
-    async fn mapped_states(&self, run: &RunRow) -> Vec<String> {
-        let rows = self.instances(run).await;
-        let tell = |row: &esteira_store::TaskInstanceRow| {
-            let place = if row.map_index < 0 { String::new() } else { format!("[{}]", row.map_index) };
-            let label = row.label.as_ref().map(|label| format!(" \"{label}\"")).unwrap_or_default();
-            format!(
-                "{}{place} {} {}{label}",
-                row.task_id,
-                row.state.map_or("none", |state| state.as_str()),
-                row.try_number
-            )
-        };
-        rows.iter().map(tell).collect()
-    }
-
     async fn pushed(&self, run: &RunRow, task_id: &str, map_index: i32) -> Option<Value> {
         self.handle().reader().xcom_value(run.run_key, task_id, map_index, "return_value").await.unwrap()
-    }
-
-    async fn is_sound(&self) {
-        let check = audit::verify(self.handle().reader(), &registry()).await.unwrap();
-        assert_eq!(check.problem, None);
     }
 }
 
@@ -146,6 +125,8 @@ async fn a_restart_goes_on_with_the_instances_and_a_clear_expands_anew() {
         upstream: false,
         downstream: true,
         only_failed: false,
+        only_running: false,
+        on_latest_version: false,
         mark: None,
         dry_run: false,
         actor: tester(),

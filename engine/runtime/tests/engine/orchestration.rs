@@ -1,28 +1,13 @@
 //! Runs that queue, time out and are cleared, instances that are marked and that wait for slots: as the loop carries out
 //! what the core decides.
 
-use crate::world::{World, registry, tester, wait_for};
+use crate::world::{World, registry, rerun, tester, wait_for};
 use esteira_core::backfill::{Range, Reprocess};
 use esteira_core::ids::RunId;
 use esteira_core::states::{RunState, TaskInstanceState};
 use esteira_runtime::{AffectedInstance, BackfillRequest, CommandError, RerunRequest, TriggerRequest, audit};
 use esteira_store::{PoolRow, RunFilter, RunRow};
 use serde_json::json;
-
-fn rerun(run: &RunRow, task_ids: &[&str]) -> RerunRequest {
-    RerunRequest {
-        dag_id: "d".into(),
-        run_id: run.run_id.clone(),
-        task_ids: task_ids.iter().map(|task_id| (*task_id).into()).collect(),
-        map_index: None,
-        upstream: false,
-        downstream: false,
-        only_failed: false,
-        mark: None,
-        dry_run: false,
-        actor: tester(),
-    }
-}
 
 fn names(affected: &[AffectedInstance]) -> Vec<&str> {
     affected.iter().map(|instance| instance.task_id.as_str()).collect()
@@ -31,14 +16,6 @@ fn names(affected: &[AffectedInstance]) -> Vec<&str> {
 impl World {
     async fn row(&self, run_id: &RunId) -> RunRow {
         self.handle().reader().run("d", run_id.as_str()).await.unwrap().unwrap()
-    }
-
-    /// Carries out a rerun and waits until its run is over again.
-    async fn again(&self, request: RerunRequest) -> RunRow {
-        let notices = self.handle().subscribe();
-        let run_id = request.run_id.clone();
-        self.handle().rerun(request).await.unwrap();
-        self.ended(notices, &run_id).await
     }
 
     /// What the audit check finds wrong.

@@ -70,6 +70,23 @@ impl Reader {
         Ok(count.unsigned_abs())
     }
 
+    /// The runs of a DAG that stand for an instant between these two, themselves included; the earliest first.
+    pub async fn runs_between(
+        &self,
+        dag_id: &str,
+        from: Option<Timestamp>,
+        to: Option<Timestamp>,
+    ) -> Result<Vec<RunRow>, StoreError> {
+        let query = sqlx::AssertSqlSafe(format!(
+            "{RUN_COLUMNS} WHERE dag_run.dag_id = ?1 AND logical_date IS NOT NULL \
+             AND (?2 IS NULL OR logical_date >= ?2) AND (?3 IS NULL OR logical_date <= ?3) ORDER BY logical_date, run_key"
+        ));
+        let micros = |at: Option<Timestamp>| at.map(Timestamp::as_microsecond);
+        let rows =
+            sqlx::query(query).bind(dag_id).bind(micros(from)).bind(micros(to)).fetch_all(&self.pool).await?;
+        rows.iter().map(run_row).collect()
+    }
+
     /// The newest run of a DAG that stands for this instant.
     pub async fn run_at(&self, dag_id: &str, at: Timestamp) -> Result<Option<RunRow>, StoreError> {
         let query = sqlx::AssertSqlSafe(format!(

@@ -9,7 +9,9 @@ use esteira_operator::{
     parse_arguments,
 };
 use esteira_runtime::home::Home;
-use esteira_runtime::{Actor, CommandError, Engine, Handle, Notice, Options, TriggerRequest};
+use esteira_runtime::{
+    Actor, CommandError, Engine, Handle, Notice, Options, RerunRequest, TriggerRequest, audit,
+};
 use esteira_store::{AttemptKey, AttemptRow, EventRow, RunRow, TaskInstanceRow};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -112,6 +114,36 @@ impl World {
         self.instances(run).await.iter().map(describe).collect()
     }
 
+    /// `task[map index] state attempt`, and the name of the instance if it has one.
+    pub(crate) async fn mapped_states(&self, run: &RunRow) -> Vec<String> {
+        let rows = self.instances(run).await;
+        let tell = |row: &TaskInstanceRow| {
+            let place = if row.map_index < 0 { String::new() } else { format!("[{}]", row.map_index) };
+            let label = row.label.as_ref().map(|label| format!(" \"{label}\"")).unwrap_or_default();
+            format!(
+                "{}{place} {} {}{label}",
+                row.task_id,
+                row.state.map_or("none", |state| state.as_str()),
+                row.try_number
+            )
+        };
+        rows.iter().map(tell).collect()
+    }
+
+    /// Carries out a rerun and waits until its run is over again.
+    pub(crate) async fn again(&self, request: RerunRequest) -> RunRow {
+        let notices = self.handle().subscribe();
+        let run_id = request.run_id.clone();
+        self.handle().rerun(request).await.unwrap();
+        self.ended(notices, &run_id).await
+    }
+
+    /// The audit check finds nothing.
+    pub(crate) async fn is_sound(&self) {
+        let check = audit::verify(self.handle().reader(), &registry()).await.unwrap();
+        assert_eq!(check.problem, None);
+    }
+
     pub(crate) async fn attempts(&self, run: &RunRow, task_id: &str) -> Vec<AttemptRow> {
         let row = self.handle().reader().instance(run.run_key, task_id, -1).await.unwrap().unwrap();
         let key = AttemptKey { run_key: run.run_key, task_index: row.task_index, map_index: -1 };
@@ -126,6 +158,24 @@ impl World {
 /// Whoever tests.
 pub(crate) fn tester() -> Actor {
     Actor::new("tester", TriggeredBy::Cli)
+}
+
+/// Clears tasks of a run; all if none is named.
+pub(crate) fn rerun(run: &RunRow, task_ids: &[&str]) -> RerunRequest {
+    RerunRequest {
+        dag_id: "d".into(),
+        run_id: run.run_id.clone(),
+        task_ids: task_ids.iter().map(|task_id| (*task_id).into()).collect(),
+        map_index: None,
+        upstream: false,
+        downstream: false,
+        only_failed: false,
+        only_running: false,
+        on_latest_version: false,
+        mark: None,
+        dry_run: false,
+        actor: tester(),
+    }
 }
 
 /// Waits for an event.
