@@ -231,3 +231,30 @@ fn a_pull_from_further_up_is_no_fault() {
     );
     assert_eq!(dag.graph.order().len(), 4);
 }
+
+#[test]
+fn a_groups_last_tasks_are_those_before_its_teardowns() {
+    let dag = dag(r"
+dag_id: d
+task_groups:
+  site:
+    tasks:
+      prepare: {operator: empty, is_setup: true}
+      work: {operator: empty, depends_on: prepare}
+      more: {operator: empty, depends_on: work}
+      tidy: {operator: empty, is_teardown: true, depends_on: [prepare, more]}
+    task_groups:
+      tidying:
+        tasks:
+          sweep: {operator: empty, is_teardown: true}
+tasks:
+  after: {operator: empty, depends_on: site}
+  after_sweep: {operator: empty, depends_on: site.tidying}
+");
+    let waits_for = |task_id: &str| -> Vec<&str> {
+        let upstream = dag.graph.upstream(dag.index_of(task_id).unwrap()).iter();
+        upstream.map(|task| dag.task(*task).task_id.as_str()).collect()
+    };
+    assert_eq!(waits_for("after"), ["site.more"], "not for what tidies up after it");
+    assert_eq!(waits_for("after_sweep"), ["site.tidying.sweep"], "a group of teardowns has no other");
+}

@@ -94,7 +94,8 @@ pub(crate) async fn page(
 ) -> Result<Response, PageError> {
     let run = super::run::find(&state, &dag_id, &run_id).await?;
     let newest = state.handle.reader().dag(&dag_id).await?.filter(|_| run.state.is_terminal());
-    let newest = newest.filter(|dag| dag.version_id != run.version_id && !dag.is_stale);
+    let newest =
+        newest.filter(|dag| dag.version_id != run.version_id && !dag.is_stale && wanted.mark().is_none());
     let (affected, problem) = match state.handle.rerun(wanted.request(&dag_id, &run_id, true)).await {
         Ok(affected) => (affected, None),
         Err(error) => (Vec::new(), Some(error.to_string())),

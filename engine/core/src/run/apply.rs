@@ -1,6 +1,6 @@
 //! How a change changes the state, and which changes are legal in which state: one table.
 
-use super::{Afterwards, Change, Facts, Follow, Instance, InstanceKey, Look, Run, TaskChange, Upstreams};
+use super::{Afterwards, Change, Facts, Follow, Instance, InstanceKey, Look, Run, TaskChange};
 use crate::dag::{TaskIndex, reachable};
 use crate::states::{RunState, TaskInstanceState};
 use jiff::Timestamp;
@@ -148,36 +148,46 @@ impl Run {
                 self.looks.push(Look::Task(*after));
             }
         }
-        if !crosses {
-            return;
-        }
         for teardown in dag.scopes.waiting(key.task) {
-            let done = &mut self.tasks[teardown.get()].between_done;
-            *done = done.saturating_add_signed(by);
-            self.looks.push(Look::Task(*teardown));
+            if self.is_one_by_one(key.task, *teardown) {
+                self.tell_beside(key, *teardown, |instance| {
+                    instance.between_done = instance.between_done.saturating_add_signed(by);
+                });
+            } else if crosses {
+                let done = &mut self.tasks[teardown.get()].between_done;
+                *done = done.saturating_add_signed(by);
+                self.looks.push(Look::Task(*teardown));
+            }
         }
         if dag.task(key.task).is_setup {
-            self.looks.extend(dag.scopes.under(key.task).iter().copied().map(Look::Task));
-            self.looks.extend(dag.graph.downstream(key.task).iter().copied().map(Look::Task));
+            for after in dag.scopes.under(key.task).iter().chain(dag.graph.downstream(key.task)) {
+                if self.is_one_by_one(key.task, *after) {
+                    self.tell_beside(key, *after, |_| {});
+                } else if crosses {
+                    self.looks.push(Look::Task(*after));
+                }
+            }
         }
     }
 
     fn tell_one_by_one(&mut self, key: InstanceKey, after: TaskIndex, state: TaskInstanceState, by: i32) {
-        let live = &mut self.tasks[after.get()];
-        let count_in = |upstream: &mut Upstreams| {
-            upstream.counts.count(state, by);
-            upstream.tasks_done = upstream.tasks_done.saturating_add_signed(by);
-        };
+        self.tell_beside(key, after, |instance| {
+            instance.upstream.counts.count(state, by);
+            instance.upstream.tasks_done = instance.upstream.tasks_done.saturating_add_signed(by);
+        });
+    }
+
+    /// Tells the instance with the same map index of a task in the same mapped group.
+    fn tell_beside(&mut self, key: InstanceKey, task: TaskIndex, tell: impl Fn(&mut Instance)) {
+        let live = &mut self.tasks[task.get()];
         if let Ok(map_index) = usize::try_from(key.map_index) {
-            if let Some(instance) = live.mapped.get_mut(map_index) {
-                count_in(&mut instance.upstream);
-            }
-            self.looks.push(Look::One(InstanceKey { task: after, map_index: key.map_index }));
+            live.mapped.get_mut(map_index).into_iter().for_each(tell);
+            self.looks.push(Look::One(InstanceKey { task, map_index: key.map_index }));
         } else {
-            // The upstream ended without ever being expanded: that holds for every instance.
-            count_in(&mut live.whole.upstream);
-            live.mapped.iter_mut().for_each(|instance| count_in(&mut instance.upstream));
-            self.looks.push(Look::Task(after));
+            // What is told of ended without ever being expanded: that holds for every instance.
+            tell(&mut live.whole);
+            live.mapped.iter_mut().for_each(tell);
+            self.looks.push(Look::Task(task));
         }
     }
 

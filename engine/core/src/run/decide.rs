@@ -248,7 +248,7 @@ impl Run {
         if live.passed_over > 0 || instance.passed_over > 0 {
             return Verdict::Skip;
         }
-        match self.setups_verdict(task) {
+        match self.setups_verdict(key) {
             Verdict::Run => {}
             other => return other,
         }
@@ -258,8 +258,8 @@ impl Run {
         let shared = Facts::new(live.shared, live.needed.0);
         let mut facts = shared.and(Facts::new(instance.upstream, live.needed.1));
         let between = self.dag.scopes.between(task).len() as u32;
-        facts.all_done &= live.between_done >= between;
-        self.dag.task(task).trigger_rule.verdict(facts, self.direct_setups(task))
+        facts.all_done &= live.between_done + instance.between_done >= between;
+        self.dag.task(task).trigger_rule.verdict(facts, self.direct_setups(key))
     }
 
     /// Whether the task looks at the run before.
@@ -269,11 +269,11 @@ impl Run {
     }
 
     /// Whether the setups that the task stands under, and that are no direct upstreams of it, have succeeded.
-    fn setups_verdict(&self, task: TaskIndex) -> Verdict {
-        let setups = self.dag.scopes.setups_of(task);
-        let direct = self.dag.graph.upstream(task);
+    fn setups_verdict(&self, key: InstanceKey) -> Verdict {
+        let setups = self.dag.scopes.setups_of(key.task);
+        let direct = self.dag.graph.upstream(key.task);
         let states =
-            setups.iter().filter(|setup| !direct.contains(setup)).map(|setup| self.task_state(*setup));
+            setups.iter().filter(|setup| !direct.contains(setup)).map(|setup| self.state_seen(*setup, key));
         let mut verdict = Verdict::Run;
         for state in states {
             match state {
@@ -288,14 +288,14 @@ impl Run {
     }
 
     /// How the setups of a teardown ended so far; none when it has none, or is no teardown.
-    fn direct_setups(&self, task: TaskIndex) -> Option<Facts> {
-        if !self.dag.task(task).is_teardown {
+    fn direct_setups(&self, key: InstanceKey) -> Option<Facts> {
+        if !self.dag.task(key.task).is_teardown {
             return None;
         }
-        let upstream = self.dag.graph.upstream(task).iter();
+        let upstream = self.dag.graph.upstream(key.task).iter();
         let setups: Vec<_> = upstream.filter(|task| self.dag.task(**task).is_setup).collect();
         let mut ended = super::Upstreams::default();
-        for state in setups.iter().filter_map(|setup| self.task_state(**setup)) {
+        for state in setups.iter().filter_map(|setup| self.state_seen(**setup, key)) {
             ended.counts.count(state, 1);
             ended.tasks_done += u32::from(state.is_terminal());
         }

@@ -3,6 +3,7 @@
 use super::decide::{Effect, Step};
 use super::{AttemptError, IllegalChange, Instance, InstanceKey, Look, Run, TaskChange, Verdict};
 use crate::dag::TaskIndex;
+use crate::states::TaskInstanceState;
 use std::collections::BTreeSet;
 
 impl Run {
@@ -18,8 +19,8 @@ impl Run {
         for instance in &mut live.mapped {
             // What had ended without being expanded counts for every instance.
             let try_number = instance.try_number;
-            let (upstream, passed_over) = (live.whole.upstream, live.whole.passed_over);
-            *instance = Instance { try_number, upstream, passed_over, ..Instance::default() };
+            let Instance { upstream, between_done, passed_over, .. } = live.whole;
+            *instance = Instance { try_number, upstream, between_done, passed_over, ..Instance::default() };
         }
         live.count = Some(count);
         live.is_expanding = false;
@@ -30,21 +31,34 @@ impl Run {
         Some(())
     }
 
-    /// Counts the instances of upstreams that were expanded before this task was.
+    /// Counts the instances of upstreams, and of what a teardown waits for, that were expanded before this task was.
     fn count_upstreams_anew(&mut self, task: TaskIndex) {
         let dag = std::sync::Arc::clone(&self.dag);
         for upstream in dag.graph.upstream(task) {
-            if !self.is_one_by_one(*upstream, task) || self.expanded_to(*upstream).is_none() {
-                continue;
-            }
-            for key in self.keys_of(*upstream) {
-                let Some(state) = self.instance(key).state.filter(|state| state.is_terminal()) else {
-                    continue;
-                };
-                if let Some(instance) = self.tasks[task.get()].mapped.get_mut(key.map_index as usize) {
-                    instance.upstream.counts.count(state, 1);
-                    instance.upstream.tasks_done += 1;
-                }
+            self.count_beside(*upstream, task, |instance, state| {
+                instance.upstream.counts.count(state, 1);
+                instance.upstream.tasks_done += 1;
+            });
+        }
+        for between in dag.scopes.between(task) {
+            self.count_beside(*between, task, |instance, _| instance.between_done += 1);
+        }
+    }
+
+    fn count_beside(
+        &mut self,
+        other: TaskIndex,
+        task: TaskIndex,
+        count: impl Fn(&mut Instance, TaskInstanceState),
+    ) {
+        if !self.is_one_by_one(other, task) || self.expanded_to(other).is_none() {
+            return;
+        }
+        for key in self.keys_of(other) {
+            let state = self.instance(key).state.filter(|state| state.is_terminal());
+            let beside = self.tasks[task.get()].mapped.get_mut(key.map_index as usize);
+            if let (Some(state), Some(instance)) = (state, beside) {
+                count(instance, state);
             }
         }
     }

@@ -98,7 +98,8 @@ struct TaskState {
     shared: Upstreams,
     /// How many of the direct upstreams are counted in `shared`, and how many by each instance.
     needed: (u32, u32),
-    /// How many of the tasks that a teardown waits for besides its direct upstreams have ended.
+    /// How many of the tasks that a teardown waits for besides its direct upstreams have ended, but for those that its
+    /// instances look at one by one.
     between_done: u32,
     /// How many direct upstreams have branched past it.
     passed_over: u32,
@@ -133,7 +134,9 @@ pub struct Instance {
     pub ended_at: Option<Timestamp>,
     /// How those of its direct upstreams ended that are in the same mapped group, and so have an instance for it.
     pub upstream: Upstreams,
-    /// How many of these have branched past it.
+    /// How many of the tasks in the same mapped group that a teardown waits for besides its direct upstreams have ended.
+    pub between_done: u32,
+    /// How many of these upstreams have branched past it.
     pub passed_over: u32,
     /// What it said about the tasks after it, when it succeeded.
     pub follow: Option<Follow>,
@@ -293,6 +296,16 @@ impl Run {
     fn is_one_by_one(&self, upstream: TaskIndex, task: TaskIndex) -> bool {
         let group = self.tasks[task.get()].mapped_group;
         group.is_some() && self.tasks[upstream.get()].mapped_group == group
+    }
+
+    /// The state that an instance sees another task in, none until that has ended: of a task in its own mapped group, the
+    /// state of the instance with its own map index.
+    fn state_seen(&self, other: TaskIndex, key: InstanceKey) -> Option<TaskInstanceState> {
+        if key.map_index < 0 || !self.is_one_by_one(other, key.task) {
+            return self.task_state(other);
+        }
+        let map_index = if self.expanded_to(other).is_some() { key.map_index } else { -1 };
+        self.instance(InstanceKey { task: other, map_index }).state.filter(|state| state.is_terminal())
     }
 
     /// The tasks that are expanded together with this one: those of its mapped group, or itself.

@@ -121,7 +121,7 @@ struct Kind {
 fn counted(run: &Run, key: InstanceKey) -> Verdict {
     let task = key.task;
     let dag = run.dag();
-    let state = |task: &TaskIndex| run.task_state(*task);
+    let state = |task: &TaskIndex| seen(run, *task, key);
     let upstream = dag.graph.upstream(task);
     let before = instances_before(run, key);
     let of = |wanted: TaskInstanceState| before.iter().filter(|state| **state == Some(wanted)).count();
@@ -167,7 +167,7 @@ fn counted(run: &Run, key: InstanceKey) -> Verdict {
             pick(&[
                 (is_ruled_out && has(TaskInstanceState::is_failure), fail),
                 (is_ruled_out, skip),
-                (done == n && between_is_over(run, task), run_it),
+                (done == n && between_is_over(run, key), run_it),
             ])
         }
     }
@@ -189,8 +189,39 @@ fn instances_before(run: &Run, key: InstanceKey) -> Vec<Option<TaskInstanceState
     states
 }
 
-fn between_is_over(run: &Run, task: TaskIndex) -> bool {
-    run.dag().scopes.between(task).iter().all(|other| run.task_state(*other).is_some())
+/// The state of another task for an instance: in its own mapped group, of the one with its own map index.
+fn seen(run: &Run, other: TaskIndex, key: InstanceKey) -> Option<TaskInstanceState> {
+    let group = run.dag().mapped_group(key.task);
+    let is_beside = group.is_some() && run.dag().mapped_group(other) == group && key.map_index >= 0;
+    if !is_beside {
+        return run.task_state(other);
+    }
+    let mut states = run
+        .keys_of(other)
+        .filter(|beside| beside.map_index < 0 || beside.map_index == key.map_index)
+        .map(|beside| run.instance(beside).state);
+    states.next().flatten().filter(|state| state.is_terminal())
+}
+
+fn between_is_over(run: &Run, key: InstanceKey) -> bool {
+    run.dag().scopes.between(key.task).iter().all(|other| seen(run, *other, key).is_some())
+}
+
+/// What the setups say that an instance stands under, without those directly before it.
+fn counted_setups(run: &Run, key: InstanceKey) -> Verdict {
+    let direct = run.dag().graph.upstream(key.task);
+    let setups = run.dag().scopes.setups_of(key.task).iter().filter(|setup| !direct.contains(setup));
+    let states: Vec<_> = setups.map(|setup| seen(run, *setup, key)).collect();
+    let has = |wanted: fn(TaskInstanceState) -> bool| states.iter().flatten().any(|state| wanted(*state));
+    if has(TaskInstanceState::is_failure) {
+        Verdict::UpstreamFailed
+    } else if has(|state| state == TaskInstanceState::Skipped) {
+        Verdict::Skip
+    } else if states.iter().all(Option::is_some) {
+        Verdict::Run
+    } else {
+        Verdict::Wait
+    }
 }
 
 /// What the history tells.
@@ -262,19 +293,20 @@ impl Player {
                 && run.instance(*instance).state.is_none()
                 && !self.dag.graph.upstream(instance.task).is_empty()
             {
-                let counted = counted(&run, *instance);
+                let counted = match counted_setups(&run, *instance) {
+                    Verdict::Run => counted(&run, *instance),
+                    other => other,
+                };
                 match change {
                     TaskChange::Scheduled => assert_eq!(counted, Verdict::Run, "{instance:?}"),
                     TaskChange::Expanded { .. } | TaskChange::ExpansionFailed { .. } => {}
                     TaskChange::Skipped { reason }
                         if reason.contains("rule") || reason.contains("upstream") =>
                     {
-                        let is_under_setups = !self.dag.scopes.setups_of(instance.task).is_empty();
-                        assert!(counted == Verdict::Skip || is_under_setups, "{instance:?} {counted:?}");
+                        assert_eq!(counted, Verdict::Skip, "{instance:?}");
                     }
                     TaskChange::UpstreamFailed => {
-                        let is_under_setups = !self.dag.scopes.setups_of(instance.task).is_empty();
-                        assert!(counted == Verdict::UpstreamFailed || is_under_setups, "{instance:?}");
+                        assert_eq!(counted, Verdict::UpstreamFailed, "{instance:?}");
                     }
                     _ => {}
                 }
@@ -306,6 +338,12 @@ impl Player {
                 counted.count(state, count as i32);
             }
             assert_eq!(counted, anew, "{key:?}");
+            let between = self.run.dag().scopes.between(key.task).iter();
+            let between_done = between.filter(|other| seen(&self.run, **other, key).is_some()).count() as u32;
+            if key.map_index >= 0 || self.run.tasks[key.task.get()].mapped_group.is_none() {
+                let counted = self.run.tasks[key.task.get()].between_done + live.between_done;
+                assert_eq!(counted, between_done, "{key:?} between");
+            }
             let is_asking = self.run.is_to_be_expanded(key.task);
             let is_settled =
                 state.is_some() || self.run.state() != RunState::Running || self.run.is_folding(key.task);

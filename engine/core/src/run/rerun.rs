@@ -36,15 +36,28 @@ impl Selection {
 
 impl Run {
     /// The instances that a selection names, in the order of the file. Clearing a task clears the setups that it
-    /// stands under, and their teardowns, too: what was tidied up must be set up again (Airflow's rule).
+    /// stands under, and their teardowns, too: what was tidied up must be set up again (Airflow's rule). In a mapped group
+    /// these are the ones with its own map index.
     pub fn select(&self, selection: &Selection) -> Vec<InstanceKey> {
-        let mut named = self.named(selection);
-        let mut tasks: BTreeSet<TaskIndex> = named.iter().map(|key| key.task).collect();
-        let before = tasks.clone();
-        self.add_scopes(&mut tasks);
-        named.extend(tasks.difference(&before).flat_map(|task| self.keys_of(*task)));
-        named.sort_unstable();
-        named
+        let named = self.named(selection);
+        let mut all: BTreeSet<InstanceKey> = named.iter().copied().collect();
+        for key in named {
+            for setup in self.dag.scopes.setups_of(key.task) {
+                all.extend(self.keys_seen(*setup, key));
+                let downstream = self.dag.graph.downstream(*setup).iter();
+                let teardowns = downstream.filter(|task| self.dag.task(**task).is_teardown);
+                all.extend(teardowns.flat_map(|teardown| self.keys_seen(*teardown, key)));
+            }
+        }
+        all.into_iter().collect()
+    }
+
+    /// The instances of a task that this one has to do with: all, or in its own mapped group the one beside it.
+    fn keys_seen(&self, other: TaskIndex, key: InstanceKey) -> impl Iterator<Item = InstanceKey> + use<> {
+        let is_one_by_one = key.map_index >= 0 && self.is_one_by_one(other, key.task);
+        let is_seen =
+            move |seen: &InstanceKey| !is_one_by_one || seen.map_index < 0 || seen.map_index == key.map_index;
+        self.keys_of(other).filter(is_seen)
     }
 
     /// The instances that a selection names, and no others, in the order of the file.
@@ -82,16 +95,6 @@ impl Run {
     /// Whether it has been told to end before its time and has not ended yet.
     pub fn is_being_stopped(&self) -> bool {
         self.stop.is_some() && !self.state.is_terminal()
-    }
-
-    fn add_scopes(&self, tasks: &mut BTreeSet<TaskIndex>) {
-        for task in tasks.clone() {
-            for setup in self.dag.scopes.setups_of(task) {
-                tasks.insert(*setup);
-                let downstream = self.dag.graph.downstream(*setup);
-                tasks.extend(downstream.iter().copied().filter(|task| self.dag.task(*task).is_teardown));
-            }
-        }
     }
 }
 

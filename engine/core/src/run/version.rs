@@ -131,8 +131,8 @@ impl Run {
 
     fn keep_instance(&mut self, key: InstanceKey, was: &Instance) {
         let live = self.instance_mut(key);
-        let (upstream, passed_over) = (live.upstream, live.passed_over);
-        *live = Instance { upstream, passed_over, follow: None, ..was.clone() };
+        let Instance { upstream, between_done, passed_over, .. } = *live;
+        *live = Instance { upstream, between_done, passed_over, follow: None, ..was.clone() };
         if let Some(state) = was.state.filter(|state| state.is_terminal()) {
             let crosses = self.count_open(key.task, -1);
             self.tell_downstream(key, state, 1, crosses);

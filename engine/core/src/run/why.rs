@@ -24,7 +24,7 @@ impl Run {
         let live = self.instance(key);
         match live.state {
             None if self.state == RunState::Queued => Some(Why::RunIsQueued),
-            None => Some(Why::Because(self.why_not_looked_at(key.task))),
+            None => Some(Why::Because(self.why_not_looked_at(key))),
             Some(TaskInstanceState::Scheduled | TaskInstanceState::Queued) => Some(Why::Slot),
             Some(TaskInstanceState::UpForRetry) => {
                 let retries = self.dag.task(key.task).retry.retries;
@@ -45,14 +45,15 @@ impl Run {
         }
     }
 
-    fn why_not_looked_at(&self, task: TaskIndex) -> String {
+    fn why_not_looked_at(&self, key: InstanceKey) -> String {
+        let task = key.task;
         if let Past::Forbids(reason) = &self.tasks[task.get()].past {
             return reason.clone();
         }
         if self.tasks[task.get()].is_expanding {
             return "what it is expanded over is being read".to_owned();
         }
-        let has_ended = |task: &TaskIndex| self.task_state(*task).is_some();
+        let has_ended = |other: &TaskIndex| self.state_seen(*other, key).is_some();
         let scopes = &self.dag.scopes;
         let upstream = self.dag.graph.upstream(task).iter();
         let mut waits_for: Vec<TaskIndex> = upstream

@@ -1,7 +1,8 @@
 //! Who waits for whom: from the names under `depends_on` to the graph.
 //!
 //! A name is looked for in the task's own group first, then in the groups around it. A group's name stands for the
-//! last tasks of the group (those that no other task of it waits for); what a group waits for, its first tasks wait for.
+//! last tasks of the group (those that no other task of it waits for, as if its teardowns were not there: Airflow's
+//! `TaskGroup.get_leaves`); what a group waits for, its first tasks wait for.
 
 use super::groups::GroupDraft;
 use super::marked::Mark;
@@ -103,8 +104,15 @@ pub(super) fn graph(
     // A group stands after the one that it is in: from the end, inner ones come first.
     for place in (0..groups.len()).rev() {
         let members = &wiring.members[place];
-        let awaited = awaited_inside(GroupIndex(place as u32), &of_tasks, &of_groups, &last, wiring);
-        last[place] = members.iter().copied().filter(|task| !awaited.contains(task)).collect();
+        let is_teardown = |task: TaskIndex| drafts[task.get()].task.is_teardown;
+        let group = GroupIndex(place as u32);
+        let last_but = |is_left_out: &dyn Fn(TaskIndex) -> bool| -> Vec<TaskIndex> {
+            let awaited = awaited_inside(group, &of_tasks, &of_groups, &last, wiring, is_left_out);
+            members.iter().copied().filter(|task| !awaited.contains(task) && !is_left_out(*task)).collect()
+        };
+        let found = last_but(&is_teardown);
+        // A group of nothing but teardowns has its own last ones.
+        last[place] = if found.is_empty() { last_but(&|_| false) } else { found };
     }
     for (task, waits_for) in of_tasks.iter().enumerate() {
         extend(&mut upstream[task], waits_for.iter().flat_map(|place| wiring.tasks_of(*place, &last)));
@@ -131,15 +139,17 @@ pub(super) fn graph(
     }
 }
 
-/// The tasks of a group that something in the same group waits for.
+/// The tasks of a group that something in the same group waits for, without what is left out.
 fn awaited_inside(
     group: GroupIndex,
     of_tasks: &[Vec<Place>],
     of_groups: &[Vec<Place>],
     last: &[Vec<TaskIndex>],
     wiring: &Wiring,
+    is_left_out: &dyn Fn(TaskIndex) -> bool,
 ) -> HashSet<TaskIndex> {
-    let by_tasks = wiring.members[group.get()].iter().flat_map(|task| &of_tasks[task.get()]);
+    let members = wiring.members[group.get()].iter().filter(|task| !is_left_out(**task));
+    let by_tasks = members.flat_map(|task| &of_tasks[task.get()]);
     let is_inside = |other: GroupIndex| {
         other != group && ancestors(Some(other), &wiring.parents).any(|outer| outer == group)
     };
