@@ -58,6 +58,6 @@ fn every_example_runs_to_the_end_that_it_says() {
     let mut files: Vec<PathBuf> =
         std::fs::read_dir(examples()).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
-    assert!(files.len() >= 17, "only {} examples", files.len());
+    assert!(files.len() >= 23, "only {} examples", files.len());
     files.iter().for_each(|file| check(file));
 }
