@@ -3,6 +3,7 @@
 use crate::cli::Failure;
 use clap::Args;
 use esteira_operator::EnvironmentConnections;
+use esteira_runtime::KeySource;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -34,6 +35,7 @@ struct ConfigFile {
     listen: Option<String>,
     parallelism: Option<usize>,
     xcom_size_max: Option<usize>,
+    secret_key_file: Option<PathBuf>,
     #[serde(default)]
     allowed_hosts: Vec<String>,
     #[serde(default)]
@@ -41,7 +43,6 @@ struct ConfigFile {
 }
 
 /// The settings of this process.
-#[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) home: PathBuf,
     pub(crate) dags: PathBuf,
@@ -53,6 +54,8 @@ pub(crate) struct Settings {
     /// Host names besides the loopback ones by which browsers may call: that of a proxy in front.
     pub(crate) allowed_hosts: Vec<String>,
     pub(crate) connections: EnvironmentConnections,
+    /// Where the keys are that secrets are sealed with.
+    pub(crate) keys: KeySource,
 }
 
 /// Where the config file is looked for when none is named.
@@ -73,8 +76,10 @@ impl Settings {
                 Failure::usage("parallelism is 0: nothing could ever run").hint("set it to 1 or more")
             );
         }
+        let home = flags.home.clone().or(file.home).unwrap_or_else(|| PathBuf::from(".esteira"));
         Ok(Self {
-            home: flags.home.clone().or(file.home).unwrap_or_else(|| PathBuf::from(".esteira")),
+            keys: keys(file.secret_key_file, &home),
+            home,
             dags_were_chosen: dags.is_some(),
             dags: dags.unwrap_or_else(|| PathBuf::from("dags")),
             listen: from_environment("ESTEIRA_LISTEN")
@@ -90,6 +95,15 @@ impl Settings {
 
 fn from_environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The keys themselves from the environment, or a file of them: one that is named, or the home's own.
+fn keys(from_file: Option<PathBuf>, home: &Path) -> KeySource {
+    if let Some(text) = from_environment("ESTEIRA_SECRET_KEY") {
+        return KeySource::Text(text);
+    }
+    let named = from_environment("ESTEIRA_SECRET_KEY_FILE").map(PathBuf::from).or(from_file);
+    KeySource::File(named.unwrap_or_else(|| esteira_runtime::home::key_file(home)))
 }
 
 fn xcom_size_max(from_file: Option<usize>) -> Result<usize, Failure> {
@@ -128,6 +142,6 @@ fn read_file(path: &Path) -> Result<ConfigFile, Failure> {
         // The error's own text may show a line of the file, which may hold a password: only its message and place.
         let line = error.span().map_or(1, |span| 1 + text[..span.start.min(text.len())].matches('\n').count());
         Failure::usage(format!("the config file {}, line {line}: {}", path.display(), error.message()))
-            .hint("its keys are home, dags, listen, parallelism, xcom_size_max, allowed_hosts and the table [connections]")
+            .hint("its keys are home, dags, listen, parallelism, xcom_size_max, secret_key_file, allowed_hosts and the table [connections]")
     })
 }

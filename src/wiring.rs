@@ -2,9 +2,9 @@
 
 use crate::cli::Failure;
 use crate::config::Settings;
-use esteira_operator::{Masker, Registry};
+use esteira_operator::{ConnectionSource, Masker, Registry};
 use esteira_runtime::home::{self, Home, HomeError};
-use esteira_runtime::{Engine, EngineError, Options};
+use esteira_runtime::{Engine, EngineError, Options, Vault};
 use esteira_store::StoreError;
 use esteira_tasks::connectors::Connectors;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 /// What operators need, and the operators.
 pub(crate) struct Parts {
-    pub(crate) masker: Arc<Masker>,
+    pub(crate) vault: Arc<Vault>,
     pub(crate) connectors: Connectors,
     pub(crate) registry: Arc<Registry>,
 }
@@ -20,13 +20,20 @@ pub(crate) struct Parts {
 impl Parts {
     /// The parts for these settings. Nothing is connected to yet.
     pub(crate) fn new(settings: &Settings) -> Self {
-        let masker = Arc::new(Masker::default());
-        let source = Arc::new(settings.connections.clone());
-        let connectors = Connectors::new(source, Arc::clone(&masker), home::embedded(&settings.home));
+        let vault = Arc::new(vault(settings));
+        let source: Arc<dyn ConnectionSource> = Arc::<Vault>::clone(&vault);
+        let masker = Arc::clone(vault.masker());
+        let connectors = Connectors::new(source, masker, home::embedded(&settings.home));
         let mut registry = Registry::new();
         esteira_tasks::operators::register_all(&mut registry, &connectors);
-        Self { masker, connectors, registry: Arc::new(registry) }
+        Self { vault, connectors, registry: Arc::new(registry) }
     }
+}
+
+/// Variables and connections as the environment has them; those of the store come when it is read.
+pub(crate) fn vault(settings: &Settings) -> Vault {
+    let masker = Arc::new(Masker::default());
+    Vault::new(masker, settings.connections.clone(), std::env::vars(), settings.keys.clone())
 }
 
 /// Takes the home and starts an engine on it.
@@ -42,14 +49,16 @@ pub(crate) async fn start_engine(
     if ended > 0 {
         tracing::warn!(processes = ended, "ended processes that an earlier engine left behind");
     }
-    let mut options = Options::new(home, dags, Arc::clone(&parts.registry), Arc::clone(&parts.masker));
+    let masker = Arc::clone(parts.vault.masker());
+    let mut options = Options::new(home, dags, Arc::clone(&parts.registry), masker);
+    options.vault = Arc::clone(&parts.vault);
     options.parallelism = settings.parallelism;
     options.xcom_size_max = settings.xcom_size_max;
     options.is_serving = is_serving;
     Engine::start(options).await.map_err(engine_failure)
 }
 
-fn open_home(settings: &Settings) -> Result<Home, Failure> {
+pub(crate) fn open_home(settings: &Settings) -> Result<Home, Failure> {
     Home::open(&settings.home).map_err(|error| match &error {
         HomeError::InUse { announcement: Some(announcement), .. } if announcement.url.is_some() => {
             Failure::usage(error.to_string())

@@ -7,6 +7,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("Run", &["demo", "run", "serve", "trigger", "backfills"]),
     ("Look", &["runs", "logs", "xcom", "pools", "assets", "audit"]),
     ("Write DAGs", &["dags", "validate", "sample"]),
+    ("Set up", &["connections", "variables", "secrets"]),
 ];
 
 /// The command line with its help in groups, each line taken from the command itself.
@@ -18,7 +19,7 @@ pub(crate) fn with_groups(command: Command) -> Command {
         groups.push_str(&format!("{header}{title}:{header:#}\n"));
         for name in *names {
             let about = command.find_subcommand(name).and_then(Command::get_about).map(ToString::to_string);
-            groups.push_str(&format!("  {literal}{name:10}{literal:#}{}\n", about.unwrap_or_default()));
+            groups.push_str(&format!("  {literal}{name:12}{literal:#}{}\n", about.unwrap_or_default()));
         }
         if *title != GROUPS[GROUPS.len() - 1].0 {
             groups.push('\n');

@@ -3,6 +3,7 @@
 mod assets;
 mod audit;
 mod backfills;
+mod connections;
 mod dags;
 mod demo;
 mod folder;
@@ -15,11 +16,13 @@ mod pools;
 mod run;
 mod runs;
 mod sample;
+mod secrets;
 mod serve;
 mod server;
 mod times;
 mod trigger;
 mod validate;
+mod variables;
 mod xcom;
 
 use crate::config::{GlobalArguments, Settings};
@@ -71,6 +74,15 @@ enum Command {
     /// Show and set pools: slots that task instances share
     #[command(subcommand)]
     Pools(pools::PoolsCommand),
+    /// Show and set variables: values that templates read with var.value and var.json
+    #[command(subcommand)]
+    Variables(variables::VariablesCommand),
+    /// Show, set and test connections: where services are
+    #[command(subcommand)]
+    Connections(connections::ConnectionsCommand),
+    /// Make a key that secrets are sealed with, and seal them anew
+    #[command(subcommand)]
+    Secrets(secrets::SecretsCommand),
     /// Show what an attempt of a task wrote
     Logs(logs::LogsArguments),
     /// Show what tasks passed on
@@ -179,6 +191,9 @@ async fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Backfills(command) => backfills::backfills(&settings, command).await,
         Command::Assets(command) => assets::assets(&settings, command).await,
         Command::Pools(command) => pools::pools(&settings, command).await,
+        Command::Variables(command) => variables::variables(&settings, command).await,
+        Command::Connections(command) => connections::connections(&settings, command).await,
+        Command::Secrets(command) => secrets::secrets(&settings, command).await,
         Command::Logs(arguments) => logs::logs(&settings, &arguments).await,
         Command::Xcom(command) => xcom::xcom(&settings, command).await,
         Command::Audit(command) => audit::audit(&settings, command).await,

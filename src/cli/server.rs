@@ -13,7 +13,13 @@ use url::{Host, Url};
 #[derive(Args, Debug, Clone)]
 pub(crate) struct ServerArguments {
     /// The address of the server [default: the one that serves the home]
-    #[arg(long = "server", env = "ESTEIRA_SERVER", hide_env_values = true, value_name = "URL")]
+    #[arg(
+        id = "server",
+        long = "server",
+        env = "ESTEIRA_SERVER",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
     pub(crate) url: Option<String>,
 }
 
@@ -221,9 +227,12 @@ fn refusal(status: StatusCode, detail: &Value) -> Failure {
         Value::Null => format!("the server answers {status}"),
         other => other.to_string(),
     };
+    let is_about_runs = ["DAG ", "run ", "task "].iter().any(|word| message.contains(word));
     let failure = if status.is_client_error() { Failure::usage(message) } else { Failure::failed(message) };
     match status {
-        StatusCode::NOT_FOUND => failure.hint("esteira dags list names the DAGs, esteira runs list the runs"),
+        StatusCode::NOT_FOUND if is_about_runs => {
+            failure.hint("esteira dags list names the DAGs, esteira runs list the runs")
+        }
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => failure.hint("this server asks for a login"),
         _ => failure,
     }

@@ -294,3 +294,43 @@ fn a_server_that_is_not_there() {
         lines.iter().map(|line| format!("$ esteira {line}\n{}", world.run(line).plain())).collect();
     insta::assert_snapshot!(all.join("\n\n"));
 }
+
+#[test]
+fn variables_and_connections_are_set_with_and_without_a_server() {
+    let world = World::with(&[(
+        "reads.yaml",
+        "dag_id: reads\ntasks:\n  show:\n    operator: bash\n    with:\n      bash_command: echo \"$LIMIT $TOKEN $HOST\"\n      \
+         env: {LIMIT: '{{ var.value.limit }}', TOKEN: '{{ var.value.api_token }}', HOST: '{{ conn.warehouse.host }}'}\n",
+    )]);
+    let plain = |line: &str| format!("$ esteira {line}\n{}", world.run(line).plain());
+    let mut told = vec![
+        plain("variables list"),
+        plain("variables set limit 12 --description few"),
+        plain("variables set api_token s3cr3t-t0ken"),
+        plain("connections set warehouse postgresql://ana:hunter2pw@127.0.0.1:1/air"),
+        plain("variables list"),
+        plain("variables get limit"),
+        plain("variables get api_token"),
+        plain("variables get api_token --show-secret"),
+        plain("variables get nope"),
+        plain("connections list"),
+        plain("connections test warehouse"),
+        plain("connections set broken //user:hunter2pw@"),
+        plain("secrets rotate"),
+    ];
+    assert_eq!(world.run("run reads").code, 0);
+    assert!(world.run("logs reads latest show").data.contains("12 *** 127.0.0.1"));
+    told.push(plain("variables export variables.json"));
+    told.push(plain("connections export connections.json"));
+    let server = world.serve();
+    told.push(plain("variables remove limit api_token"));
+    told.push(plain("variables remove limit"));
+    told.push(plain("variables import variables.json"));
+    told.push(plain("connections import connections.json"));
+    told.push(plain("connections remove warehouse"));
+    told.push(plain("secrets rotate"));
+    told.push(plain("variables list --json"));
+    drop(server);
+    insta::assert_snapshot!("secrets", told.join("\n\n"));
+    assert_eq!(world.run("audit verify").code, 0);
+}

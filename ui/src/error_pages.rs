@@ -87,6 +87,8 @@ pub(crate) fn command_status(error: &CommandError) -> StatusCode {
         | CommandError::UnknownRun { .. }
         | CommandError::UnknownTask { .. }
         | CommandError::UnknownBackfill(_)
+        | CommandError::UnknownVariable(_)
+        | CommandError::UnknownConnection(_)
         | CommandError::UnknownPool(_) => StatusCode::NOT_FOUND,
         CommandError::RunExists { .. }
         | CommandError::RunIsUnderWay(_)

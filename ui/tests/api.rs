@@ -198,6 +198,66 @@ async fn task_instances_are_cleared_in_many_runs() {
 }
 
 #[tokio::test]
+async fn variables_are_set_and_a_secrets_value_is_never_told() {
+    let world = World::new().await;
+    let variables = "/api/v2/variables";
+    let body = json!({ "key": "limit", "value": "12", "description": "how many" });
+    assert_eq!(world.send_json("POST", variables, body.clone()).await.0, StatusCode::CREATED);
+    assert_eq!(world.send_json("POST", variables, body).await.0, StatusCode::CONFLICT);
+    let body = json!({ "key": "api_token", "value": "s3cr3t-t0ken" });
+    let (_, answer) = world.send_json("POST", variables, body).await;
+    assert_eq!(answer["value"], "***");
+    let sites = json!({ "key": "sites", "value": { "rome": 1 } });
+    world.send_json("POST", variables, sites).await;
+    check(&world, "variables", variables).await;
+    let (_, answer) = world.send_json("PATCH", "/api/v2/variables/limit", json!({ "value": "13" })).await;
+    assert_eq!((&answer["value"], &answer["description"]), (&json!("13"), &json!("how many")));
+    let (status, answer) = world.send_json("POST", variables, json!({ "keys": "x" })).await;
+    assert_eq!((status, answer["detail"].as_array().unwrap().len()), (StatusCode::UNPROCESSABLE_ENTITY, 3));
+    assert_eq!(
+        world.send_json("DELETE", "/api/v2/variables/limit", json!({})).await.0,
+        StatusCode::NO_CONTENT
+    );
+    assert_eq!(world.get("/api/v2/variables/limit").await.0, StatusCode::NOT_FOUND);
+    let (_, answer) = world.send_json("POST", "/api/secrets/rotate", json!({})).await;
+    assert_eq!(answer["sealed_anew"], 2);
+    assert!(!world.get("/api/v2/eventLogs").await.1.contains("s3cr3t"));
+}
+
+#[tokio::test]
+async fn connections_are_set_in_airflows_fields_and_tried() {
+    let world = World::new().await;
+    let connections = "/api/v2/connections";
+    let body = json!({
+        "connection_id": "warehouse", "conn_type": "postgresql", "host": "127.0.0.1", "port": 1, "login": "ana",
+        "password": "hunter2pw", "schema": "air", "extra": "{\"sslmode\": \"require\", \"api_token\": \"t0kent0ken\"}",
+    });
+    assert_eq!(world.send_json("POST", connections, body.clone()).await.0, StatusCode::CREATED);
+    assert_eq!(world.send_json("POST", connections, body).await.0, StatusCode::CONFLICT);
+    check(&world, "connections", connections).await;
+    let one = "/api/v2/connections/warehouse";
+    let body = json!({ "connection_id": "warehouse", "conn_type": "postgresql", "host": "localhost" });
+    let (_, answer) = world.send_json("PATCH", one, body).await;
+    assert_eq!((&answer["host"], &answer["password"]), (&json!("localhost"), &json!("***")));
+    // The password that is known stands for ***; nothing listens there.
+    let body = json!({
+        "connection_id": "warehouse", "conn_type": "postgresql", "host": "127.0.0.1", "port": 1, "password": "***",
+    });
+    let (status, answer) = world.send_json("POST", "/api/v2/connections/test", body).await;
+    let refused = json!({ "status": false, "message": "The service at 127.0.0.1:1 refused the connection" });
+    assert_eq!((status, answer), (StatusCode::OK, refused));
+    let body = json!({ "connection_id": "x", "conn_type": "redis", "port": 70000, "extra": "[]" });
+    let (status, answer) = world.send_json("POST", connections, body).await;
+    assert_eq!((status, answer["detail"].as_array().unwrap().len()), (StatusCode::UNPROCESSABLE_ENTITY, 2));
+    assert_eq!(world.send_json("DELETE", one, json!({})).await.0, StatusCode::NO_CONTENT);
+    assert_eq!(world.send_json("DELETE", one, json!({})).await.0, StatusCode::NOT_FOUND);
+    let told = world.get("/api/v2/eventLogs").await.1;
+    assert!(
+        told.contains("postgresql://ana:***@") && !told.contains("hunter2pw") && !told.contains("t0kent0ken")
+    );
+}
+
+#[tokio::test]
 async fn pools_are_made_changed_and_removed() {
     let world = World::new().await;
     let pools = "/api/v2/pools";

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use esteira_core::template::{
-    Context, MappedValues, OUTPUT_SIZE_MAX, RunFacts, XcomSource, context_variables, render,
+    Context, MappedValues, OUTPUT_SIZE_MAX, PreviousRun, RunFacts, TemplateSource, context_variables, render,
 };
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -13,7 +13,7 @@ use std::time::Instant;
 
 struct Values(Value);
 
-impl XcomSource for Values {
+impl TemplateSource for Values {
     fn pull(&self, task_id: &str, key: &str, map_index: Option<i32>) -> Result<Option<Value>, String> {
         match (task_id, map_index) {
             ("broken", _) => Err("the store is gone".into()),
@@ -24,6 +24,26 @@ impl XcomSource for Values {
 
     fn pull_all(&self, task_id: &str, _key: &str) -> Result<Option<Arc<dyn MappedValues>>, String> {
         Ok((task_id == "many").then(|| Arc::new(Many(AtomicUsize::new(0))) as Arc<dyn MappedValues>))
+    }
+
+    fn variable(&self, key: &str) -> Result<Option<String>, String> {
+        match key {
+            "locked" => Err("\"variable:locked\" is sealed with a key that is not here".into()),
+            "limit" => Ok(Some("12".into())),
+            "sites" => Ok(Some(r#"{"rome": [1, 2]}"#.into())),
+            _ => Ok(None),
+        }
+    }
+
+    fn connection(&self, id: &str) -> Result<Option<Value>, String> {
+        let fields = json!({"host": "db", "port": 5432, "login": "ana", "extra_dejson": {"mode": "on"}, "uri": "postgresql://ana@db:5432"});
+        Ok((id == "warehouse").then_some(fields))
+    }
+
+    fn previous_success(&self) -> Result<Option<PreviousRun>, String> {
+        let at = |text: &str| -> Timestamp { text.parse().unwrap() };
+        let (start, end) = (at("2026-01-30T00:00:00Z"), at("2026-01-31T00:00:00Z"));
+        Ok(Some(PreviousRun { data_interval: Some((start, end)), started_at: Some(end), ended_at: None }))
     }
 }
 
@@ -60,9 +80,11 @@ fn context_at(logical_date: Option<&str>, xcom: Value) -> Context {
         try_number: 2,
         asset_events: &Value::Null,
         map_index: None,
+        expanded_ti_count: None,
+        outlets: &[],
         expand: None,
     };
-    Context { variables: context_variables(&facts), xcom: Arc::new(Values(xcom)) }
+    Context { variables: context_variables(&facts), source: Arc::new(Values(xcom)) }
 }
 
 fn context() -> Context {
@@ -160,9 +182,53 @@ fn the_names_are_airflows() {
         ("{{ ds.split('-') | first }}", json!("2024")),
         ("{{ logical_date.strftime('%H:%M') }}", json!("09:05")),
         ("{{ params.nested.keys() | list }}", json!(["z", "a"])),
+        ("{{ logical_date.add(months=1, hours=2) }}", json!("2024-02-29T11:05:06+00:00")),
+        ("{{ logical_date.subtract(days=31) | ds }}", json!("2023-12-31")),
+        ("{{ logical_date.in_timezone('Europe/Rome') }}", json!("2024-01-31T10:05:06+01:00")),
+        ("{{ logical_date.in_tz('Europe/Rome').strftime('%H:%M') }}", json!("10:05")),
+        ("{{ try_number }}", json!(2)),
+        ("{{ task_instance_key_str }}", json!("example__one__20240131")),
+        ("{{ prev_data_interval_start_success | ds }}", json!("2026-01-30")),
+        ("{{ prev_end_date_success }}", Value::Null),
     ];
     for (template, expected) in table {
         assert_eq!(rendered(template), expected, "{template}");
+    }
+}
+
+#[test]
+fn variables_and_connections_are_looked_up_when_they_are_read() {
+    let table = [
+        ("{{ var.value.limit }}", json!("12")),
+        ("{{ var.json.limit + 1 }}", json!(13)),
+        ("{{ var.json.sites.rome[1] }}", json!(2)),
+        ("{{ var.value.get('absent', 'none') }}", json!("none")),
+        ("{{ var.json.get('limit', 0) }}", json!(12)),
+        ("{{ var.value.absent | default('none') }}", json!("none")),
+        ("{{ conn.warehouse.host }}:{{ conn.warehouse.port }}", json!("db:5432")),
+        ("{{ conn.warehouse.extra_dejson.mode }}", json!("on")),
+        ("{{ conn.warehouse.get_uri() }}", json!("postgresql://ana@db:5432")),
+        ("{{ conn.get('warehouse').login }}", json!("ana")),
+        ("{{ conn.get('absent', none) }}", Value::Null),
+    ];
+    for (template, expected) in table {
+        assert_eq!(rendered(template), expected, "{template}");
+    }
+    let faults = [
+        ("{{ var.value.absent }}", "with.key[0]: there is no variable \"absent\""),
+        ("x {{ var.value.absent }}", "with.key[0]: there is no variable \"absent\""),
+        ("{{ var.value.get('absent') }}", "there is no variable \"absent\""),
+        ("{{ var.value.locked }}", "is sealed with a key that is not here"),
+        ("{{ var.json.get('locked', 1) | int + 1 }}{{ nope }}", "is sealed with a key that is not here"),
+        ("{{ var.limit }}", "var has value and json, and no limit"),
+        ("{{ conn.absent.host }}", "there is no connection \"absent\""),
+        ("{{ conn.warehouse.hostt }}", "is undefined"),
+        ("{{ var.value }}", "which is no JSON value"),
+        ("{{ conn.warehouse }}", "which is no JSON value"),
+    ];
+    for (template, expected) in faults {
+        let message = fault(template);
+        assert!(message.contains(expected), "{template}: {message}");
     }
 }
 

@@ -70,8 +70,11 @@ impl Connection {
 
     /// What must not be shown: the password, and the values of query keys that name a secret.
     pub fn secrets(&self) -> Vec<String> {
-        let from_query =
-            self.url.query_pairs().filter(|(key, _)| is_secret_key(key)).map(|(_, value)| value.into_owned());
+        let from_query = self
+            .url
+            .query_pairs()
+            .filter(|(key, _)| is_secret_name(key))
+            .map(|(_, value)| value.into_owned());
         self.password().into_iter().chain(from_query).collect()
     }
 
@@ -83,23 +86,37 @@ impl Connection {
             let _ = url.set_password(Some("***"));
         }
         let pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
-        if pairs.iter().any(|(key, _)| is_secret_key(key)) {
+        if pairs.iter().any(|(key, _)| is_secret_name(key)) {
             url.query_pairs_mut().clear().extend_pairs(
                 pairs
                     .iter()
-                    .map(|(key, value)| (key, if is_secret_key(key) { "***" } else { value.as_str() })),
+                    .map(|(key, value)| (key, if is_secret_name(key) { "***" } else { value.as_str() })),
             );
         }
         url.to_string()
     }
 }
 
-fn is_secret_key(key: &str) -> bool {
-    let key = key.to_ascii_lowercase();
-    ["password", "secret", "token"].iter().any(|word| key.contains(word))
+/// Whether a name says that its value is a secret (Airflow's list).
+pub fn is_secret_name(name: &str) -> bool {
+    const WORDS: [&str; 11] = [
+        "access_key",
+        "api_key",
+        "apikey",
+        "authorization",
+        "keyfile_dict",
+        "passphrase",
+        "passwd",
+        "password",
+        "private_key",
+        "secret",
+        "token",
+    ];
+    let name = name.to_ascii_lowercase();
+    WORDS.iter().any(|word| name.contains(word))
 }
 
-fn decode(text: &str) -> String {
+pub(crate) fn decode(text: &str) -> String {
     percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
@@ -159,6 +176,13 @@ impl EnvironmentConnections {
             connections.insert(id.clone(), Connection::parse(id, &value)?);
         }
         Ok(Self { connections })
+    }
+}
+
+impl EnvironmentConnections {
+    /// Whether somebody configured a connection of this id.
+    pub fn has(&self, id: &str) -> bool {
+        self.connections.contains_key(&id.to_ascii_lowercase())
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod arguments;
 mod connection;
+mod connection_fields;
 mod context;
 mod door;
 mod error;
@@ -13,7 +14,10 @@ mod masking;
 mod registry;
 
 pub use arguments::parse_arguments;
-pub use connection::{Connection, ConnectionError, ConnectionSource, DEFAULT_IDS, EnvironmentConnections};
+pub use connection::{
+    Connection, ConnectionError, ConnectionSource, DEFAULT_IDS, EnvironmentConnections, is_secret_name,
+};
+pub use connection_fields::ConnectionFields;
 pub use context::{Level, Progress, TaskContext, TaskReporter};
 pub use door::{EngineDoor, FoundRun, NoEngine, RunAsked};
 pub use error::{TaskError, TaskErrorKind};

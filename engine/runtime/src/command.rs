@@ -1,6 +1,7 @@
 //! What can be asked of the engine, and how it refuses.
 
 use crate::engine::BackfillChange;
+use crate::vault::SecretRequest;
 use esteira_core::backfill::{Range, Reprocess};
 use esteira_core::ids::{DagId, RunId, TaskId};
 use esteira_core::states::{RunState, RunType, TaskInstanceState, TriggeredBy};
@@ -214,6 +215,12 @@ pub enum CommandError {
     #[error("there is no pool \"{0}\"")]
     UnknownPool(String),
     /// 404 in the API.
+    #[error("there is no variable \"{0}\" in the store")]
+    UnknownVariable(String),
+    /// 404 in the API.
+    #[error("there is no connection \"{0}\" in the store")]
+    UnknownConnection(String),
+    /// 404 in the API.
     #[error("there is no backfill {0}")]
     UnknownBackfill(i64),
     /// 409 in the API.
@@ -280,6 +287,7 @@ pub(crate) enum Command {
     ChangeBackfill { backfill_id: i64, change: BackfillChange, actor: Actor, reply: Reply<BackfillRow> },
     UpdateAsset { uri: String, extra: Map<String, Value>, actor: Actor, reply: Reply<AssetEventRow> },
     SetWebhook { dag_id: DagId, secret_hash: Option<String>, actor: Actor, reply: Reply<()> },
+    ChangeSecret { request: SecretRequest, actor: Actor, reply: Reply<usize> },
     SetPool { pool: PoolRow, actor: Actor, reply: Reply<()> },
     RemovePool { name: String, actor: Actor, reply: Reply<()> },
     Pools(Reply<Vec<PoolStatus>>),

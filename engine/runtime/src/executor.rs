@@ -10,7 +10,8 @@ use crate::expand;
 use crate::handle::LiveDags;
 use crate::logs::{LogKey, LogWriter, Logs};
 use crate::notice::{Notice, ProgressNotice};
-use crate::run_xcoms::RunXcoms;
+use crate::template_source::RunSource;
+use crate::vault::Vault;
 use esteira_core::dag::{Dag, Expansion, Task, TaskIndex};
 use esteira_core::run::{AttemptError, AttemptErrorKind, Follow, InstanceKey, Outcome, Wait};
 use esteira_core::states::RunType;
@@ -75,6 +76,7 @@ impl RunFacts {
         dag: &'a Dag,
         instance: InstanceKey,
         try_number: u32,
+        expanded_ti_count: Option<u32>,
         expand: Option<&'a Value>,
     ) -> template::RunFacts<'a> {
         template::RunFacts {
@@ -91,6 +93,8 @@ impl RunFacts {
             task_id: dag.task(instance.task).task_id.as_str(),
             map_index: (instance.map_index >= 0).then_some(instance.map_index),
             try_number,
+            expanded_ti_count,
+            outlets: &dag.task(instance.task).outlets,
             expand,
         }
     }
@@ -102,6 +106,7 @@ pub(crate) struct Tools {
     pub(crate) reader: Reader,
     pub(crate) logs: Logs,
     pub(crate) masker: Arc<Masker>,
+    pub(crate) vault: Arc<Vault>,
     pub(crate) notices: broadcast::Sender<Notice>,
     pub(crate) engine_mark: String,
     pub(crate) xcom_size_max: usize,
@@ -290,7 +295,7 @@ impl Attempt {
             .ok_or_else(|| TaskError::fatal(format!("there is no operator \"{}\"", task.operator)))?;
         let variables = template::context_variables(&self.template_facts());
         let (arguments, label) = self.render(&variables).await?;
-        report.arguments = Some(masked(abridge(&arguments), &self.tools.masker).to_string());
+        report.arguments = Some(self.tools.masker.mask_json(abridge(&arguments)).to_string());
         report.label = label.map(|label| self.tools.masker.mask(&label));
         let context = self.context(variables, log);
         let grace = operator.end_grace(&arguments);
@@ -308,8 +313,8 @@ impl Attempt {
             return Ok((self.with_expanded(task.arguments.clone()), None));
         }
         let runtime = tokio::runtime::Handle::current();
-        let xcom = RunXcoms::new(&self.tools, &self.dag, &self.facts, self.instance, runtime);
-        let context = template::Context { variables: variables.clone(), xcom: Arc::new(xcom) };
+        let source = RunSource::new(&self.tools, &self.dag, &self.facts, self.instance, runtime);
+        let context = template::Context { variables: variables.clone(), source: Arc::new(source) };
         let (dag, index) = (Arc::clone(&self.dag), self.instance.task);
         // Rendering reads XCom as it goes, which waits for the database: not on a thread that runs other attempts.
         let rendered = tokio::task::spawn_blocking(move || {
@@ -344,7 +349,9 @@ impl Attempt {
     }
 
     fn template_facts(&self) -> template::RunFacts<'_> {
-        self.facts.for_templates(&self.dag, self.instance, self.try_number, self.expand.as_ref())
+        let expansion = self.start.expansion.as_ref().filter(|_| self.instance.map_index >= 0);
+        let count = expansion.map(|expansion| u32::try_from(expansion.len()).unwrap_or(u32::MAX));
+        self.facts.for_templates(&self.dag, self.instance, self.try_number, count, self.expand.as_ref())
     }
 
     fn context(&self, variables: Value, log: Arc<Reporter>) -> TaskContext {
@@ -503,18 +510,6 @@ fn abridge(value: &Value) -> Value {
         Value::Array(items) => items.iter().map(abridge).collect(),
         Value::Object(fields) => fields.iter().map(|(key, field)| (key.clone(), abridge(field))).collect(),
         other => other.clone(),
-    }
-}
-
-/// The same with every known secret in its texts as `***`.
-fn masked(value: Value, masker: &Masker) -> Value {
-    match value {
-        Value::String(text) => Value::String(masker.mask(&text)),
-        Value::Array(items) => items.into_iter().map(|item| masked(item, masker)).collect(),
-        Value::Object(fields) => {
-            fields.into_iter().map(|(key, field)| (masker.mask(&key), masked(field, masker))).collect()
-        }
-        other => other,
     }
 }
 

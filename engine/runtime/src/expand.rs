@@ -1,7 +1,7 @@
 //! What a mapped task is expanded over: its templates rendered once, for all its instances.
 
 use crate::executor::{RunFacts, Tools};
-use crate::run_xcoms::RunXcoms;
+use crate::template_source::RunSource;
 use esteira_core::dag::{Dag, Expansion, TaskIndex};
 use esteira_core::run::{AttemptError, AttemptErrorKind, InstanceKey};
 use esteira_core::template::{self, context_variables};
@@ -38,9 +38,9 @@ pub(crate) fn expansion(
     };
     let over = if mapping.has_templates {
         let instance = InstanceKey::unmapped(task);
-        let variables = context_variables(&facts.for_templates(dag, instance, 0, None));
-        let xcom = RunXcoms::new(tools, dag, facts, instance, runtime);
-        let context = template::Context { variables, xcom: Arc::new(xcom) };
+        let variables = context_variables(&facts.for_templates(dag, instance, 0, None, None));
+        let source = RunSource::new(tools, dag, facts, instance, runtime);
+        let context = template::Context { variables, source: Arc::new(source) };
         template::render(&mapping.over, &context)
             .map_err(|error| failed(format!("what it is expanded over cannot be rendered: {error}")))?
     } else {

@@ -8,6 +8,7 @@ use crate::dag_folder::LoadedDag;
 use crate::engine::BackfillChange;
 use crate::logs::Logs;
 use crate::notice::Notice;
+use crate::vault::{SecretRequest, Vault};
 use esteira_core::ids::{DagId, RunId};
 use esteira_core::states::RunState;
 use esteira_store::{AssetEventRow, BackfillRow, PoolRow, Reader, RunRow};
@@ -29,6 +30,7 @@ pub struct Handle {
     pub(crate) reader: Reader,
     pub(crate) logs: Logs,
     pub(crate) dags: Arc<RwLock<LiveDags>>,
+    pub(crate) vault: Arc<Vault>,
     pub(crate) started_at: Timestamp,
     pub(crate) ended: CancellationToken,
 }
@@ -129,6 +131,17 @@ impl Handle {
         run_id: RunId,
     ) -> Result<Vec<WaitingInstance>, CommandError> {
         self.ask(|reply| Command::WhyWaiting { dag_id, run_id, reply }).await
+    }
+
+    /// Changes a variable or a connection, or seals all of them with the newest key; says how many were changed. Durable
+    /// when this returns, and seen by every attempt from then on.
+    pub async fn change_secret(&self, request: SecretRequest, actor: Actor) -> Result<usize, CommandError> {
+        self.ask(|reply| Command::ChangeSecret { request, actor, reply }).await
+    }
+
+    /// Variables and connections, opened.
+    pub fn vault(&self) -> &Arc<Vault> {
+        &self.vault
     }
 
     /// Lets a DAG's schedule start runs, or not. Doing it twice is no error.

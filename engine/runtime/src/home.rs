@@ -126,6 +126,11 @@ pub fn database(root: &Path) -> PathBuf {
     root.join("esteira.db")
 }
 
+/// The keys that secrets of a home are sealed with, unless they are somewhere else.
+pub fn key_file(root: &Path) -> PathBuf {
+    root.join("secret.key")
+}
+
 /// The logs of a home.
 pub fn logs(root: &Path) -> PathBuf {
     root.join("logs")

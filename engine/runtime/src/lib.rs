@@ -24,7 +24,8 @@ pub mod home;
 pub mod logs;
 mod notice;
 mod preview;
-mod run_xcoms;
+mod template_source;
+mod vault;
 mod versions;
 
 pub use command::{
@@ -33,8 +34,9 @@ pub use command::{
 };
 pub use dag_folder::{LoadedDag, check_dag_file, dag_files};
 pub(crate) use engine::created_body as engine_body;
-pub use engine::{Engine, EngineError, Options, PARALLELISM, engine_mark, home_mark};
+pub use engine::{Engine, EngineError, Options, PARALLELISM, change_secret, engine_mark, home_mark};
 pub use handle::Handle;
 pub use notice::{Notice, ProgressNotice};
 pub use preview::{PREVIEW_MAX, PlannedRun, preview};
+pub use vault::{KeySource, SecretRequest, StoredConnection, Variable, Vault};
 pub(crate) use versions::source_hash;

@@ -5,6 +5,7 @@ use crate::backfills::BackfillRow;
 use crate::expansions::{InstanceLabel, InstancesGone, NewExpansion};
 use crate::pools::PoolChange;
 use crate::rows::{RunKey, VersionId};
+use crate::secrets::SecretChange;
 use crate::version_moves::RunMoved;
 use crate::xcom::EncodedXcom;
 use esteira_core::ids::{DagId, RunId, TaskId};
@@ -24,6 +25,8 @@ pub struct Batch {
     pub import_errors: Vec<ImportErrorChange>,
     /// Pools that were set or removed.
     pub pools: Vec<PoolChange>,
+    /// Variables and connections that were set or removed, in order.
+    pub secrets: Vec<SecretChange>,
     /// Assets that were named, updated or used, in order.
     pub assets: Vec<AssetChange>,
     /// Backfills as they are now.

@@ -10,10 +10,12 @@ mod backfills;
 mod batch;
 mod error;
 mod expansions;
+mod keyring;
 mod open;
 mod pools;
 mod read;
 mod rows;
+mod secrets;
 mod version_moves;
 mod write;
 mod xcom;
@@ -26,6 +28,7 @@ pub use batch::{
 };
 pub use error::StoreError;
 pub use expansions::{InstanceLabel, InstancesGone, NewExpansion};
+pub use keyring::{Keyring, KeyringError};
 pub use open::{open_reader, open_writer};
 pub use pools::{PoolChange, PoolRow};
 pub use read::{AttemptKey, EventFilter, Page, Reader, RunFilter, RunSnapshot};
@@ -33,6 +36,7 @@ pub use rows::{
     AttemptRow, DagRow, EventRow, ImportErrorRow, RunKey, RunRow, TaskInstanceRow, VersionId, VersionRow,
     XcomRow,
 };
+pub use secrets::{ConnectionRow, SecretChange, VariableRow};
 pub use version_moves::RunMoved;
 pub use write::Writer;
 pub use xcom::{EncodedXcom, XCOM_SIZE_MAX, XcomError};

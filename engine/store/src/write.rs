@@ -11,6 +11,7 @@ use crate::expansions;
 use crate::open::connect_writer;
 use crate::pools;
 use crate::rows::{EventRow, RunKey, VersionId};
+use crate::secrets;
 use crate::version_moves;
 use crate::xcom::InstanceXcom;
 use esteira_core::history::{self, HashedFields};
@@ -72,6 +73,9 @@ impl Writer {
         }
         for change in &batch.pools {
             pools::write(&mut transaction, change).await?;
+        }
+        for change in &batch.secrets {
+            secrets::write(&mut transaction, change).await?;
         }
         for change in &batch.assets {
             assets::write(&mut transaction, change).await?;

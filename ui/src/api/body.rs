@@ -82,6 +82,11 @@ impl Body {
         }
     }
 
+    /// Takes any value.
+    pub(super) fn any(&mut self, key: &str) -> Option<Value> {
+        self.take(key)
+    }
+
     /// Takes a whole number.
     pub(super) fn integer(&mut self, key: &str) -> Option<i64> {
         let value = self.take(key)?;

@@ -4,6 +4,7 @@
 mod assets;
 mod backfills;
 mod body;
+mod connections;
 mod dag_runs;
 mod dags;
 mod error;
@@ -20,6 +21,7 @@ mod reruns;
 mod shapes;
 mod task_instances;
 mod tasks;
+mod variables;
 mod versions;
 mod waiting;
 mod xcoms;
@@ -74,6 +76,18 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/api/v2/backfills/{backfill_id}/cancel", put(backfills::cancel))
         .route("/api/v2/pools", get(pools::list).post(pools::create))
         .route("/api/v2/pools/{name}", get(pools::one).patch(pools::patch).delete(pools::remove))
+        .route("/api/v2/variables", get(variables::list).post(variables::create))
+        .route(
+            "/api/v2/variables/{key}",
+            get(variables::one).patch(variables::patch).delete(variables::remove),
+        )
+        .route("/api/v2/connections", get(connections::list).post(connections::create))
+        .route("/api/v2/connections/test", post(connections::test))
+        .route(
+            "/api/v2/connections/{connection_id}",
+            get(connections::one).patch(connections::patch).delete(connections::remove),
+        )
+        .route("/api/secrets/rotate", post(variables::rotate))
         .route("/api/dags/{dag_id}/dagRuns/{run_id}/waiting", get(waiting::list))
         .route("/api/dags/{dag_id}/preview", get(preview::runs))
         .route("/api/{*rest}", any(not_found))

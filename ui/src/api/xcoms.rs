@@ -41,6 +41,7 @@ pub(super) async fn one(
         || ApiError::not_found(format!("task \"{task_id}\" pushed no value \"{key}\" in run \"{run_id}\""));
     let row = row.ok_or_else(missing)?;
     let value = reader.xcom_value(run.run_key, &task_id, map_index, &key).await?;
+    let value = value.map(|value| state.handle.vault().masker().mask_json(value));
     let mut shape = shape(&run, row);
     let as_text = pairs.boolean("stringify")?.unwrap_or(false);
     shape["value"] =

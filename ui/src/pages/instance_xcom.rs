@@ -42,6 +42,7 @@ pub(super) async fn views(
             0..=READ_BYTES_MAX => reader.xcom_value(run.run_key, task_id, row.map_index, &row.key).await?,
             _ => None,
         };
+        let value = value.map(|value| state.handle.vault().masker().mask_json(value));
         let whole = value.and_then(|value| serde_json::to_string_pretty(&value).ok()).unwrap_or_default();
         let text: String = whole.chars().take(SHOWN_LETTERS_MAX).collect();
         let path = links::instance(run.dag_id.as_str(), run.run_id.as_str(), task_id, -1);
@@ -78,5 +79,6 @@ pub(crate) async fn raw(
     let value = state.handle.reader().xcom_value(run.run_key, &task_id, map_index, &key).await?;
     let missing =
         || PageError::not_found(format!("task \"{task_id}\" pushed no value \"{key}\" in run \"{run_id}\""));
-    Ok(Json(value.ok_or_else(missing)?).into_response())
+    let value = state.handle.vault().masker().mask_json(value.ok_or_else(missing)?);
+    Ok(Json(value).into_response())
 }

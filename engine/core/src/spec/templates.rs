@@ -12,21 +12,14 @@ use indexmap::IndexMap;
 use std::ops::Range;
 
 /// Names of Airflow that come later.
-const LATER: [&str; 14] = [
+const LATER: [&str; 7] = [
     "asset_state_store",
-    "conn",
-    "expanded_ti_count",
     "inlet_events",
     "inlets",
     "outlet_events",
-    "outlets",
     "partition_date",
     "partition_key",
-    "prev_data_interval_end_success",
-    "prev_data_interval_start_success",
-    "task_instance_key_str",
     "task_state_store",
-    "var",
 ];
 
 /// Names of Airflow 2, and what to write now.

@@ -33,6 +33,10 @@ pub struct RunFacts<'a> {
     pub asset_events: &'a Value,
     /// Which of its mapped instances; `None` (-1 in templates) when it is not mapped.
     pub map_index: Option<i32>,
+    /// How many instances the task is expanded to, if it is mapped.
+    pub expanded_ti_count: Option<u32>,
+    /// The assets that it updates.
+    pub outlets: &'a [String],
     /// What this instance is expanded over, by name, if it is mapped.
     pub expand: Option<&'a Value>,
 }
@@ -61,6 +65,12 @@ pub fn context_variables(facts: &RunFacts<'_>) -> Value {
         "try_number": facts.try_number,
         "map_index": facts.map_index.unwrap_or(-1),
     });
+    variables.insert("try_number".into(), facts.try_number.into());
+    let logical_date = facts.logical_date.map_or_else(String::new, |date| format_utc(date, DS_NODASH));
+    let key = format!("{}__{}__{logical_date}", facts.dag_id, facts.task_id);
+    variables.insert("task_instance_key_str".into(), key.into());
+    variables.insert("expanded_ti_count".into(), facts.expanded_ti_count.into());
+    variables.insert("outlets".into(), facts.outlets.into());
     if let Some(expand) = facts.expand {
         variables.insert("expand".into(), expand.clone());
     }

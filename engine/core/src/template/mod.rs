@@ -1,7 +1,7 @@
 //! The `{{ }}` language: Jinja's, with Airflow's names, over JSON values.
 //!
-//! Nothing here reads a clock, a file or a database: what a template may see is in its [`Context`], and values of
-//! other tasks come through an [`XcomSource`]. A template is bounded in work (fuel) and in output.
+//! Nothing here reads a clock, a file or a database: what a template may see is in its [`Context`], and what others keep
+//! (values of other tasks, variables, connections, earlier runs) comes through a [`TemplateSource`]. A template is bounded in work (fuel) and in output.
 
 mod convert;
 mod environment;
@@ -11,16 +11,18 @@ mod inspect;
 mod mapped_list;
 mod methods;
 mod render;
+mod stored;
 mod task_instance;
 
 pub use facts::{RunFacts, context_variables};
 pub(crate) use inspect::{Mention, MentionKind, exists, inspect};
 pub use render::{OUTPUT_SIZE_MAX, render};
 
+use jiff::Timestamp;
 use std::sync::Arc;
 
-/// Where `ti.xcom_pull` finds what other tasks left behind.
-pub trait XcomSource {
+/// Where templates find what is kept elsewhere: `ti.xcom_pull`, `var`, `conn`, and the run before.
+pub trait TemplateSource {
     /// The value under `key` of the instance of `task_id` in this run; `map_index` is `None` for a task that is not
     /// mapped. `None` when there is no such value. The error is one sentence.
     fn pull(
@@ -36,6 +38,34 @@ pub trait XcomSource {
         let _ = (task_id, key);
         Ok(None)
     }
+
+    /// The value of a variable, if there is one. The error is one sentence.
+    fn variable(&self, key: &str) -> Result<Option<String>, String> {
+        let _ = key;
+        Ok(None)
+    }
+
+    /// A connection in Airflow's fields, if there is one. The error is one sentence.
+    fn connection(&self, id: &str) -> Result<Option<serde_json::Value>, String> {
+        let _ = id;
+        Ok(None)
+    }
+
+    /// The last run of the DAG before this one that succeeded, if there is one.
+    fn previous_success(&self) -> Result<Option<PreviousRun>, String> {
+        Ok(None)
+    }
+}
+
+/// An earlier run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PreviousRun {
+    /// The start and the end of the data that it is about.
+    pub data_interval: Option<(Timestamp, Timestamp)>,
+    /// When it began.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
 }
 
 /// The values that the instances of a mapped task left behind, in the order of the instances.
@@ -52,8 +82,8 @@ pub trait MappedValues: Send + Sync {
 pub struct Context {
     /// The names, as [`context_variables`] makes them: an object.
     pub variables: serde_json::Value,
-    /// The values of other tasks.
-    pub xcom: Arc<dyn XcomSource + Send + Sync>,
+    /// What is kept elsewhere.
+    pub source: Arc<dyn TemplateSource + Send + Sync>,
 }
 
 /// A template that could not be rendered.
@@ -72,7 +102,7 @@ pub fn contains_template(text: &str) -> bool {
 }
 
 /// The names that every template may use.
-pub(crate) const VARIABLES: [&str; 16] = [
+pub(crate) const VARIABLES: [&str; 26] = [
     "ds",
     "ds_nodash",
     "ts",
@@ -89,4 +119,14 @@ pub(crate) const VARIABLES: [&str; 16] = [
     "ti",
     "task_instance",
     "triggering_asset_events",
+    "outlets",
+    "try_number",
+    "expanded_ti_count",
+    "task_instance_key_str",
+    "prev_data_interval_start_success",
+    "prev_data_interval_end_success",
+    "prev_start_date_success",
+    "prev_end_date_success",
+    "conn",
+    "var",
 ];

@@ -2,6 +2,7 @@
 
 use super::environment::environment;
 use super::inspect::{LiteralPull, literal_pull};
+use super::stored::Names;
 use super::task_instance::TaskInstance;
 use super::{Context, TemplateError, contains_template, convert};
 use minijinja::{Error, ErrorKind, Value};
@@ -49,7 +50,7 @@ impl Path<'_> {
 struct Renderer<'a> {
     context: &'a Context,
     /// The context in the engine's own values, made when the first template needs it.
-    names: OnceCell<Value>,
+    names: OnceCell<Arc<Names>>,
 }
 
 impl Renderer<'_> {
@@ -75,6 +76,8 @@ impl Renderer<'_> {
     }
 
     fn text(&self, text: &str) -> Result<Json, String> {
+        // What an earlier template did not find, and had a default for, is of no concern here.
+        self.names.get().and_then(|names| names.fault());
         let Some(expression) = whole_expression(text) else { return self.as_text(text) };
         if let Some(LiteralPull { task_id, key }) = literal_pull(expression) {
             return self.pull_untouched(task_id, key);
@@ -98,10 +101,10 @@ impl Renderer<'_> {
         let unreadable = |reason: String| {
             format!("the XCom \"{key}\" of the task \"{task_id}\" could not be read: {reason}")
         };
-        if let Some(values) = self.context.xcom.pull_all(task_id, key).map_err(unreadable)? {
+        if let Some(values) = self.context.source.pull_all(task_id, key).map_err(unreadable)? {
             return values.page(0, values.count()).map(Json::Array).map_err(unreadable);
         }
-        self.context.xcom.pull(task_id, key, None).map(Option::unwrap_or_default).map_err(unreadable)
+        self.context.source.pull(task_id, key, None).map(Option::unwrap_or_default).map_err(unreadable)
     }
 
     fn as_text(&self, text: &str) -> Result<Json, String> {
@@ -116,11 +119,15 @@ impl Renderer<'_> {
     }
 
     fn names(&self) -> Value {
-        self.names.get_or_init(|| names(self.context)).clone()
+        Value::from_dyn_object(Arc::clone(self.names.get_or_init(|| Arc::new(names(self.context)))))
     }
 
     /// The engine's error in one sentence.
     fn explain(&self, error: &Error) -> String {
+        // What was looked up and not found says more than that it is undefined.
+        if let Some(fault) = self.names.get().and_then(|names| names.fault()) {
+            return fault;
+        }
         let detail = error.detail().unwrap_or_default();
         let mut message = match (error.kind(), detail) {
             (ErrorKind::OutOfFuel, _) => "the template does too much work".to_owned(),
@@ -141,7 +148,7 @@ impl Renderer<'_> {
     }
 }
 
-fn names(context: &Context) -> Value {
+fn names(context: &Context) -> Names {
     let mut names: BTreeMap<String, Value> = BTreeMap::new();
     for (name, value) in context.variables.as_object().into_iter().flatten() {
         let is_task_instance = matches!(name.as_str(), "ti" | "task_instance");
@@ -150,10 +157,10 @@ fn names(context: &Context) -> Value {
         }
     }
     let fields = context.variables.get("ti").unwrap_or(&Json::Null);
-    let task_instance = Value::from_object(TaskInstance::new(fields, Arc::clone(&context.xcom)));
+    let task_instance = Value::from_object(TaskInstance::new(fields, Arc::clone(&context.source)));
     names.insert("ti".into(), task_instance.clone());
     names.insert("task_instance".into(), task_instance);
-    Value::from(names)
+    Names::new(names, Arc::clone(&context.source))
 }
 
 /// The inside of a string that begins with `{{` and ends with `}}`. It need not be one expression: compiling it tells.

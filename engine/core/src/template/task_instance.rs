@@ -1,7 +1,7 @@
 //! `ti` in templates: the fields of the task instance, and `ti.xcom_pull`.
 
 use super::mapped_list::MappedList;
-use super::{XcomSource, convert};
+use super::{TemplateSource, convert};
 use minijinja::value::{Enumerator, Kwargs, Object, Value, ValueKind, from_args};
 use minijinja::{Error, ErrorKind, State};
 use std::collections::HashMap;
@@ -17,12 +17,12 @@ type Address = (String, String, Option<i32>);
 /// The task instance as templates see it. It lives for one rendering, and pulls each value once.
 pub(super) struct TaskInstance {
     fields: Value,
-    xcom: Arc<dyn XcomSource + Send + Sync>,
+    xcom: Arc<dyn TemplateSource + Send + Sync>,
     pulled: Mutex<HashMap<Address, Value>>,
 }
 
 impl TaskInstance {
-    pub(super) fn new(fields: &serde_json::Value, xcom: Arc<dyn XcomSource + Send + Sync>) -> Self {
+    pub(super) fn new(fields: &serde_json::Value, xcom: Arc<dyn TemplateSource + Send + Sync>) -> Self {
         Self { fields: convert::from_json(fields), xcom, pulled: Mutex::default() }
     }
 

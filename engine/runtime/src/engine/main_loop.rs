@@ -14,6 +14,7 @@ use crate::executor::{AttemptPlace, Executor, Report, Start, Told};
 use crate::expand;
 use crate::handle::LiveDags;
 use crate::notice::Notice;
+use crate::vault::Vault;
 use esteira_core::admission::Admission;
 use esteira_core::catalog::Catalog;
 use esteira_core::run::{Change, Effect, Input, InstanceKey, Outcome, TaskChange};
@@ -51,6 +52,7 @@ pub(super) struct Parts {
     pub(super) parallelism: usize,
     pub(super) notices: broadcast::Sender<Notice>,
     pub(super) dags: Arc<RwLock<LiveDags>>,
+    pub(super) vault: Arc<Vault>,
     pub(super) is_serving: bool,
     pub(super) stop: CancellationToken,
 }
@@ -85,6 +87,7 @@ pub(super) struct MainLoop {
     pub(super) backfills: Backfills,
     pub(super) last_backfill_id: i64,
     pub(super) timetable: Timetable,
+    pub(super) vault: Arc<Vault>,
     pub(super) is_serving: bool,
     stop: CancellationToken,
 }
@@ -122,6 +125,7 @@ impl MainLoop {
             backfills: Backfills::new(),
             last_backfill_id: 0,
             timetable: Timetable::default(),
+            vault: parts.vault,
             is_serving: parts.is_serving,
             stop: parts.stop,
         })

@@ -1,10 +1,10 @@
 //! Starting and stopping the engine.
 //!
 //! The parts of the loop: [`main_loop`] waits and takes turns, [`turn`] collects what a turn makes durable,
-//! [`commands`], [`reruns`], [`folder`], [`schedules`], [`assets`] and [`backfills`] are what a turn may be about, [`expansions`] gives mapped tasks their
-//! instances, [`queue`] says which runs
-//! may begin, [`pools`] which instances, [`past`] and [`waits`] what these
-//! wait for besides, [`recovery`] is the first turn of all.
+//! [`commands`], [`reruns`], [`folder`], [`schedules`], [`assets`] and [`backfills`] are what a turn may be about,
+//! [`latest_version`] moves a run to another version of its DAG, [`expansions`] gives mapped tasks their
+//! instances, [`queue`] says which runs may begin, [`pools`] which instances, [`past`] and [`waits`] what these wait for
+//! besides, [`secrets`] are variables and connections, [`recovery`] is the first turn of all.
 
 mod assets;
 mod backfills;
@@ -20,17 +20,20 @@ mod queue;
 mod recovery;
 mod reruns;
 mod schedules;
+mod secrets;
 mod turn;
 mod waits;
 
 pub(crate) use backfills::BackfillChange;
 pub(crate) use commands::created_body;
+pub use secrets::change_secret;
 
 use crate::dag_folder::{DagFolder, FolderChange};
 use crate::executor::{Executor, Tools};
 use crate::handle::Handle;
 use crate::home::{self, Home};
 use crate::logs::Logs;
+use crate::vault::Vault;
 use esteira_core::catalog::Catalog;
 use esteira_operator::{Masker, Registry};
 use esteira_store::{StoreError, XCOM_SIZE_MAX, open_reader, open_writer};
@@ -58,8 +61,8 @@ pub struct Options {
     pub dags: PathBuf,
     /// The operators.
     pub registry: Arc<Registry>,
-    /// The secrets that no log may show.
-    pub masker: Arc<Masker>,
+    /// Variables and connections, and the secrets that no log may show.
+    pub vault: Arc<Vault>,
     /// How many attempts run at the same time.
     pub parallelism: usize,
     /// The largest XCom value, in bytes of JSON text.
@@ -71,11 +74,12 @@ pub struct Options {
 impl Options {
     /// The usual ones.
     pub fn new(home: Home, dags: PathBuf, registry: Arc<Registry>, masker: Arc<Masker>) -> Self {
+        let vault = Arc::new(Vault::empty(masker, home.root()));
         Self {
             home,
             dags,
             registry,
-            masker,
+            vault,
             parallelism: PARALLELISM,
             xcom_size_max: XCOM_SIZE_MAX,
             is_serving: true,
@@ -118,6 +122,8 @@ impl Engine {
         let database = home::database(home.root());
         let writer = open_writer(&database).await?;
         let reader = open_reader(&database).await?;
+        let vault = options.vault;
+        vault.load(&reader).await?;
         let logs = Logs::new(&home::logs(home.root()));
         let (notices, _) = broadcast::channel(NOTICES);
         let (commands, command_inbox) = mpsc::channel(COMMANDS);
@@ -131,6 +137,7 @@ impl Engine {
             reader: reader.clone(),
             logs: logs.clone(),
             dags,
+            vault: Arc::clone(&vault),
             started_at,
             ended: CancellationToken::new(),
         };
@@ -138,7 +145,8 @@ impl Engine {
             registry: Arc::clone(&options.registry),
             reader: reader.clone(),
             logs,
-            masker: options.masker,
+            masker: Arc::clone(vault.masker()),
+            vault: Arc::clone(&vault),
             notices: notices.clone(),
             engine_mark: engine_mark(&home),
             xcom_size_max: options.xcom_size_max,
@@ -160,6 +168,7 @@ impl Engine {
             parallelism: options.parallelism,
             notices,
             dags: Arc::clone(&handle.dags),
+            vault,
             is_serving: options.is_serving,
             stop: stop.clone(),
         })

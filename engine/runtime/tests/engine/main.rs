@@ -3,6 +3,7 @@
 
 mod mapping;
 mod orchestration;
+mod secrets;
 mod versions;
 mod world;
 

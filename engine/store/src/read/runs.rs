@@ -97,6 +97,17 @@ impl Reader {
         row.as_ref().map(run_row).transpose()
     }
 
+    /// The run of a DAG that stands for the last instant before this one, of those that succeeded.
+    pub async fn success_before(&self, dag_id: &str, at: Timestamp) -> Result<Option<RunRow>, StoreError> {
+        let query = sqlx::AssertSqlSafe(format!(
+            "{RUN_COLUMNS} WHERE dag_run.dag_id = ?1 AND logical_date < ?2 AND state = 'success' \
+             ORDER BY logical_date DESC, run_key DESC LIMIT 1"
+        ));
+        let row =
+            sqlx::query(query).bind(dag_id).bind(at.as_microsecond()).fetch_optional(&self.pool).await?;
+        row.as_ref().map(run_row).transpose()
+    }
+
     /// The run of a DAG that stands for the last instant before this one.
     pub async fn run_before(&self, dag_id: &str, at: Timestamp) -> Result<Option<RunRow>, StoreError> {
         let query = sqlx::AssertSqlSafe(format!(

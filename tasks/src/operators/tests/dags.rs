@@ -4,7 +4,7 @@ use super::Bench;
 use super::pipeline::synthetic;
 use esteira_core::dag::Dag;
 use esteira_core::spec::{self, Source};
-use esteira_core::template::{Context, RunFacts, XcomSource, context_variables, render};
+use esteira_core::template::{Context, RunFacts, TemplateSource, context_variables, render};
 use esteira_operator::TaskOutput;
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 /// The results of the tasks that have run.
 struct Results(HashMap<String, Value>);
 
-impl XcomSource for Results {
+impl TemplateSource for Results {
     fn pull(&self, task_id: &str, key: &str, _map_index: Option<i32>) -> Result<Option<Value>, String> {
         assert_eq!(key, TaskOutput::RETURN_VALUE);
         Ok(self.0.get(task_id).cloned())
@@ -50,10 +50,12 @@ async fn run(bench: &Bench, dag: &Dag, conf: Value) -> HashMap<String, Value> {
             try_number: 1,
             asset_events: &Value::Null,
             map_index: None,
+            expanded_ti_count: None,
+            outlets: &[],
             expand: None,
         };
-        let xcom = Arc::new(Results(results.clone()));
-        let context = Context { variables: context_variables(&facts), xcom };
+        let source = Arc::new(Results(results.clone()));
+        let context = Context { variables: context_variables(&facts), source };
         let arguments = render(&task.arguments, &context).unwrap();
         let result = bench.run(&task.operator, arguments).await;
         results.insert(

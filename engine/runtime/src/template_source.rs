@@ -1,25 +1,29 @@
-//! The XCom of a run, for templates.
+//! What templates find elsewhere: the XCom of a run, variables, connections, the run before.
 
 use crate::executor::{RunFacts, Tools};
+use crate::vault::Vault;
 use esteira_core::dag::{Dag, TaskIndex};
 use esteira_core::run::InstanceKey;
-use esteira_core::template::{MappedValues, XcomSource};
+use esteira_core::template::{MappedValues, PreviousRun, TemplateSource};
 use esteira_store::{Reader, RunKey};
+use jiff::Timestamp;
 use serde_json::Value;
 use std::sync::Arc;
 use tokio::runtime::Handle;
 
-/// The XCom of a run, as one of its instances sees it. It waits for the database: it is for threads that may.
-pub(crate) struct RunXcoms {
+/// What the templates of a run find elsewhere, as one of its instances sees it. It waits for the database: it is for threads that may.
+pub(crate) struct RunSource {
     reader: Reader,
+    vault: Arc<Vault>,
     run_key: RunKey,
+    logical_date: Option<Timestamp>,
     dag: Arc<Dag>,
     /// Who pulls.
     instance: InstanceKey,
     runtime: Handle,
 }
 
-impl RunXcoms {
+impl RunSource {
     pub(crate) fn new(
         tools: &Tools,
         dag: &Arc<Dag>,
@@ -27,7 +31,15 @@ impl RunXcoms {
         instance: InstanceKey,
         runtime: Handle,
     ) -> Self {
-        Self { reader: tools.reader.clone(), run_key: facts.run_key, dag: Arc::clone(dag), instance, runtime }
+        Self {
+            reader: tools.reader.clone(),
+            vault: Arc::clone(&tools.vault),
+            run_key: facts.run_key,
+            logical_date: facts.logical_date,
+            dag: Arc::clone(dag),
+            instance,
+            runtime,
+        }
     }
 
     /// The instance that is pulled from: in a mapped group, each pulls from those with its own map index.
@@ -40,7 +52,7 @@ impl RunXcoms {
     }
 }
 
-impl XcomSource for RunXcoms {
+impl TemplateSource for RunSource {
     fn pull(&self, task_id: &str, key: &str, map_index: Option<i32>) -> Result<Option<Value>, String> {
         let Some(task) = self.dag.index_of(task_id) else { return Ok(None) };
         let value = self.reader.xcom_at(self.run_key, self.meant(task, map_index), key);
@@ -64,6 +76,25 @@ impl XcomSource for RunXcoms {
             count,
             runtime: self.runtime.clone(),
         })))
+    }
+
+    fn variable(&self, key: &str) -> Result<Option<String>, String> {
+        self.vault.variable(key)
+    }
+
+    fn connection(&self, id: &str) -> Result<Option<Value>, String> {
+        self.vault.connection_fields(id)
+    }
+
+    fn previous_success(&self) -> Result<Option<PreviousRun>, String> {
+        let Some(at) = self.logical_date else { return Ok(None) };
+        let found = self.reader.success_before(self.dag.dag_id.as_str(), at);
+        let found = self.runtime.block_on(found).map_err(|error| error.to_string())?;
+        Ok(found.map(|run| PreviousRun {
+            data_interval: run.data_interval_start.zip(run.data_interval_end),
+            started_at: run.started_at,
+            ended_at: run.ended_at,
+        }))
     }
 }
 
