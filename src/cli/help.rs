@@ -6,7 +6,7 @@ use clap::Command;
 const GROUPS: &[(&str, &[&str])] = &[
     ("Run", &["demo", "run", "serve", "trigger", "backfills"]),
     ("Look", &["runs", "logs", "xcom", "pools", "assets", "audit"]),
-    ("Write DAGs", &["dags", "validate", "sample"]),
+    ("Write DAGs", &["init", "validate", "dags", "tasks", "operators", "schema", "sample"]),
     ("Set up", &["connections", "variables", "secrets"]),
 ];
 

@@ -10,15 +10,19 @@ mod folder;
 mod follow;
 mod help;
 mod history;
+mod init;
 mod logs;
+mod operators;
 mod output;
 mod pools;
 mod run;
 mod runs;
 mod sample;
+mod schema;
 mod secrets;
 mod serve;
 mod server;
+mod tasks;
 mod times;
 mod trigger;
 mod validate;
@@ -62,6 +66,16 @@ enum Command {
     /// Check DAG files: every fault with its place and a hint
     #[command(after_help = "The exit code is 0 when no file has an error, and 2 otherwise.")]
     Validate(validate::ValidateArguments),
+    /// Show what a task's arguments would be, without running it
+    #[command(subcommand)]
+    Tasks(tasks::TasksCommand),
+    /// List the operators, and show the arguments of one
+    #[command(subcommand)]
+    Operators(operators::OperatorsCommand),
+    /// Print the JSON Schema of DAG files, which editors complete and check them with
+    Schema(schema::SchemaArguments),
+    /// Write a first DAG, and the schema beside it
+    Init(init::InitArguments),
     /// List, show and cancel runs
     #[command(subcommand)]
     Runs(runs::RunsCommand),
@@ -187,6 +201,10 @@ async fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Trigger(arguments) => trigger::trigger(&settings, arguments).await,
         Command::Dags(command) => dags::dags(&settings, command).await,
         Command::Validate(arguments) => validate::validate(&settings, arguments),
+        Command::Tasks(command) => tasks::tasks(&settings, command).await,
+        Command::Operators(command) => operators::operators(&settings, command),
+        Command::Schema(arguments) => schema::schema(&settings, &arguments),
+        Command::Init(arguments) => init::init(&settings, &arguments),
         Command::Runs(command) => runs::runs(&settings, command).await,
         Command::Backfills(command) => backfills::backfills(&settings, command).await,
         Command::Assets(command) => assets::assets(&settings, command).await,

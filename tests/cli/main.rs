@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod audit;
+mod authoring;
 mod bad_input;
 mod demo;
 mod examples;

@@ -24,6 +24,7 @@ mod guard;
 mod links;
 mod live;
 mod pages;
+mod schema;
 mod sensors;
 mod settings;
 mod show;
@@ -67,6 +68,7 @@ pub fn router(state: AppState) -> Router {
         .merge(live::router())
         .merge(data_api::router())
         .merge(assets::router())
+        .merge(schema::router())
         .merge(html)
         .with_state(state)
         .layer(CompressionLayer::new())

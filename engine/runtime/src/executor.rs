@@ -20,7 +20,7 @@ use esteira_operator::{
     AfterCommit, Level, Masker, Progress, Registry, TaskContext, TaskError, TaskErrorKind, TaskOutput,
     TaskReporter, Waiting,
 };
-use esteira_store::{EncodedXcom, Reader, RunKey};
+use esteira_store::{EncodedXcom, Reader, RunKey, RunRow};
 use futures::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -70,6 +70,21 @@ pub(crate) struct RunFacts {
 }
 
 impl RunFacts {
+    /// The facts of a run that the store knows.
+    pub(crate) fn of_row(row: &RunRow, params: Value, asset_events: Value) -> Self {
+        Self {
+            run_key: row.run_key,
+            run_id: row.run_id.as_str().into(),
+            run_type: row.run_type.as_str(),
+            logical_date: row.logical_date,
+            data_interval: row.data_interval_start.zip(row.data_interval_end),
+            start_date: row.started_at.unwrap_or(row.queued_at),
+            conf: row.conf.clone(),
+            params,
+            asset_events,
+        }
+    }
+
     /// What the templates of one attempt see.
     pub(crate) fn for_templates<'a>(
         &'a self,
@@ -313,7 +328,14 @@ impl Attempt {
             return Ok((self.with_expanded(task.arguments.clone()), None));
         }
         let runtime = tokio::runtime::Handle::current();
-        let source = RunSource::new(&self.tools, &self.dag, &self.facts, self.instance, runtime);
+        let source = RunSource::new(
+            &self.tools.reader,
+            &self.tools.vault,
+            &self.dag,
+            &self.facts,
+            self.instance,
+            runtime,
+        );
         let context = template::Context { variables: variables.clone(), source: Arc::new(source) };
         let (dag, index) = (Arc::clone(&self.dag), self.instance.task);
         // Rendering reads XCom as it goes, which waits for the database: not on a thread that runs other attempts.

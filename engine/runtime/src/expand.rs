@@ -4,7 +4,7 @@ use crate::executor::{RunFacts, Tools};
 use crate::template_source::RunSource;
 use esteira_core::dag::{Dag, Expansion, TaskIndex};
 use esteira_core::run::{AttemptError, AttemptErrorKind, InstanceKey};
-use esteira_core::template::{self, context_variables};
+use esteira_core::template::{self, TemplateSource, context_variables};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -33,18 +33,26 @@ pub(crate) fn expansion(
         let hint = "look at what the task is expanded over; clear it once that is mended".to_owned();
         AttemptError { hint: Some(hint), ..AttemptError::new(AttemptErrorKind::Fatal, message) }
     };
-    let Some(mapping) = dag.mapping(task) else {
-        return Err(failed("it is expanded over nothing".to_owned()));
-    };
+    let instance = InstanceKey::unmapped(task);
+    let source = RunSource::new(&tools.reader, &tools.vault, dag, facts, instance, runtime);
+    expansion_from(dag, facts, task, Arc::new(source)).map_err(failed)
+}
+
+/// What a mapped task is expanded over, as its templates find it in `source`. The error is one sentence.
+pub(crate) fn expansion_from(
+    dag: &Dag,
+    facts: &RunFacts,
+    task: TaskIndex,
+    source: Arc<dyn TemplateSource + Send + Sync>,
+) -> Result<Expansion, String> {
+    let mapping = dag.mapping(task).ok_or("it is expanded over nothing")?;
     let over = if mapping.has_templates {
         let instance = InstanceKey::unmapped(task);
         let variables = context_variables(&facts.for_templates(dag, instance, 0, None, None));
-        let source = RunSource::new(tools, dag, facts, instance, runtime);
-        let context = template::Context { variables, source: Arc::new(source) };
-        template::render(&mapping.over, &context)
-            .map_err(|error| failed(format!("what it is expanded over cannot be rendered: {error}")))?
+        template::render(&mapping.over, &template::Context { variables, source })
+            .map_err(|error| format!("what it is expanded over cannot be rendered: {error}"))?
     } else {
         mapping.over.clone()
     };
-    Expansion::new(mapping.kind, over, dag.max_map_length).map_err(failed)
+    Expansion::new(mapping.kind, over, dag.max_map_length)
 }

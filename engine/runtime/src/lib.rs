@@ -24,6 +24,7 @@ pub mod home;
 pub mod logs;
 mod notice;
 mod preview;
+mod rehearsal;
 mod template_source;
 mod vault;
 mod versions;
@@ -38,5 +39,6 @@ pub use engine::{Engine, EngineError, Options, PARALLELISM, change_secret, engin
 pub use handle::Handle;
 pub use notice::{Notice, ProgressNotice};
 pub use preview::{PREVIEW_MAX, PlannedRun, preview};
+pub use rehearsal::{Rehearsal, RehearsedArgument, RehearsedRun};
 pub use vault::{KeySource, SecretRequest, StoredConnection, Variable, Vault};
 pub(crate) use versions::source_hash;

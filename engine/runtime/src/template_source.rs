@@ -1,6 +1,6 @@
 //! What templates find elsewhere: the XCom of a run, variables, connections, the run before.
 
-use crate::executor::{RunFacts, Tools};
+use crate::executor::RunFacts;
 use crate::vault::Vault;
 use esteira_core::dag::{Dag, TaskIndex};
 use esteira_core::run::InstanceKey;
@@ -25,15 +25,16 @@ pub(crate) struct RunSource {
 
 impl RunSource {
     pub(crate) fn new(
-        tools: &Tools,
+        reader: &Reader,
+        vault: &Arc<Vault>,
         dag: &Arc<Dag>,
         facts: &RunFacts,
         instance: InstanceKey,
         runtime: Handle,
     ) -> Self {
         Self {
-            reader: tools.reader.clone(),
-            vault: Arc::clone(&tools.vault),
+            reader: reader.clone(),
+            vault: Arc::clone(vault),
             run_key: facts.run_key,
             logical_date: facts.logical_date,
             dag: Arc::clone(dag),

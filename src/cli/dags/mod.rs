@@ -53,8 +53,8 @@ pub(crate) async fn dags(settings: &Settings, command: DagsCommand) -> Result<Ex
 }
 
 /// A DAG: from its file, from the history, or from both.
-struct KnownDag {
-    dag: Dag,
+pub(crate) struct KnownDag {
+    pub(crate) dag: Dag,
     file: String,
     is_paused: bool,
     /// Only in the history: its file is not in the DAG folder.
@@ -76,7 +76,7 @@ impl KnownDag {
 }
 
 /// Everything known about DAGs: the files of the DAG folder, and the history if there is one.
-struct Knowledge {
+pub(crate) struct Knowledge {
     /// By name.
     dags: Vec<KnownDag>,
     /// Files with faults.
@@ -85,7 +85,7 @@ struct Knowledge {
 }
 
 impl Knowledge {
-    async fn gather(settings: &Settings) -> Result<Self, Failure> {
+    pub(crate) async fn gather(settings: &Settings) -> Result<Self, Failure> {
         let catalog = Parts::new(settings).registry;
         let reader = history::open_if_any(settings).await?;
         let files = match folder::check_dag_folder(settings, catalog.as_ref()) {
@@ -119,7 +119,7 @@ impl Knowledge {
     }
 
     /// The DAG of this name, or why there is none.
-    fn find(&self, dag_id: &str) -> Result<&KnownDag, Failure> {
+    pub(crate) fn find(&self, dag_id: &str) -> Result<&KnownDag, Failure> {
         if let Some(known) = self.dags.iter().find(|known| known.dag.dag_id.as_str() == dag_id) {
             return Ok(known);
         }

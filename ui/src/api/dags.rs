@@ -126,15 +126,25 @@ pub(super) async fn details(
 /// Params as Airflow tells them: a value and a schema each.
 fn params(definition: &Definition) -> Value {
     let param = |(name, param): (&String, &Value)| {
-        let mut schema = json!({ "type": param["kind"], "title": param["title"] });
-        if param["choices"].as_array().is_some_and(|choices| !choices.is_empty()) {
-            schema["enum"] = param["choices"].clone();
-        }
+        let schema = schema(param);
         let shape =
             json!({ "value": param["default"], "description": param["description"], "schema": schema });
         (name.clone(), shape)
     };
     Value::Object(definition.params.iter().map(param).collect())
+}
+
+/// The param's JSON Schema without what stands beside it.
+fn schema(param: &Value) -> Value {
+    let mut schema = param["schema"].as_object().cloned().unwrap_or_default();
+    schema.retain(|keyword, _| !matches!(keyword.as_str(), "default" | "description"));
+    // "any" is no word of JSON Schema.
+    schema.retain(|keyword, value| keyword != "type" || value != "any");
+    // A param that is only a default has the type of its default; so have those of older versions.
+    if !schema.contains_key("type") && param["kind"] != "any" {
+        schema.insert("type".to_owned(), param["kind"].clone());
+    }
+    Value::Object(schema)
 }
 
 /// The files that do not make a DAG at the moment.

@@ -62,7 +62,23 @@ struct Field {
     /// For a choice: the values as JSON, how they read, and which is chosen.
     choices: Vec<(String, String, bool)>,
     control: &'static str,
+    /// What the browser checks and offers besides.
+    hints: InputHints,
+    /// The heading above it, where a section begins.
+    section: Option<String>,
     entry: Entry,
+}
+
+/// Attributes of an input, from the keywords of a param's schema; what they let through is checked here all the same.
+#[derive(Debug, Default)]
+struct InputHints {
+    /// The input's type: `text`, `number`, `date`, `email`, `url`.
+    input: &'static str,
+    placeholder: &'static str,
+    /// Pairs of a name and a value.
+    attributes: Vec<(&'static str, String)>,
+    /// Values that are suggested.
+    examples: Vec<String>,
 }
 
 type Typed = HashMap<String, String>;
@@ -146,6 +162,7 @@ fn typed_from_conf(dag: &Dag, conf: Map<String, Value>) -> Typed {
 fn as_typed(param: &Param, value: &Value) -> String {
     match (param.kind, value) {
         _ if !param.choices.is_empty() => value.to_string(),
+        (_, Value::Null) if param.is_nullable => String::new(),
         (ParamKind::String, Value::String(text)) => text.clone(),
         (ParamKind::Array | ParamKind::Object | ParamKind::Any, value) => {
             serde_json::to_string_pretty(value).unwrap_or_default()
@@ -169,7 +186,7 @@ fn form(visitor: &Visitor, loaded: &LoadedDag, typed: &Typed, faults: &Faults) -
         description: dag.description.clone().unwrap_or_default(),
         is_paused: loaded.is_paused,
         version: loaded.version_number,
-        fields: dag.params.iter().map(|(name, param)| field(name, param, typed, faults)).collect(),
+        fields: fields(dag, typed, faults),
         conf: entry("conf"),
         note: entry("note"),
         run_id: entry("run_id"),
@@ -177,6 +194,23 @@ fn form(visitor: &Visitor, loaded: &LoadedDag, typed: &Typed, faults: &Faults) -
         fault: faults.whole.clone(),
         dag_id,
     }
+}
+
+/// The fields in the order of the file, those of a section together under its heading.
+fn fields(dag: &Dag, typed: &Typed, faults: &Faults) -> Vec<Field> {
+    let mut sections: Vec<(Option<&str>, Vec<Field>)> = Vec::new();
+    for (name, param) in &dag.params {
+        let section = param.schema.get("section").and_then(Value::as_str);
+        let field = field(name, param, typed, faults);
+        match sections.iter_mut().find(|(known, _)| *known == section) {
+            Some((_, fields)) => fields.push(field),
+            None => sections.push((section, vec![field])),
+        }
+    }
+    for (section, fields) in &mut sections {
+        fields[0].section = section.map(str::to_owned);
+    }
+    sections.into_iter().flat_map(|(_, fields)| fields).collect()
 }
 
 fn field(name: &str, param: &Param, typed: &Typed, faults: &Faults) -> Field {
@@ -190,16 +224,18 @@ fn field(name: &str, param: &Param, typed: &Typed, faults: &Faults) -> Field {
         _ => &[],
     };
     let choice = |value: &Value| {
-        let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let plain = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let named = param.schema.get("values_display").and_then(|names| names.get(&plain)?.as_str());
+        let shown = named.map_or(plain, str::to_owned);
         let written = value.to_string();
         let is_chosen = written == text;
         (written, shown, is_chosen)
     };
+    let is_multiline = param.schema.get("format").is_some_and(|format| format == "multiline");
     let control = match param.kind {
         _ if !values.is_empty() => "choice",
-        ParamKind::Integer | ParamKind::Number => "number",
         ParamKind::Array | ParamKind::Object | ParamKind::Any => "json",
-        ParamKind::String if text.contains('\n') => "lines",
+        ParamKind::String if text.contains('\n') || is_multiline => "lines",
         _ => "text",
     };
     Field {
@@ -207,11 +243,49 @@ fn field(name: &str, param: &Param, typed: &Typed, faults: &Faults) -> Field {
         kind: param.kind.as_str(),
         help: param.description.clone().unwrap_or_default(),
         required: param.default.is_none(),
+        hints: input_hints(param),
+        section: None,
         choices: values.iter().map(choice).collect(),
         control,
         entry: Entry { text, fault: faults.fields.get(&key).cloned() },
         name: key,
     }
+}
+
+fn input_hints(param: &Param) -> InputHints {
+    let format = param.schema.get("format").and_then(Value::as_str).unwrap_or_default();
+    let (input, placeholder) = match (param.kind, format) {
+        (ParamKind::Integer | ParamKind::Number, _) => ("number", ""),
+        (ParamKind::String, "date") => ("date", ""),
+        (ParamKind::String, "email") => ("email", "name@example.org"),
+        (ParamKind::String, "uri") => ("url", "https://example.org/"),
+        (ParamKind::String, "date-time") => ("text", "2026-11-22T09:00:00Z"),
+        (ParamKind::String, "time") => ("text", "09:00:00Z"),
+        _ => ("text", ""),
+    };
+    let keywords = [
+        ("minimum", "min"),
+        ("maximum", "max"),
+        ("multipleOf", "step"),
+        ("minLength", "minlength"),
+        ("maxLength", "maxlength"),
+        ("pattern", "pattern"),
+    ];
+    let shown = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let mut attributes: Vec<_> = keywords
+        .iter()
+        .filter_map(|(keyword, attribute)| Some((*attribute, shown(param.schema.get(keyword)?))))
+        // A pattern of JSON Schema matches anywhere in the text, one of a form all of it.
+        .map(|(attribute, value)| match attribute {
+            "pattern" => (attribute, format!(".*(?:{value}).*")),
+            _ => (attribute, value),
+        })
+        .collect();
+    if param.kind == ParamKind::Number && !attributes.iter().any(|(name, _)| *name == "step") {
+        attributes.push(("step", "any".to_owned()));
+    }
+    let examples = param.schema.get("examples").and_then(Value::as_array).into_iter().flatten();
+    InputHints { input, placeholder, attributes, examples: examples.map(shown).collect() }
 }
 
 /// The request that the form asks for; none when something does not fit.
@@ -269,8 +343,10 @@ fn more_conf(dag: &Dag, text: Option<&str>, faults: &mut Faults) -> Map<String, 
 fn param_value(name: &str, param: &Param, text: Option<&str>) -> Result<Option<Value>, String> {
     let text = text.unwrap_or_default();
     let is_text = param.kind == ParamKind::String && param.choices.is_empty();
-    if text.trim().is_empty() && (!is_text || param.default.is_none()) {
-        return if param.default.is_some() {
+    if text.trim().is_empty() && (!is_text || param.default.is_none() || param.is_nullable) {
+        return if param.is_nullable {
+            Ok((param.default != Some(Value::Null)).then_some(Value::Null))
+        } else if param.default.is_some() {
             Ok(None)
         } else {
             Err("this has no default, so it needs a value".to_owned())
@@ -292,10 +368,19 @@ fn param_value(name: &str, param: &Param, text: Option<&str>) -> Result<Option<V
 #[cfg(test)]
 mod tests {
     use super::*;
+    use esteira_core::dag::ParamSchema;
     use serde_json::json;
 
     fn param(kind: ParamKind, default: Option<Value>, choices: &[Value]) -> Param {
-        Param { kind, default, title: None, description: None, choices: choices.to_vec() }
+        Param {
+            kind,
+            is_nullable: false,
+            default,
+            title: None,
+            description: None,
+            choices: choices.to_vec(),
+            schema: ParamSchema::default(),
+        }
     }
 
     #[test]
@@ -312,6 +397,8 @@ mod tests {
         let choice = param(ParamKind::Any, Some(json!(1)), &[json!(1), json!("two")]);
         assert_eq!(param_value("p", &choice, Some("\"two\"")), Ok(Some(json!("two"))));
         assert!(param_value("p", &choice, Some("3")).is_err());
+        let maybe = Param { is_nullable: true, ..param(ParamKind::String, Some(json!("a")), &[]) };
+        assert_eq!(param_value("p", &maybe, Some("")), Ok(Some(json!(null))));
         let list = param(ParamKind::Array, Some(json!([])), &[]);
         assert!(param_value("p", &list, Some("[1,")).unwrap_err().starts_with("this is no JSON"));
     }

@@ -2,10 +2,12 @@
 
 mod graph;
 mod mapping;
+mod param;
 mod scopes;
 
 pub use graph::{Cycle, Graph};
 pub use mapping::{Expansion, Mapping, MappingKind};
+pub use param::{ConfError, Param, ParamKind, ParamSchema, check_param};
 pub use scopes::Scopes;
 pub(crate) use scopes::reachable;
 
@@ -365,109 +367,4 @@ impl Default for RetryPolicy {
             never_retry_on: Vec::new(),
         }
     }
-}
-
-/// A parameter that a trigger may set in its conf.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Param {
-    /// What values it takes.
-    pub kind: ParamKind,
-    /// The value when the trigger gives none; a param without one must be given.
-    pub default: Option<Value>,
-    /// A label for forms.
-    pub title: Option<String>,
-    /// One line for people.
-    pub description: Option<String>,
-    /// The only values allowed, if not empty.
-    pub choices: Vec<Value>,
-}
-
-/// The type of a [`Param`], in the words of JSON Schema.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ParamKind {
-    /// Text.
-    String,
-    /// A whole number.
-    Integer,
-    /// Any number.
-    Number,
-    /// `true` or `false`.
-    Boolean,
-    /// A list.
-    Array,
-    /// A mapping.
-    Object,
-    /// Anything.
-    Any,
-}
-
-impl ParamKind {
-    /// The name as it is written in YAML.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::String => "string",
-            Self::Integer => "integer",
-            Self::Number => "number",
-            Self::Boolean => "boolean",
-            Self::Array => "array",
-            Self::Object => "object",
-            Self::Any => "any",
-        }
-    }
-
-    /// The kind with this name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        [Self::String, Self::Integer, Self::Number, Self::Boolean, Self::Array, Self::Object, Self::Any]
-            .into_iter()
-            .find(|kind| kind.as_str() == name)
-    }
-
-    /// Whether `value` is of this kind.
-    pub fn accepts(self, value: &Value) -> bool {
-        match self {
-            Self::String => value.is_string(),
-            Self::Integer => value.is_i64() || value.is_u64(),
-            Self::Number => value.is_number(),
-            Self::Boolean => value.is_boolean(),
-            Self::Array => value.is_array(),
-            Self::Object => value.is_object(),
-            Self::Any => true,
-        }
-    }
-}
-
-/// A conf that a DAG does not take, in one sentence for whoever triggered it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct ConfError(pub String);
-
-impl Dag {
-    /// The params of a run: the defaults, with `conf` over them. A conf key that is no param stays in conf and is
-    /// no error (Airflow's rule); a param of the wrong type, outside its choices, or missing is one.
-    pub fn resolve_params(&self, conf: &serde_json::Map<String, Value>) -> Result<Value, ConfError> {
-        let mut params = serde_json::Map::new();
-        for (name, param) in &self.params {
-            let given = conf.get(name).or(param.default.as_ref());
-            let value = given
-                .ok_or_else(|| ConfError(format!("param \"{name}\" has no default and was not given")))?;
-            if conf.contains_key(name) {
-                check_param(name, param, value)?;
-            }
-            params.insert(name.clone(), value.clone());
-        }
-        Ok(Value::Object(params))
-    }
-}
-
-/// Whether `value` may be the value of `param`; the error is one sentence.
-pub fn check_param(name: &str, param: &Param, value: &Value) -> Result<(), ConfError> {
-    if !param.kind.accepts(value) {
-        return Err(ConfError(format!("param \"{name}\" takes {}, not {value}", param.kind.as_str())));
-    }
-    if !param.choices.is_empty() && !param.choices.contains(value) {
-        let choices: Vec<_> = param.choices.iter().map(Value::to_string).collect();
-        return Err(ConfError(format!("param \"{name}\" takes one of {}, not {value}", choices.join(", "))));
-    }
-    Ok(())
 }

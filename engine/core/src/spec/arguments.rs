@@ -148,7 +148,7 @@ fn report_unknown(signature: &Signature, entry: &Entry, report: &mut Report<'_>)
 }
 
 fn unknown_hint(signature: &Signature, key: &str) -> Option<String> {
-    if TASK.known.contains(&key) && key != "with" {
+    if TASK.has(key) && key != "with" {
         return Some(format!(
             "\"{key}\" is a key of the task: write it beside \"operator\", not under \"with\""
         ));

@@ -1,4 +1,9 @@
-//! The keys that DAGs, tasks, default_args and params have; those that come later; and what people write for them.
+//! The mappings that a DAG file is made of: which keys they have, and what is said of one that they do not have. The
+//! tables themselves are in [`tables`].
+
+mod tables;
+
+pub(super) use tables::{ASSETS, DAG, DEFAULT_ARGS, GROUP, PARAM, SCHEDULE, TASK};
 
 use super::marked::{Content, Entry, Mark, Node};
 use super::report::{Fault, Report, quoted};
@@ -8,263 +13,85 @@ use super::suggest::did_you_mean;
 pub(super) struct Keys {
     /// What the mapping is, for messages: "a task".
     pub(super) what: &'static str,
-    /// The keys that it has.
-    pub(super) known: &'static [&'static str],
+    /// The keys that it has, in parts that several kinds share.
+    pub(super) known: &'static [&'static [Key]],
     /// Keys of Airflow that come later.
     pub(super) later: &'static [&'static str],
     /// What people write, and what they mean: a key, or a sentence.
     pub(super) instead: &'static [(&'static str, &'static str)],
 }
 
-pub(super) const DAG: Keys = Keys {
-    what: "a DAG",
-    known: &[
-        "dag_id",
-        "description",
-        "doc_md",
-        "schedule",
-        "timezone",
-        "timetable",
-        "start_date",
-        "end_date",
-        "missed",
-        "catchup",
-        "is_paused_upon_creation",
-        "max_active_runs",
-        "max_active_tasks",
-        "max_map_length",
-        "overlap",
-        "dagrun_timeout",
-        "fail_fast",
-        "max_consecutive_failed_dag_runs",
-        "tags",
-        "default_args",
-        "params",
-        "task_groups",
-        "tasks",
-    ],
-    later: &[
-        "access_control",
-        "allowed_run_types",
-        "auto_register",
-        "dag_display_name",
-        "deadline",
-        "disable_bundle_versioning",
-        "jinja_environment_kwargs",
-        "on_failure_callback",
-        "on_success_callback",
-        "owner_links",
-        "render_template_as_native_obj",
-        "rerun_with_latest_version",
-        "sla_miss_callback",
-        "template_searchpath",
-        "template_undefined",
-        "user_defined_filters",
-        "user_defined_macros",
-    ],
-    instead: &[
-        ("schedule_interval", "schedule"),
-        ("cron", "schedule"),
-        ("tz", "timezone"),
-        ("id", "dag_id"),
-        ("name", "dag_id"),
-        ("dag", "the keys of a DAG stand at the top of the file, not under \"dag\""),
-        ("owner", "put \"owner\" under default_args, or on each task"),
-        ("retries", "put \"retries\" under default_args, or on each task"),
-        ("retry_delay", "put \"retry_delay\" under default_args, or on each task"),
-        ("execution_timeout", "put \"execution_timeout\" under default_args, or on each task"),
-        ("paused", "is_paused_upon_creation"),
-        ("steps", "tasks"),
-        ("jobs", "tasks"),
-    ],
-};
+/// One key.
+pub(super) struct Key {
+    pub(super) name: &'static str,
+    /// What its value looks like.
+    pub(super) shape: Shape,
+    /// One line for people, which editors show.
+    pub(super) help: &'static str,
+}
 
-pub(super) const TASK: Keys = Keys {
-    what: "a task",
-    known: &[
-        "operator",
-        "with",
-        "partial",
-        "expand",
-        "expand_zip",
-        "expand_kwargs",
-        "map_index_template",
-        "depends_on",
-        "trigger_rule",
-        "retries",
-        "retry_delay",
-        "retry_exponential_backoff",
-        "max_retry_delay",
-        "retry_on",
-        "never_retry_on",
-        "execution_timeout",
-        "pool",
-        "pool_slots",
-        "priority_weight",
-        "weight_rule",
-        "max_active_tis_per_dag",
-        "max_active_tis_per_dagrun",
-        "depends_on_past",
-        "wait_for_downstream",
-        "is_setup",
-        "is_teardown",
-        "on_failure_fail_dagrun",
-        "outlets",
-        "owner",
-        "doc_md",
-    ],
-    later: &[
-        "do_xcom_push",
-        "email",
-        "email_on_failure",
-        "email_on_retry",
-        "end_date",
-        "executor",
-        "executor_config",
-        "ignore_first_depends_on_past",
-        "inlets",
-        "multiple_outputs",
-        "on_execute_callback",
-        "on_failure_callback",
-        "on_retry_callback",
-        "on_skipped_callback",
-        "on_success_callback",
-        "params",
-        "queue",
-        "resources",
-        "retry_policy",
-        "run_as_user",
-        "start_date",
-        "task_display_name",
-    ],
-    instead: &[
-        ("args", "with"),
-        ("arguments", "with"),
-        ("op_kwargs", "with"),
-        ("upstream", "depends_on"),
-        ("dependencies", "depends_on"),
-        ("needs", "depends_on"),
-        ("after", "depends_on"),
-        ("requires", "depends_on"),
-        ("retry", "retries"),
-        ("timeout", "execution_timeout"),
-        ("type", "operator"),
-        ("uses", "operator"),
-        ("description", "doc_md"),
-        ("task_id", "the task's name is its key under tasks"),
-        ("name", "the task's name is its key under tasks"),
-        ("task_group", "write the task under \"tasks\" of its group, in task_groups"),
-        ("task_group_name", "write the task under \"tasks\" of its group, in task_groups"),
-        ("setup", "is_setup"),
-        ("teardown", "is_teardown"),
-        ("map", "expand"),
-        ("foreach", "expand"),
-        ("downstream", "write depends_on on the tasks that come after"),
-    ],
-};
-
-pub(super) const DEFAULT_ARGS: Keys = Keys {
-    what: "default_args",
-    known: &[
-        "owner",
-        "trigger_rule",
-        "retries",
-        "retry_delay",
-        "retry_exponential_backoff",
-        "max_retry_delay",
-        "retry_on",
-        "never_retry_on",
-        "execution_timeout",
-        "pool",
-        "pool_slots",
-        "priority_weight",
-        "weight_rule",
-        "max_active_tis_per_dag",
-        "max_active_tis_per_dagrun",
-        "depends_on_past",
-        "wait_for_downstream",
-    ],
-    later: TASK.later,
-    instead: &[
-        ("retry", "retries"),
-        ("timeout", "execution_timeout"),
-        ("operator", "each task names its own operator"),
-        ("depends_on", "each task names its own upstream tasks"),
-        ("with", "each task has its own arguments"),
-        ("catchup", "catchup is a key of the DAG, not of default_args"),
-    ],
-};
-
-pub(super) const GROUP: Keys = Keys {
-    what: "a task group",
-    known: &[
-        "tooltip",
-        "depends_on",
-        "expand",
-        "expand_zip",
-        "expand_kwargs",
-        "default_args",
-        "tasks",
-        "task_groups",
-    ],
-    later: &["prefix_group_id", "ui_color", "ui_fgcolor"],
-    instead: &[
-        ("group_id", "the group's name is its key under task_groups"),
-        ("group_name", "the group's name is its key under task_groups"),
-        ("dependencies", "depends_on"),
-        ("upstream", "depends_on"),
-        ("needs", "depends_on"),
-        ("description", "tooltip"),
-        ("groups", "task_groups"),
-    ],
-};
-
-pub(super) const PARAM: Keys = Keys {
-    what: "a param",
-    known: &["type", "default", "enum", "title", "description"],
-    later: &[
-        "const",
-        "custom_html_form",
-        "description_md",
-        "examples",
-        "exclusiveMaximum",
-        "exclusiveMinimum",
-        "format",
-        "items",
-        "maxItems",
-        "maxLength",
-        "maximum",
-        "minItems",
-        "minLength",
-        "minimum",
-        "multipleOf",
-        "pattern",
-        "properties",
-        "section",
-        "values_display",
-    ],
-    instead: &[
-        ("choices", "enum"),
-        ("values", "enum"),
-        ("value", "default"),
-        ("help", "description"),
-        ("kind", "type"),
-    ],
-};
-
-pub(super) const SCHEDULE: Keys = Keys {
-    what: "a schedule",
-    known: &["assets", "lines"],
-    later: &[],
-    instead: &[("cron", "lines"), ("line", "lines"), ("asset", "assets"), ("datasets", "assets")],
-};
-
-pub(super) const ASSETS: Keys = Keys {
-    what: "a condition on assets",
-    known: &["all", "any"],
-    later: &[],
-    instead: &[("and", "all"), ("or", "any")],
-};
+/// What a value looks like: the schema's side of what the readers of [`super::values`] and their neighbours take.
+#[derive(Clone, Copy)]
+pub(super) enum Shape {
+    /// A name of a DAG.
+    Name,
+    /// A string.
+    Text,
+    /// A list of strings.
+    TextList,
+    /// A string or a list of strings.
+    TextOrList,
+    /// True or false.
+    Boolean,
+    /// A whole number from 0 up.
+    Count,
+    /// A whole number from 1 up.
+    Positive,
+    /// Any whole number.
+    Whole,
+    /// Any number.
+    Number,
+    /// A length of time.
+    Duration,
+    /// A length of time, or null for none.
+    DurationOrNone,
+    /// A date, or a date and a time.
+    Date,
+    /// A number, or true or false.
+    Backoff,
+    /// Exit codes and names of errors.
+    FailureClasses,
+    /// One of these words.
+    Choice(fn() -> Vec<&'static str>),
+    /// Anything.
+    Any,
+    /// A list of anything.
+    List,
+    /// A mapping with anything in it.
+    Map,
+    /// Types of JSON Schema.
+    Types,
+    /// When a DAG runs.
+    Schedule,
+    /// Assets that are waited for.
+    Assets,
+    /// Assets in a list.
+    AssetList,
+    /// A mapping of one of the other kinds.
+    Keys(&'static Keys),
+    /// Names, each with a mapping of one of the other kinds.
+    Named(&'static Keys),
+    /// Names, each with a param.
+    Params,
+    /// The arguments of an operator.
+    Arguments,
+    /// The name of an operator.
+    Operator,
+    /// Arguments of an operator, each with a list.
+    Lists,
+    /// A list of mappings.
+    Mappings,
+}
 
 /// The values of a mapping by key; unknown keys have been reported.
 pub(super) struct Fields<'n> {
@@ -291,6 +118,20 @@ impl<'n> Fields<'n> {
 }
 
 impl Keys {
+    /// All keys that it has.
+    pub(super) fn all(&self) -> impl Iterator<Item = &'static Key> + use<> {
+        self.known.iter().flat_map(|part| part.iter())
+    }
+
+    fn names(&self) -> impl Iterator<Item = &'static str> + use<> {
+        self.all().map(|key| key.name)
+    }
+
+    /// Whether there is such a key.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.names().any(|known| known == name)
+    }
+
     /// The fields of `node`, which must be a mapping. `mark` is the place of its name, where what it lacks is shown.
     pub(super) fn fields<'n>(
         &self,
@@ -303,7 +144,7 @@ impl Keys {
             report.add(Fault::error("wrong-type", node.mark, message));
             return None;
         };
-        for entry in entries.iter().filter(|entry| !self.known.contains(&entry.key.as_str())) {
+        for entry in entries.iter().filter(|entry| !self.has(&entry.key)) {
             self.report_unknown(entry, report);
         }
         Some(Fields { entries, mark })
@@ -324,10 +165,12 @@ impl Keys {
 
     fn hint(&self, key: &str) -> Option<String> {
         if let Some((_, meant)) = self.instead.iter().find(|(written, _)| *written == key) {
-            let is_key = self.known.contains(meant);
+            let is_key = self.has(meant);
             return Some(if is_key { format!("did you mean \"{meant}\"?") } else { (*meant).to_owned() });
         }
-        did_you_mean(key, self.known.iter().copied())
-            .or_else(|| Some(format!("the keys of {} are {}", self.what, self.known.join(", "))))
+        did_you_mean(key, self.names()).or_else(|| {
+            let names: Vec<&str> = self.names().collect();
+            Some(format!("the keys of {} are {}", self.what, names.join(", ")))
+        })
     }
 }

@@ -18,6 +18,7 @@ mod reader;
 mod report;
 mod scalar;
 mod schedule;
+mod schema;
 mod settings;
 mod suggest;
 mod syntax;
@@ -26,6 +27,7 @@ mod templates;
 mod values;
 
 pub use diagnostic::{Diagnostic, Severity, Snippet, SnippetLine};
+pub use schema::json_schema;
 
 use crate::catalog::Catalog;
 use crate::dag::Dag;
@@ -62,6 +64,12 @@ pub fn parse(source: Source<'_>, catalog: &dyn Catalog) -> Parsed {
     let dag = reader::read(source.text, &mut report).and_then(|root| lower::dag(&root, catalog, &mut report));
     let dag = if report.has_errors() { None } else { dag };
     Parsed { dag, diagnostics: report.finish() }
+}
+
+/// A DAG file as the JSON value that it stands for, if it is YAML at all: what a [`json_schema`] is held against.
+pub fn to_json(source: Source<'_>) -> Option<serde_json::Value> {
+    let mut report = Report::new(source.name, source.text);
+    reader::read(source.text, &mut report).map(|root| root.to_value())
 }
 
 fn too_large(source: Source<'_>) -> Parsed {

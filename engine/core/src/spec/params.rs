@@ -1,15 +1,37 @@
 //! The params of a DAG: the short form, a plain default, and the long form with a type.
 
 use super::keys::PARAM;
-use super::marked::{Content, Entry, Node};
+use super::marked::{Content, Entry, Mark, Node};
 use super::report::{Fault, Report, quoted};
 use super::suggest::did_you_mean;
 use super::values;
-use crate::dag::{Param, ParamKind, check_param};
+use crate::dag::{Param, ParamKind, ParamSchema, check_param};
 use indexmap::IndexMap;
 use serde_json::Value;
 
 const KINDS: [&str; 7] = ["string", "integer", "number", "boolean", "array", "object", "any"];
+
+/// The formats that are checked, and `multiline`, which asks for a larger field (Airflow's).
+const FORMATS: [&str; 18] = [
+    "date",
+    "date-time",
+    "time",
+    "duration",
+    "email",
+    "hostname",
+    "ipv4",
+    "ipv6",
+    "iri",
+    "iri-reference",
+    "json-pointer",
+    "multiline",
+    "regex",
+    "relative-json-pointer",
+    "uri",
+    "uri-reference",
+    "uri-template",
+    "uuid",
+];
 
 /// The params, or `None` when they are no mapping. A param with a fault is there all the same, so that the templates
 /// that read it are not reported too.
@@ -36,16 +58,18 @@ fn param(entry: &Entry, report: &mut Report<'_>) -> Option<Param> {
 
 /// A mapping that speaks of a type, a default or choices describes a param; any other is a default itself.
 fn is_long_form(fields: &[Entry]) -> bool {
-    fields.iter().any(|field| matches!(field.key.as_str(), "type" | "default" | "enum"))
+    fields.iter().any(|field| matches!(field.key.as_str(), "type" | "default" | "enum" | "const"))
 }
 
 fn short_form(default: Value) -> Param {
     Param {
         kind: kind_of(&default),
+        is_nullable: default.is_null(),
         default: Some(default),
         title: None,
         description: None,
         choices: Vec::new(),
+        schema: ParamSchema::default(),
     }
 }
 
@@ -65,23 +89,69 @@ fn long_form(entry: &Entry, report: &mut Report<'_>) -> Option<Param> {
     let fields = PARAM.fields(&entry.value, entry.mark, report)?;
     let default = fields.get("default").map(|field| field.value.to_value());
     let choices = fields.given("enum").map_or_else(Vec::new, |node| choices(node, report));
-    let kind = match fields.given("type") {
-        Some(node) => kind(node, report)?,
-        None => inferred_kind(default.as_ref(), &choices),
+    let Types { kind, is_nullable } = match fields.given("type") {
+        Some(node) => types(node, report)?,
+        None => {
+            let constant = fields.get("const").map(|field| field.value.to_value());
+            Types { kind: inferred_kind(default.iter().chain(&constant), &choices), is_nullable: false }
+        }
     };
+    if let Some(node) = fields.given("format") {
+        report_format(node, report);
+    }
     let param = Param {
         kind,
+        is_nullable,
         default,
         title: fields.given("title").and_then(|node| values::text(node, "title", report)),
-        description: fields.given("description").and_then(|node| values::text(node, "description", report)),
+        description: fields
+            .given("description")
+            .or_else(|| fields.given("description_md"))
+            .and_then(|node| values::text(node, "description", report)),
         choices,
+        schema: schema(entry, report)?,
     };
     check_default(&entry.key, &param, &fields, report);
     Some(param)
 }
 
-fn inferred_kind(default: Option<&Value>, choices: &[Value]) -> ParamKind {
-    let mut kinds = default.into_iter().chain(choices).map(kind_of);
+/// The keywords of the param as a JSON Schema; one that is none is reported.
+fn schema(entry: &Entry, report: &mut Report<'_>) -> Option<ParamSchema> {
+    let Value::Object(mut document) = entry.value.to_value() else { return None };
+    // A key without a value is not given, as everywhere; null as the default or the constant is one.
+    document.retain(|keyword, value| !value.is_null() || matches!(keyword.as_str(), "default" | "const"));
+    // Keys that are none are reported where they stand.
+    document.retain(|keyword, _| PARAM.has(keyword));
+    match ParamSchema::new(document) {
+        Ok(schema) => Some(schema),
+        Err(reason) => {
+            let message = format!("the param {} is no JSON Schema: {reason}", quoted(&entry.key));
+            report.add(Fault::error("bad-schema", place_of(entry, &reason), message));
+            None
+        }
+    }
+}
+
+/// The keyword that a fault of the schema begins with, or the param itself.
+fn place_of(entry: &Entry, reason: &str) -> Mark {
+    let Content::Map(fields) = &entry.value.content else { return entry.mark };
+    let keyword = reason.split([':', '.']).next().unwrap_or_default();
+    fields.iter().find(|field| field.key == keyword).map_or(entry.mark, |field| field.value.mark)
+}
+
+fn report_format(node: &Node, report: &mut Report<'_>) {
+    let Some(format) = values::text(node, "format", report) else { return };
+    if FORMATS.contains(&format.as_str()) {
+        return;
+    }
+    let message = format!("the format {} is not known, so nothing is checked", quoted(&format));
+    let hint =
+        did_you_mean(&format, FORMATS).unwrap_or_else(|| format!("the formats are {}", FORMATS.join(", ")));
+    report.add(Fault::warning("unknown-format", node.mark, message).hint(hint));
+}
+
+fn inferred_kind<'v>(values: impl Iterator<Item = &'v Value>, choices: &'v [Value]) -> ParamKind {
+    let mut kinds = values.chain(choices).map(kind_of);
     let Some(first) = kinds.next() else { return ParamKind::Any };
     if kinds.all(|kind| kind == first) { first } else { ParamKind::Any }
 }
@@ -96,12 +166,32 @@ fn check_default(name: &str, param: &Param, fields: &super::keys::Fields<'_>, re
     }
 }
 
+/// What `type` says.
+struct Types {
+    kind: ParamKind,
+    is_nullable: bool,
+}
+
+/// One type, or a list of types with or without null.
+fn types(node: &Node, report: &mut Report<'_>) -> Option<Types> {
+    let Content::List(items) = &node.content else {
+        return kind(node, report).map(|kind| Types { kind, is_nullable: false });
+    };
+    let (nulls, others): (Vec<_>, Vec<_>) =
+        items.iter().partition(|item| item.is_null() || item.as_text() == Some("null"));
+    let kinds: Option<Vec<ParamKind>> = others.into_iter().map(|item| kind(item, report)).collect();
+    let kind = match kinds?.as_slice() {
+        [] => {
+            report.add(Fault::error("unknown-type", node.mark, "the list of types names none but null"));
+            return None;
+        }
+        [one] => *one,
+        _ => ParamKind::Any,
+    };
+    Some(Types { kind, is_nullable: !nulls.is_empty() })
+}
+
 fn kind(node: &Node, report: &mut Report<'_>) -> Option<ParamKind> {
-    if matches!(node.content, Content::List(_)) {
-        let fault = Fault::error("wrong-type", node.mark, "a list of types is not supported yet");
-        report.add(fault.hint("write one type, or any".to_owned()));
-        return None;
-    }
     let name = values::text(node, "type", report)?;
     let kind = ParamKind::from_name(&name);
     if kind.is_none() {

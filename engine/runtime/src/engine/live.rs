@@ -23,18 +23,7 @@ pub(super) struct LiveRun {
 impl LiveRun {
     /// A run and what its attempts are told of it.
     pub(super) fn new(run: Run, row: &RunRow, params: Value, asset_events: Value) -> Self {
-        let interval = row.data_interval_start.zip(row.data_interval_end);
-        let facts = RunFacts {
-            run_key: row.run_key,
-            run_id: row.run_id.as_str().into(),
-            run_type: row.run_type.as_str(),
-            logical_date: row.logical_date,
-            data_interval: interval,
-            start_date: row.started_at.unwrap_or(row.queued_at),
-            conf: row.conf.clone(),
-            params,
-            asset_events,
-        };
+        let facts = RunFacts::of_row(row, params, asset_events);
         Self {
             run,
             run_id: row.run_id.clone(),
