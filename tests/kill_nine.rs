@@ -58,7 +58,7 @@ async fn prepare(world: &World) {
     let objects = world.connectors().objects("minio_default").await.unwrap();
     objects.ensure_bucket("air-quality").await.unwrap();
     let key = "AirQualityUCI_Treated.csv".to_owned();
-    let object = NewObject { key, content_type: "text/csv", body: sample.stdout.into() };
+    let object = NewObject { key, content_type: "text/csv".into(), body: sample.stdout.into() };
     objects.put_all("air-quality", vec![object], 1, &|_| {}).await.unwrap();
 }
 

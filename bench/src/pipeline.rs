@@ -58,7 +58,7 @@ async fn pipeline(
     objects
         .put_all(
             BUCKET,
-            vec![NewObject { key, content_type: "text/csv", body: data.to_vec().into() }],
+            vec![NewObject { key, content_type: "text/csv".into(), body: data.to_vec().into() }],
             1,
             &|_| {},
         )

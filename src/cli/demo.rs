@@ -122,7 +122,7 @@ async fn upload(parts: &Parts, data: Vec<u8>, is_named: bool) -> Result<(), Fail
         );
         return Ok(());
     }
-    let object = NewObject { key: OBJECT.to_owned(), content_type: "text/csv", body: data.into() };
+    let object = NewObject { key: OBJECT.to_owned(), content_type: "text/csv".into(), body: data.into() };
     objects.put_all(BUCKET, vec![object], 1, &|_| {}).await.map_err(failure)
 }
 

@@ -4,6 +4,7 @@
 //! - [`stream`], [`cache`], [`queue`], [`objects`]: one trait a service, its real client and its twin.
 //! - [`connectors`]: from a connection id to a client, made once and shared.
 //! - [`operators`]: the code behind `operator:` keys.
+//! - `sensors`: the operators that wait for something.
 //! - [`process`]: child processes of an attempt, ended with all that they started.
 //! - [`service`]: how a service that does not answer is told of.
 #![warn(missing_docs)]
@@ -15,5 +16,6 @@ pub mod objects;
 pub mod operators;
 pub mod process;
 pub mod queue;
+mod sensors;
 pub mod service;
 pub mod stream;

@@ -12,6 +12,7 @@ mod door;
 mod error;
 mod masking;
 mod registry;
+mod waiting;
 
 pub use arguments::parse_arguments;
 pub use connection::{
@@ -25,6 +26,7 @@ pub use esteira_core::catalog::{Argument, ArgumentKind, Catalog, Signature};
 pub use esteira_core::run::Follow;
 pub use masking::Masker;
 pub use registry::Registry;
+pub use waiting::{Poke, Poked, Trigger, Waiting};
 
 use async_trait::async_trait;
 use serde_json::Value;
@@ -76,19 +78,6 @@ pub struct TaskOutput {
     /// What the attempt waits for, if it is not done: it holds no slot meanwhile, and is executed again then, with
     /// [`TaskContext::resumed`]. Nothing else counts then.
     pub wait: Option<Waiting>,
-}
-
-/// What an attempt waits for without a slot.
-#[derive(Clone, Debug)]
-pub struct Waiting {
-    /// How long, at the most.
-    pub at_most: Duration,
-    /// The run whose end ends the wait sooner: its DAG and its name.
-    pub run: Option<(String, String)>,
-    /// What it waits for, in one sentence for people.
-    pub reason: String,
-    /// What it wants to be told when it goes on.
-    pub state: Value,
 }
 
 impl TaskOutput {

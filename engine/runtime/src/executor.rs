@@ -18,7 +18,7 @@ use esteira_core::states::RunType;
 use esteira_core::template;
 use esteira_operator::{
     AfterCommit, Level, Masker, Progress, Registry, TaskContext, TaskError, TaskErrorKind, TaskOutput,
-    TaskReporter, Waiting,
+    TaskReporter, Trigger, Waiting,
 };
 use esteira_store::{EncodedXcom, Reader, RunKey, RunRow};
 use futures::FutureExt;
@@ -45,12 +45,16 @@ pub(crate) struct Report {
     pub(crate) after_commit: Option<(AfterCommit, LogKey)>,
     /// The name of a mapped instance.
     pub(crate) label: Option<String>,
+    /// What is looked at while it waits.
+    pub(crate) trigger: Option<Trigger>,
 }
 
 /// What the executor tells the loop.
 pub(crate) enum Told {
     /// An attempt ended.
     Report(Box<Report>),
+    /// What an instance waits for has come.
+    GoOn(AttemptPlace),
     /// What a mapped task is expanded over.
     Expansion { run_key: RunKey, task: TaskIndex, result: Result<Expansion, AttemptError> },
 }
@@ -237,7 +241,7 @@ impl Executor {
 /// How an execution ended that did not fail.
 enum Ended {
     Succeeded(Option<Follow>, Option<AfterCommit>),
-    Waits(Wait),
+    Waits(Wait, Option<Trigger>),
 }
 
 /// One attempt.
@@ -283,12 +287,16 @@ impl Attempt {
             arguments: None,
             after_commit: None,
             label: None,
+            trigger: None,
         };
         // A panic is a bug of an operator; it must not leave an attempt that never reports.
         let result = AssertUnwindSafe(self.execute(Arc::clone(&log), &mut report)).catch_unwind().await;
         let result = result.unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
         match result.and_then(|output| self.encode(output, &mut report.xcoms)) {
-            Ok(Ended::Waits(wait)) => report.outcome = Outcome::Waits(wait),
+            Ok(Ended::Waits(wait, trigger)) => {
+                report.outcome = Outcome::Waits(wait);
+                report.trigger = trigger;
+            }
             Ok(Ended::Succeeded(follow, after_commit)) => {
                 report.outcome = Outcome::Success { follow };
                 report.after_commit = after_commit.map(|future| (future, key));
@@ -457,7 +465,8 @@ impl Attempt {
 
     fn encode(&self, output: TaskOutput, xcoms: &mut Vec<EncodedXcom>) -> Result<Ended, TaskError> {
         if let Some(wait) = output.wait {
-            return Ok(Ended::Waits(self.wait(wait)));
+            let trigger = wait.trigger.clone();
+            return Ok(Ended::Waits(self.wait(wait), trigger));
         }
         let follow = output.follow.map(|said| self.dag.follow(said)).transpose().map_err(|name| {
             TaskError::fatal(format!("the branch \"{name}\" is no task and no group of this DAG"))
@@ -478,6 +487,7 @@ impl Attempt {
         Wait {
             until: to_micros(Timestamp::now().checked_add(longest).unwrap_or(Timestamp::MAX)),
             run: wait.run.map(|(dag_id, run_id)| (dag_id.into(), run_id.into())),
+            is_watched: wait.trigger.is_some(),
             reason: self.tools.masker.mask(&wait.reason),
             state: wait.state,
         }

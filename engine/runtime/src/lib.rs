@@ -26,6 +26,7 @@ mod notice;
 mod preview;
 mod rehearsal;
 mod template_source;
+mod triggerer;
 mod vault;
 mod versions;
 

@@ -7,6 +7,7 @@ use super::{Cache, Hash, KeyPage};
 use crate::embedded::{EmbeddedDatabase, now_milliseconds};
 use crate::service::ServiceError;
 use async_trait::async_trait;
+use serde_json::{Value, json};
 use sqlx::{QueryBuilder, Row, Sqlite, Transaction};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -183,6 +184,37 @@ impl Cache for EmbeddedCache {
 
     async fn delete(&self, keys: &[String]) -> Result<u64, ServiceError> {
         self.remove(keys).await.map_err(|error| self.database.fault(SERVICE, &error))
+    }
+
+    async fn command(&self, parts: &[String]) -> Result<Value, ServiceError> {
+        let name = parts.first().map(|name| name.to_ascii_uppercase()).unwrap_or_default();
+        match (name.as_str(), parts.get(1..).unwrap_or_default()) {
+            ("PING", []) => Ok("PONG".into()),
+            ("EXISTS", keys) if !keys.is_empty() => {
+                Ok(self.hashes(keys).await?.into_iter().flatten().count().into())
+            }
+            ("DEL" | "UNLINK", keys) if !keys.is_empty() => Ok(self.delete(keys).await?.into()),
+            ("HGETALL", [key]) => Ok(json!(self.hash(key).await?.unwrap_or_default())),
+            ("HGET", [key, field]) => {
+                Ok(json!(self.hash(key).await?.and_then(|hash| hash.get(field).cloned())))
+            }
+            ("HLEN", [key]) => Ok(self.hash(key).await?.map_or(0, |hash| hash.len()).into()),
+            ("HSET", [key, fields @ ..]) if !fields.is_empty() && fields.len().is_multiple_of(2) => {
+                let known = self.hash(key).await?.unwrap_or_default();
+                let pairs = fields.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone()));
+                let hash: Hash = pairs.collect();
+                let new = hash.keys().filter(|field| !known.contains_key(*field)).count();
+                self.put_hashes(&[(key.clone(), hash)], None).await?;
+                Ok(new.into())
+            }
+            _ => {
+                let message = format!(
+                    "is embedded, and has no command {name} with these arguments: it knows PING, EXISTS, DEL, HSET, \
+                     HGET, HGETALL and HLEN; ESTEIRA_CONN_REDIS_DEFAULT names a Redis"
+                );
+                Err(self.database.rejected(SERVICE, message))
+            }
+        }
     }
 
     async fn ping(&self) -> Result<(), ServiceError> {

@@ -11,6 +11,7 @@ pub(crate) use redis::RedisCache;
 use crate::service::ServiceError;
 use async_trait::async_trait;
 use indexmap::IndexMap;
+use serde_json::Value;
 use std::time::Duration;
 
 /// A hash: field to value, both text.
@@ -50,6 +51,10 @@ pub trait Cache: Send + Sync {
 
     /// Removes keys; gives how many were there.
     async fn delete(&self, keys: &[String]) -> Result<u64, ServiceError>;
+
+    /// Runs one command, and gives its answer as JSON. It is sent again when the connection breaks, so it may be carried
+    /// out twice. The twin knows the commands that go with hashes and keys, and refuses the others.
+    async fn command(&self, parts: &[String]) -> Result<Value, ServiceError>;
 
     /// Whether it answers.
     async fn ping(&self) -> Result<(), ServiceError>;

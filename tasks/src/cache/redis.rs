@@ -9,6 +9,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{
     AsyncConnectionConfig, Client, ErrorKind, FromRedisValue, Pipeline, RedisError, ServerErrorKind,
 };
+use serde_json::Value;
 use std::collections::HashSet;
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -134,6 +135,33 @@ fn pattern_of(prefix: &str) -> String {
 }
 
 /// A hash as Redis tells it. Other programs may have put bytes there that are no text.
+/// An answer as JSON: bytes as text, maps with text keys as mappings.
+fn to_json(answer: redis::Value) -> Value {
+    use redis::Value as Answer;
+    let list = |answers: Vec<Answer>| Value::Array(answers.into_iter().map(to_json).collect());
+    match answer {
+        Answer::Nil => Value::Null,
+        Answer::Int(number) => number.into(),
+        Answer::Double(number) => number.into(),
+        Answer::Boolean(value) => value.into(),
+        Answer::BulkString(bytes) => String::from_utf8_lossy(&bytes).into(),
+        Answer::SimpleString(text) => text.into(),
+        Answer::VerbatimString { text, .. } => text.into(),
+        Answer::Okay => "OK".into(),
+        Answer::Array(answers) | Answer::Set(answers) => list(answers),
+        Answer::Map(pairs) => {
+            let text = |key| match to_json(key) {
+                Value::String(text) => text,
+                other => other.to_string(),
+            };
+            Value::Object(pairs.into_iter().map(|(key, value)| (text(key), to_json(value))).collect())
+        }
+        Answer::Attribute { data, .. } => to_json(*data),
+        Answer::Push { data, .. } => list(data),
+        other => format!("{other:?}").into(),
+    }
+}
+
 fn to_hash(pairs: Vec<(Vec<u8>, Vec<u8>)>) -> Option<Hash> {
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     let hash: Hash = pairs.into_iter().map(|(field, value)| (text(field), text(value))).collect();
@@ -237,6 +265,18 @@ impl Cache for RedisCache {
             removed += count;
         }
         Ok(removed)
+    }
+
+    async fn command(&self, parts: &[String]) -> Result<Value, ServiceError> {
+        let mut parts = parts.iter();
+        let Some(name) = parts.next() else { return Err(self.endpoint.rejected("needs a command")) };
+        let mut pipeline = redis::pipe();
+        let command = pipeline.cmd(name);
+        for part in parts {
+            command.arg(part);
+        }
+        let (answer,): (redis::Value,) = self.run(&pipeline).await?;
+        Ok(to_json(answer))
     }
 
     async fn ping(&self) -> Result<(), ServiceError> {

@@ -4,7 +4,9 @@
 //! the disk twice, not once a file: `syncfs` makes all of its content durable, and once more all of its names.
 
 use super::file_names::{key_part, path_of};
-use super::{NewObject, ObjectEntry, ObjectPage, Objects, check_bucket, check_key, last_of_each_key};
+use super::{
+    NewObject, ObjectEntry, ObjectName, ObjectPage, Objects, check_bucket, check_key, last_of_each_key,
+};
 use crate::embedded::file_fault;
 use crate::service::{ServiceError, ServiceErrorKind};
 use async_trait::async_trait;
@@ -324,6 +326,20 @@ impl Objects for EmbeddedObjects {
             Err(error) => Err(error),
         })
         .await
+    }
+
+    async fn copy(&self, from: ObjectName<'_>, to: ObjectName<'_>) -> Result<bool, ServiceError> {
+        let Some(body) = self.get(from.bucket, from.key).await? else { return Ok(false) };
+        let object = NewObject { key: to.key.to_owned(), content_type: "".into(), body };
+        self.put_all(to.bucket, vec![object], 1, &|_| ()).await?;
+        Ok(true)
+    }
+
+    async fn presign(&self, _: ObjectName<'_>, _: bool, _: Duration) -> Result<String, ServiceError> {
+        Err(self.rejected(
+            "has no addresses to give out: ESTEIRA_CONN_MINIO_DEFAULT names an S3 or MinIO, which has"
+                .to_owned(),
+        ))
     }
 
     async fn list(

@@ -12,7 +12,9 @@ pub(crate) use s3::S3Objects;
 use crate::service::ServiceError;
 use async_trait::async_trait;
 use bytes::Bytes;
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::time::Duration;
 
 /// An object's name and size.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,13 +34,22 @@ pub struct ObjectPage {
     pub next: Option<String>,
 }
 
+/// Where an object is.
+#[derive(Clone, Copy, Debug)]
+pub struct ObjectName<'a> {
+    /// The bucket.
+    pub bucket: &'a str,
+    /// The key in it.
+    pub key: &'a str,
+}
+
 /// An object to be put.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewObject {
     /// Its key in the bucket.
     pub key: String,
     /// The media type: `application/json`.
-    pub content_type: &'static str,
+    pub content_type: Cow<'static, str>,
     /// The content.
     pub body: Bytes,
 }
@@ -71,6 +82,19 @@ pub trait Objects: Send + Sync {
         after: Option<&str>,
         limit: usize,
     ) -> Result<ObjectPage, ServiceError>;
+
+    /// Copies an object within the service, whatever its size up to 5 GiB; false if there is no such object. The bucket it
+    /// goes to must exist.
+    async fn copy(&self, from: ObjectName<'_>, to: ObjectName<'_>) -> Result<bool, ServiceError>;
+
+    /// An address that lets anybody who has it read (or, with `is_upload`, write) the object without a password, for so
+    /// long. The twin has none.
+    async fn presign(
+        &self,
+        object: ObjectName<'_>,
+        is_upload: bool,
+        expires_in: Duration,
+    ) -> Result<String, ServiceError>;
 
     /// Removes an object, if it is there.
     async fn delete(&self, bucket: &str, key: &str) -> Result<(), ServiceError>;

@@ -1,6 +1,8 @@
 //! S3 and what speaks like it (MinIO): many requests in flight over kept connections, buckets by path.
 
-use super::{NewObject, ObjectEntry, ObjectPage, Objects, check_bucket, check_key, last_of_each_key};
+use super::{
+    NewObject, ObjectEntry, ObjectName, ObjectPage, Objects, check_bucket, check_key, last_of_each_key,
+};
 use crate::connectors::install_cryptography;
 use crate::service::{Endpoint, ServiceError, ServiceErrorKind, connection_fault};
 use async_trait::async_trait;
@@ -13,6 +15,7 @@ use aws_sdk_s3::config::{
 };
 use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
+use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration, EncodingType};
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
@@ -144,8 +147,12 @@ impl S3Objects {
 
     async fn put_once(&self, bucket: &str, object: &NewObject) -> Result<(), ServiceError> {
         let body = ByteStream::from(object.body.clone());
-        let request =
-            self.client.put_object().bucket(bucket).key(&object.key).content_type(object.content_type);
+        let request = self
+            .client
+            .put_object()
+            .bucket(bucket)
+            .key(&object.key)
+            .content_type(object.content_type.as_ref());
         match request.body(body).send().await {
             Ok(_) => Ok(()),
             Err(error) if error.code() == Some("NoSuchBucket") => {
@@ -162,6 +169,16 @@ impl S3Objects {
                 Err(error) => Err(self.endpoint.connection_fault(&DisplayErrorContext(&error).to_string())),
             },
             Err(error) if is_missing(&error) => Ok(None),
+            Err(error) => Err(self.fault(error).await),
+        }
+    }
+
+    async fn copy_once(&self, from: ObjectName<'_>, to: ObjectName<'_>) -> Result<bool, ServiceError> {
+        let source = format!("{}/{}", from.bucket, encode_key(from.key));
+        match self.client.copy_object().copy_source(source).bucket(to.bucket).key(to.key).send().await {
+            Ok(_) => Ok(true),
+            // Whether it is the object that is missing, or the bucket that it goes to.
+            Err(error) if is_missing(&error) && error.code() != Some("NoSuchBucket") => Ok(false),
             Err(error) => Err(self.fault(error).await),
         }
     }
@@ -259,6 +276,13 @@ fn to_page(answer: ListObjectsV2Output) -> ObjectPage {
     ObjectPage { objects, next }
 }
 
+/// A key in a header: percent-encoded but for its slashes.
+fn encode_key(key: &str) -> String {
+    const PLAIN: &percent_encoding::AsciiSet =
+        &percent_encoding::NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+    percent_encoding::utf8_percent_encode(key, PLAIN).to_string()
+}
+
 /// A key from a listing, where a space is a plus and a plus is percent-encoded.
 fn decode_key(key: &str) -> String {
     percent_encoding::percent_decode_str(&key.replace('+', " ")).decode_utf8_lossy().into_owned()
@@ -295,6 +319,46 @@ impl Objects for S3Objects {
     async fn get(&self, bucket: &str, key: &str) -> Result<Option<Bytes>, ServiceError> {
         self.check_names(bucket, key)?;
         self.endpoint.patiently(|| self.get_once(bucket, key)).await
+    }
+
+    async fn copy(&self, from: ObjectName<'_>, to: ObjectName<'_>) -> Result<bool, ServiceError> {
+        self.check_names(from.bucket, from.key)?;
+        self.check_names(to.bucket, to.key)?;
+        self.endpoint.patiently(|| self.copy_once(from, to)).await
+    }
+
+    async fn presign(
+        &self,
+        object: ObjectName<'_>,
+        is_upload: bool,
+        expires_in: Duration,
+    ) -> Result<String, ServiceError> {
+        self.check_names(object.bucket, object.key)?;
+        let config = PresigningConfig::expires_in(expires_in).map_err(|error| {
+            self.endpoint.rejected(format!("gives out no address for that time: {error}"))
+        })?;
+        let (bucket, key) = (object.bucket, object.key);
+        let signed = if is_upload {
+            self.client
+                .put_object()
+                .bucket(bucket)
+                .key(key)
+                .presigned(config)
+                .await
+                .map_err(|error| DisplayErrorContext(error).to_string())
+        } else {
+            self.client
+                .get_object()
+                .bucket(bucket)
+                .key(key)
+                .presigned(config)
+                .await
+                .map_err(|error| DisplayErrorContext(error).to_string())
+        };
+        // Nothing is sent for it, so what fails is the client's own set-up.
+        signed
+            .map(|request| request.uri().to_owned())
+            .map_err(|error| self.endpoint.misconfigured(format!("cannot sign: {error}")))
     }
 
     async fn list(

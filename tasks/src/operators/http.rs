@@ -24,22 +24,23 @@ struct Clients {
     staying: Client,
 }
 
+/// What a request is made of, and which answers count.
 #[derive(Deserialize)]
-struct Arguments {
-    url: String,
+pub(crate) struct Arguments {
+    pub(crate) url: String,
     #[serde(default = "method_default")]
     method: String,
     #[serde(default)]
     headers: IndexMap<String, Value>,
     body: Option<String>,
     json: Option<Value>,
-    expected_status: Option<Value>,
+    pub(crate) expected_status: Option<Value>,
     #[serde(default, deserialize_with = "optional_duration")]
     timeout: Option<Duration>,
     #[serde(default = "yes")]
-    follow_redirects: bool,
+    pub(crate) follow_redirects: bool,
     #[serde(default = "response_bytes_max_default")]
-    response_bytes_max: u64,
+    pub(crate) response_bytes_max: u64,
 }
 
 fn method_default() -> String {
@@ -66,7 +67,8 @@ impl Http {
         Self { clients: OnceLock::new() }
     }
 
-    fn client(&self, follows_redirects: bool) -> Result<&Client, TaskError> {
+    /// The client; it is made with the first request.
+    pub(crate) fn client(&self, follows_redirects: bool) -> Result<&Client, TaskError> {
         if self.clients.get().is_none() {
             let _ = self.clients.set(Clients::new()?);
         }
@@ -107,16 +109,7 @@ impl Operator for Http {
     }
 
     fn check(&self, argument: &str, value: &Value) -> Result<(), String> {
-        let text = value.as_str().unwrap_or_default();
-        match argument {
-            "url" => parse_url(text).map(drop),
-            "method" => parse_method(text).map(drop),
-            "expected_status" => Expected::parse(value).map(drop),
-            "response_bytes_max" => {
-                ensure(value.as_u64().is_some_and(|max| max > 0), "`response_bytes_max` is above 0")
-            }
-            _ => Ok(()),
-        }
+        check_argument(argument, value)
     }
 
     async fn execute(&self, context: &TaskContext, arguments: Value) -> Result<TaskOutput, TaskError> {
@@ -127,13 +120,8 @@ impl Operator for Http {
         let request = request(client, &arguments)?;
         let place = place(request.method(), request.url());
         let started = Instant::now();
-        let response = or_cancelled(context, async {
-            client.execute(request).await.map_err(|error| failed(&place, error))
-        });
-        let response = response.await?;
-        let status = response.status().as_u16();
-        let is_json = says_json(&response);
-        let body = or_cancelled(context, read_body(response, arguments.response_bytes_max, &place)).await?;
+        let answer = or_cancelled(context, answer(client, request, arguments.response_bytes_max)).await?;
+        let Answer { status, is_json, body } = answer;
         context.info(format!(
             "{place} answered {status} with {} bytes in {:?}",
             body.len(),
@@ -155,7 +143,39 @@ impl Operator for Http {
     }
 }
 
-fn signature_arguments() -> Vec<Argument> {
+/// A check of a literal argument of a request.
+pub(crate) fn check_argument(argument: &str, value: &Value) -> Result<(), String> {
+    let text = value.as_str().unwrap_or_default();
+    match argument {
+        "url" => parse_url(text).map(drop),
+        "method" => parse_method(text).map(drop),
+        "expected_status" => Expected::parse(value).map(drop),
+        "response_bytes_max" => {
+            ensure(value.as_u64().is_some_and(|max| max > 0), "`response_bytes_max` is above 0")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A response, read to its end.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    /// Whether it says that it is JSON.
+    pub(crate) is_json: bool,
+    pub(crate) body: Vec<u8>,
+}
+
+/// Sends a request and reads the response.
+pub(crate) async fn answer(client: &Client, request: Request, bytes_max: u64) -> Result<Answer, TaskError> {
+    let place = place(request.method(), request.url());
+    let response = client.execute(request).await.map_err(|error| failed(&place, error))?;
+    let (status, is_json) = (response.status().as_u16(), says_json(&response));
+    let body = read_body(response, bytes_max, &place).await?;
+    Ok(Answer { status, is_json, body })
+}
+
+/// The arguments that describe a request and its answer.
+pub(crate) fn signature_arguments() -> Vec<Argument> {
     use ArgumentKind::{Any, Boolean, Duration, Integer, Map, Text};
     vec![
         Argument::required("url", Text, "Where to: http:// or https://."),
@@ -192,12 +212,13 @@ fn parse_method(text: &str) -> Result<Method, String> {
 }
 
 /// Method and place for messages: never user name, password or query, which may hold secrets.
-fn place(method: &Method, url: &Url) -> String {
+pub(crate) fn place(method: &Method, url: &Url) -> String {
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     format!("{method} {}://{}{port}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path())
 }
 
-fn request(client: &Client, arguments: &Arguments) -> Result<Request, TaskError> {
+/// The request that the arguments describe.
+pub(crate) fn request(client: &Client, arguments: &Arguments) -> Result<Request, TaskError> {
     let url = parse_url(&arguments.url).map_err(TaskError::fatal)?;
     let method = parse_method(&arguments.method).map_err(TaskError::fatal)?;
     let mut builder = client.request(method, url).timeout(arguments.timeout.unwrap_or(TIMEOUT_DEFAULT));
@@ -269,6 +290,7 @@ fn failed(place: &str, error: reqwest::Error) -> TaskError {
         "could not be spoken to"
     };
     TaskError::failed(format!("{place} {what}: {}", told(error)))
+        .class("http_unreachable")
         .hint("is the address right, and the service up?")
 }
 
@@ -285,10 +307,10 @@ fn told(error: reqwest::Error) -> String {
 }
 
 /// Which statuses are a success.
-struct Expected(Vec<(u16, u16)>);
+pub(crate) struct Expected(Vec<(u16, u16)>);
 
 impl Expected {
-    fn parse(value: &Value) -> Result<Self, String> {
+    pub(crate) fn parse(value: &Value) -> Result<Self, String> {
         let values = match value {
             Value::Null => return Ok(Self(vec![(200, 299)])),
             Value::Array(values) => values.as_slice(),
@@ -301,7 +323,7 @@ impl Expected {
         })
     }
 
-    fn holds(&self, status: u16) -> bool {
+    pub(crate) fn holds(&self, status: u16) -> bool {
         self.0.iter().any(|(from, to)| (*from..=*to).contains(&status))
     }
 

@@ -8,7 +8,7 @@
 
 use super::csv_to_kafka::check_topic;
 use super::dead_letters::{DeadLetters, topic_beside};
-use super::support::{Meter, counted, ensure, excerpt, optional_duration, or_cancelled};
+use super::support::{Meter, counted, ensure, excerpt, kafka_default, optional_duration, or_cancelled};
 use crate::connectors::Connectors;
 use crate::stream::{Consumer, Offsets, Record, Stream};
 use async_trait::async_trait;
@@ -41,10 +41,6 @@ struct Arguments {
     connection: String,
     dead_letter_topic: Option<String>,
     max_rejected: Option<u64>,
-}
-
-fn kafka_default() -> String {
-    "kafka_default".to_owned()
 }
 
 const IDLE_TIMEOUT_DEFAULT: Duration = Duration::from_secs(5);

@@ -9,16 +9,19 @@ mod condition;
 mod csv_to_kafka;
 mod dead_letters;
 mod empty;
-mod external_task;
-mod http;
+pub(crate) mod http;
 mod kafka_consume;
+mod kafka_produce;
 mod latest_only;
 mod pattern;
 mod python;
+mod rabbitmq;
 mod rabbitmq_alert;
+mod redis;
+mod s3;
 mod short_circuit;
 mod store_readings;
-mod support;
+pub(crate) mod support;
 #[cfg(test)]
 pub(crate) mod tests;
 mod trigger_dag;
@@ -33,6 +36,11 @@ pub fn register_all(registry: &mut Registry, connectors: &Connectors) {
         .register(kafka_consume::KafkaConsume::new(connectors.clone()))
         .register(store_readings::StoreReadings::new(connectors.clone()))
         .register(rabbitmq_alert::RabbitmqAlert::new(connectors.clone()))
+        .register(kafka_produce::KafkaProduce::new(connectors.clone()))
+        .register(rabbitmq::RabbitmqPublish::new(connectors.clone()))
+        .register(rabbitmq::RabbitmqConsume::new(connectors.clone()))
+        .register(redis::Redis::new(connectors.clone()))
+        .register(s3::S3::new(connectors.clone()))
         .register(bash::Bash)
         .register(python::Python)
         .register(branch::Branch)
@@ -41,7 +49,7 @@ pub fn register_all(registry: &mut Registry, connectors: &Connectors) {
         .register(short_circuit::ShortCircuitPython)
         .register(latest_only::LatestOnly)
         .register(trigger_dag::TriggerDag)
-        .register(external_task::ExternalTask)
         .register(http::Http::new())
         .register(empty::Empty);
+    crate::sensors::register_all(registry, connectors);
 }

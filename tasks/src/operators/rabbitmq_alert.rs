@@ -4,7 +4,7 @@
 //! has the same id when it is sent again, so that who reads the queue can tell.
 
 use super::condition::Condition;
-use super::support::{counted, ensure, or_cancelled};
+use super::support::{counted, ensure, or_cancelled, rabbitmq_default};
 use crate::connectors::Connectors;
 use crate::queue::QueueMessage;
 use async_trait::async_trait;
@@ -29,10 +29,6 @@ struct Arguments {
     queue: String,
     #[serde(default = "rabbitmq_default")]
     connection: String,
-}
-
-fn rabbitmq_default() -> String {
-    "rabbitmq_default".to_owned()
 }
 
 /// How many alerts are confirmed together; a cancel is seen in between.

@@ -4,7 +4,9 @@
 //! Every name is made from the record alone (or from the run's id), so running it twice gives the same state.
 
 use super::pattern::Pattern;
-use super::support::{Meter, counted, ensure, excerpt, optional_duration, or_cancelled};
+use super::support::{
+    Meter, counted, ensure, excerpt, minio_default, optional_duration, or_cancelled, redis_default,
+};
 use crate::cache::{Cache, Hash};
 use crate::connectors::Connectors;
 use crate::objects::{NewObject, Objects};
@@ -48,14 +50,6 @@ struct Arguments {
     #[serde(default = "in_flight_default")]
     in_flight: usize,
     max_rejected: Option<u64>,
-}
-
-fn redis_default() -> String {
-    "redis_default".to_owned()
-}
-
-fn minio_default() -> String {
-    "minio_default".to_owned()
 }
 
 fn bucket_default() -> String {
@@ -285,7 +279,7 @@ impl Plan {
         let mut objects = Vec::with_capacity(stored + 2);
         objects.extend(ndjson(&self.raw_key, records.iter()));
         objects.extend(ndjson(&self.rejected_key, rejected.into_iter()));
-        let object = |(key, body)| NewObject { key, content_type: "application/json", body };
+        let object = |(key, body)| NewObject { key, content_type: "application/json".into(), body };
         objects.extend(processed.into_iter().map(object));
         Work { hashes: hashes.into_iter().collect(), objects, stored, rejected: rejected_count }
     }
@@ -347,7 +341,11 @@ fn ndjson<'a>(key: &str, records: impl Iterator<Item = &'a Value>) -> Option<New
     if body.is_empty() {
         return None;
     }
-    Some(NewObject { key: key.to_owned(), content_type: "application/x-ndjson", body: Bytes::from(body) })
+    Some(NewObject {
+        key: key.to_owned(),
+        content_type: "application/x-ndjson".into(),
+        body: Bytes::from(body),
+    })
 }
 
 async fn put_hashes(

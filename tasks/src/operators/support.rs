@@ -1,12 +1,46 @@
 //! What several operators need: durations in arguments, work that a cancel interrupts, progress that is not too
 //! frequent, and counts in words.
 
+use bytes::Bytes;
 use esteira_core::spec::duration;
 use esteira_operator::{TaskContext, TaskError};
 use serde::{Deserialize, Deserializer, de};
 use serde_json::Value;
 use std::future::Future;
 use std::time::{Duration, Instant};
+
+/// The connection to Kafka where a task names none.
+pub(crate) fn kafka_default() -> String {
+    "kafka_default".to_owned()
+}
+
+/// The connection to Redis where a task names none.
+pub(crate) fn redis_default() -> String {
+    "redis_default".to_owned()
+}
+
+/// The connection to RabbitMQ where a task names none.
+pub(crate) fn rabbitmq_default() -> String {
+    "rabbitmq_default".to_owned()
+}
+
+/// The connection to S3 or MinIO where a task names none.
+pub(crate) fn minio_default() -> String {
+    "minio_default".to_owned()
+}
+
+/// A value as the bytes of a message: text as it is, anything else as JSON; and its media type.
+pub(crate) fn to_body(value: &Value) -> (Bytes, &'static str) {
+    match value {
+        Value::String(text) => (Bytes::from(text.clone()), "text/plain; charset=utf-8"),
+        other => (Bytes::from(other.to_string()), "application/json"),
+    }
+}
+
+/// What a body holds: JSON where it reads as a JSON value, text otherwise.
+pub(crate) fn from_body(body: &[u8]) -> Value {
+    serde_json::from_slice(body).unwrap_or_else(|_| Value::from(String::from_utf8_lossy(body)))
+}
 
 /// Reads an optional argument of the kind `Duration`: `30s`, `1h30m`, a number of seconds, or `null`.
 pub(crate) fn optional_duration<'de, D: Deserializer<'de>>(

@@ -105,6 +105,7 @@ impl Operator for TriggerDag {
             return Ok(TaskOutput::waiting(Waiting {
                 at_most: arguments.poke_interval()?,
                 run: Some((dag_id.to_owned(), run_id.clone())),
+                trigger: None,
                 reason: format!("it waits for the run {dag_id}/{run_id}"),
                 state: json!({ "run_id": run_id }),
             }));

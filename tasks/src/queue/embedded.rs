@@ -1,6 +1,6 @@
 //! The embedded queue: durable queues of messages, in the shared SQLite file.
 
-use super::{Queue, QueueMessage, check_message, check_queue};
+use super::{Queue, QueueMessage, Receipt, Received, check_message, check_queue};
 use crate::embedded::EmbeddedDatabase;
 use crate::service::ServiceError;
 use async_trait::async_trait;
@@ -71,6 +71,31 @@ impl EmbeddedQueue {
     }
 }
 
+/// Messages that were handed out, by their numbers.
+struct EmbeddedReceipt {
+    database: Arc<EmbeddedDatabase>,
+    ids: Vec<i64>,
+}
+
+#[async_trait]
+impl Receipt for EmbeddedReceipt {
+    async fn acknowledge(self: Box<Self>) -> Result<(), ServiceError> {
+        let removed = async {
+            let mut transaction = self.database.write().await?;
+            for ids in self.ids.chunks(ROWS_PER_INSERT) {
+                let mut delete = QueryBuilder::new("delete from queue_message where id in (");
+                let mut list = delete.separated(", ");
+                for id in ids {
+                    list.push_bind(*id);
+                }
+                delete.push(")").build().execute(&mut *transaction).await?;
+            }
+            transaction.commit().await
+        };
+        removed.await.map_err(|error| self.database.fault(SERVICE, &error))
+    }
+}
+
 async fn insert_messages(
     transaction: &mut Transaction<'static, Sqlite>,
     queue_id: i64,
@@ -112,6 +137,16 @@ impl Queue for EmbeddedQueue {
         let select = sqlx::query(FIRST_MESSAGES).bind(queue).bind(to_bound(limit));
         let rows = select.fetch_all(self.database.reader()).await.map_err(|error| self.fault(&error))?;
         Ok(rows.iter().map(to_message).collect())
+    }
+
+    /// The twin has one engine that reads, so what is handed out is not hidden from others; it is removed by its numbers.
+    async fn receive(&self, queue: &str, limit: usize) -> Result<Received, ServiceError> {
+        self.check(queue)?;
+        let select = sqlx::query(FIRST_MESSAGES).bind(queue).bind(to_bound(limit));
+        let rows = select.fetch_all(self.database.reader()).await.map_err(|error| self.fault(&error))?;
+        let ids = rows.iter().map(|row| row.get(3)).collect();
+        let receipt = Box::new(EmbeddedReceipt { database: Arc::clone(&self.database), ids });
+        Ok(Received { messages: rows.iter().map(to_message).collect(), receipt })
     }
 
     async fn take(&self, queue: &str, limit: usize) -> Result<Vec<QueueMessage>, ServiceError> {

@@ -23,6 +23,21 @@ pub struct QueueMessage {
     pub body: Bytes,
 }
 
+/// Messages that are handed out and not gone yet.
+pub struct Received {
+    /// The messages, in the queue's order.
+    pub messages: Vec<QueueMessage>,
+    /// What removes them.
+    pub receipt: Box<dyn Receipt>,
+}
+
+/// What removes messages that were handed out.
+#[async_trait]
+pub trait Receipt: Send {
+    /// Removes them for good.
+    async fn acknowledge(self: Box<Self>) -> Result<(), ServiceError>;
+}
+
 /// A service that keeps messages in durable queues.
 #[async_trait]
 pub trait Queue: Send + Sync {
@@ -33,6 +48,10 @@ pub trait Queue: Send + Sync {
     /// The first messages, at most `limit`; the queue stays as it was (content and order). A queue that does not
     /// exist is empty.
     async fn peek(&self, queue: &str, limit: usize) -> Result<Vec<QueueMessage>, ServiceError>;
+
+    /// Hands out the first messages, at most `limit`, for work that takes its time. They are gone for good once the receipt
+    /// is acknowledged; when it is dropped, or this process ends, they are in the queue again.
+    async fn receive(&self, queue: &str, limit: usize) -> Result<Received, ServiceError>;
 
     /// Takes the first messages out, at most `limit`.
     async fn take(&self, queue: &str, limit: usize) -> Result<Vec<QueueMessage>, ServiceError>;

@@ -3,7 +3,7 @@
 //! A channel is cheap, and AMQP closes it at the first fault (a queue that does not exist): with one channel for each
 //! piece of work, a fault disturbs nobody else.
 
-use super::{Queue, QueueMessage, check_message, check_queue};
+use super::{Queue, QueueMessage, Receipt, Received, check_message, check_queue};
 use crate::connectors::install_cryptography;
 use crate::service::{Endpoint, ServiceError, ServiceErrorKind};
 use async_trait::async_trait;
@@ -264,6 +264,20 @@ impl RabbitQueue {
         Ok(messages.into_iter().map(to_message).collect())
     }
 
+    /// Reads messages and leaves them unsettled: their channel is the receipt, and gives them back when it goes.
+    async fn receive_once(&self, queue: &ShortString, limit: usize) -> Result<Received, ServiceError> {
+        let line = self.channel().await?;
+        let messages = match self.get(&line, queue, limit).await {
+            Ok(messages) => messages,
+            Err(error) if is_missing(&error) => Vec::new(),
+            Err(error) => return Err(self.fault(&error)),
+        };
+        let tag = messages.last().map(|last| last.delivery.delivery_tag);
+        let receipt =
+            Box::new(RabbitReceipt { line, queue: queue.clone(), tag, endpoint: self.endpoint.clone() });
+        Ok(Received { messages: messages.into_iter().map(to_message).collect(), receipt })
+    }
+
     async fn get(
         &self,
         channel: &Line,
@@ -352,6 +366,33 @@ enum Then {
     Remove,
 }
 
+/// Messages that were handed out, up to this tag.
+struct RabbitReceipt {
+    line: Line,
+    queue: ShortString,
+    tag: Option<u64>,
+    endpoint: Endpoint,
+}
+
+#[async_trait]
+impl Receipt for RabbitReceipt {
+    async fn acknowledge(self: Box<Self>) -> Result<(), ServiceError> {
+        let Some(tag) = self.tag else { return Ok(()) };
+        let lost = |error: lapin::Error| {
+            self.endpoint.unavailable(format!(
+                "has not heard that the messages were used, and gives them out again: {error}"
+            ))
+        };
+        let ack = self.line.basic_ack(tag, BasicAckOptions { multiple: true });
+        self.line.answered(ack).await.map_err(lost)?;
+        // An acknowledgement is not answered. What comes after it on the same channel is.
+        let declare = self.line.queue_declare(self.queue.clone(), passive(), FieldTable::default());
+        self.line.answered(declare).await.map_err(lost)?;
+        let _ = self.line.answered(self.line.close(200, "done".into())).await;
+        Ok(())
+    }
+}
+
 /// Asks for a queue without making it.
 fn passive() -> QueueDeclareOptions {
     QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() }
@@ -407,6 +448,11 @@ impl Queue for RabbitQueue {
     async fn peek(&self, queue: &str, limit: usize) -> Result<Vec<QueueMessage>, ServiceError> {
         let queue = self.name(queue)?;
         self.endpoint.patiently(|| self.read(&queue, limit, Then::PutBack)).await
+    }
+
+    async fn receive(&self, queue: &str, limit: usize) -> Result<Received, ServiceError> {
+        let queue = self.name(queue)?;
+        self.endpoint.patiently(|| self.receive_once(&queue, limit)).await
     }
 
     async fn take(&self, queue: &str, limit: usize) -> Result<Vec<QueueMessage>, ServiceError> {

@@ -65,6 +65,20 @@ impl Stream for EmbeddedStream {
         Ok(Offsets(end.map(|offset| (PARTITION, offset)).into_iter().collect()))
     }
 
+    async fn committed_offsets(&self, topic: &str, group: &str) -> Result<Offsets, ServiceError> {
+        self.check(topic)?;
+        let offset: Option<i64> = sqlx::query_scalar(
+            "select group_offset.offset from group_offset join topic on topic.id = group_offset.topic
+             where topic.name = ?1 and group_offset.group_name = ?2",
+        )
+        .bind(topic)
+        .bind(group)
+        .fetch_optional(self.database.reader())
+        .await
+        .map_err(|error| self.database.fault(SERVICE, &error))?;
+        Ok(Offsets(offset.map(|offset| (PARTITION, offset)).into_iter().collect()))
+    }
+
     async fn consumer(&self, topic: &str, group: &str) -> Result<Box<dyn Consumer>, ServiceError> {
         self.check(topic)?;
         if group.is_empty() {

@@ -61,6 +61,9 @@ pub trait Stream: Send + Sync {
     /// The offset after the last message, of every partition; empty for a topic that does not exist.
     async fn end_offsets(&self, topic: &str) -> Result<Offsets, ServiceError>;
 
+    /// The offsets that a group has committed; a partition of which it has committed none is not there.
+    async fn committed_offsets(&self, topic: &str, group: &str) -> Result<Offsets, ServiceError>;
+
     /// Opens a consumer of a topic in a group. It starts at the group's committed offsets, at the first message
     /// where there are none.
     async fn consumer(&self, topic: &str, group: &str) -> Result<Box<dyn Consumer>, ServiceError>;

@@ -2,6 +2,7 @@
 
 use crate::support::{Target, on_twin_and_real};
 use esteira_tasks::cache::{Cache, Hash};
+use serde_json::json;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,6 +19,7 @@ on_twin_and_real!("redis_default":
     a_time_to_live_stays_until_another_is_given,
     deleting_tells_how_many_there_were,
     a_hash_without_fields_is_not_put,
+    commands_are_answered_as_json,
     it_answers,
 );
 
@@ -204,6 +206,26 @@ async fn a_hash_without_fields_is_not_put(target: Target) {
     put(&cache, &key, &[], None).await;
     cache.put_hashes(&[], None).await.unwrap();
     assert_eq!(cache.hash(&key).await.unwrap(), None);
+}
+
+async fn commands_are_answered_as_json(target: Target) {
+    let cache = open(&target).await;
+    let key = target.name("command");
+    let run = |parts: &[&str]| {
+        let parts: Vec<String> = parts.iter().map(|part| (*part).to_owned()).collect();
+        let cache = Arc::clone(&cache);
+        async move { cache.command(&parts).await }
+    };
+    assert_eq!(run(&["EXISTS", &key]).await.unwrap(), json!(0));
+    assert_eq!(run(&["HSET", &key, "a", "1", "b", "é"]).await.unwrap(), json!(2));
+    assert_eq!(run(&["HSET", &key, "a", "2", "c", "3"]).await.unwrap(), json!(1));
+    assert_eq!(run(&["HGET", &key, "b"]).await.unwrap(), json!("é"));
+    assert_eq!(run(&["HGET", &key, "x"]).await.unwrap(), json!(null));
+    assert_eq!(run(&["HLEN", &key]).await.unwrap(), json!(3));
+    assert_eq!(run(&["EXISTS", &key, &key]).await.unwrap(), json!(2));
+    assert_eq!(run(&["DEL", &key]).await.unwrap(), json!(1));
+    assert!(run(&["NOSUCHCOMMAND"]).await.is_err());
+    assert!(run(&[]).await.is_err());
 }
 
 async fn it_answers(target: Target) {

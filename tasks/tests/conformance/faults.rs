@@ -51,7 +51,7 @@ async fn exercise(connectors: &Connectors, id: &str, unique: &str) -> Result<(),
             objects.ensure_bucket(&name).await?;
             let object = NewObject {
                 key: "a/b".to_owned(),
-                content_type: "text/plain",
+                content_type: "text/plain".into(),
                 body: Bytes::from_static(b"x"),
             };
             objects.put_all(&name, vec![object], 4, &|_| {}).await?;

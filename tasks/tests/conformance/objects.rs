@@ -2,7 +2,7 @@
 
 use crate::support::{Target, on_twin_and_real};
 use bytes::Bytes;
-use esteira_tasks::objects::{NewObject, ObjectEntry, Objects};
+use esteira_tasks::objects::{NewObject, ObjectEntry, ObjectName, Objects};
 use esteira_tasks::service::ServiceErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,6 +18,8 @@ on_twin_and_real!("minio_default":
     five_thousand_objects_in_one_go,
     pages_go_on_in_byte_order,
     a_deleted_object_is_gone,
+    a_copy_is_an_object_of_its_own,
+    an_address_given_out_reads_and_writes_without_a_password,
     bad_names_are_rejected,
     it_answers,
 );
@@ -36,7 +38,7 @@ async fn bucket(target: &Target, objects: &Arc<dyn Objects>) -> String {
 }
 
 fn object(key: &str, body: impl Into<Bytes>) -> NewObject {
-    NewObject { key: key.to_owned(), content_type: "application/json", body: body.into() }
+    NewObject { key: key.to_owned(), content_type: "application/json".into(), body: body.into() }
 }
 
 async fn put(objects: &Arc<dyn Objects>, bucket: &str, keys: &[&str]) {
@@ -216,6 +218,44 @@ async fn pages_go_on_in_byte_order(target: Target) {
     assert!(page.objects.is_empty() && page.next.is_none());
     let page = objects.list(&bucket, "b/", Some("a"), 2).await.unwrap();
     assert!(page.objects.len() == 2 && page.next.is_none());
+}
+
+async fn a_copy_is_an_object_of_its_own(target: Target) {
+    let objects = open(&target).await;
+    let (from, to) = (bucket(&target, &objects).await, target.name("copies").replace('_', "-"));
+    let to = to[to.len() - 40..].trim_start_matches('-').to_owned();
+    objects.ensure_bucket(&to).await.unwrap();
+    let name = |bucket, key| ObjectName { bucket, key };
+    put(&objects, &from, &["a b/é+%.json"]).await;
+    assert!(objects.copy(name(&from, "a b/é+%.json"), name(&to, "c")).await.unwrap());
+    assert!(objects.copy(name(&from, "a b/é+%.json"), name(&from, "d e")).await.unwrap());
+    objects.delete(&from, "a b/é+%.json").await.unwrap();
+    let copy = objects.get(&to, "c").await.unwrap().unwrap();
+    assert_eq!(objects.get(&from, "d e").await.unwrap().unwrap(), copy);
+    assert!(!objects.copy(name(&from, "missing"), name(&to, "x")).await.unwrap());
+    assert!(objects.copy(name(&from, "d e"), name("no-such-bucket-here", "x")).await.is_err());
+    for key in ["c"] {
+        objects.delete(&to, key).await.unwrap();
+    }
+}
+
+async fn an_address_given_out_reads_and_writes_without_a_password(target: Target) {
+    let objects = open(&target).await;
+    let bucket = bucket(&target, &objects).await;
+    let object = ObjectName { bucket: &bucket, key: "given out.txt" };
+    let hour = std::time::Duration::from_secs(3600);
+    if target.is_twin() {
+        let error = objects.presign(object, false, hour).await.unwrap_err();
+        assert_eq!(error.kind, ServiceErrorKind::Rejected);
+        return;
+    }
+    let upload = objects.presign(object, true, hour).await.unwrap();
+    let client = reqwest::Client::new();
+    assert!(client.put(&upload).body("hello").send().await.unwrap().status().is_success());
+    let address = objects.presign(object, false, hour).await.unwrap();
+    let answer = client.get(&address).send().await.unwrap();
+    assert_eq!(answer.text().await.unwrap(), "hello");
+    assert!(objects.presign(object, false, hour * 24 * 30).await.is_err());
 }
 
 async fn a_deleted_object_is_gone(target: Target) {

@@ -10,6 +10,7 @@ use std::time::Instant;
 on_twin_and_real!("rabbitmq_default":
     peeking_leaves_the_queue_as_it_was,
     taking_removes_the_first,
+    what_is_handed_out_goes_with_its_receipt_and_comes_back_without,
     a_missing_queue_is_empty,
     what_was_published_outlives_the_client,
     messages_and_names_are_any_text,
@@ -60,6 +61,28 @@ async fn taking_removes_the_first(target: Target) {
     queue.publish(&name, &numbered(0..1)).await.unwrap();
     queue.publish(&name, &numbered(0..1)).await.unwrap();
     assert_eq!(queue.take(&name, 10).await.unwrap().len(), 2);
+}
+
+async fn what_is_handed_out_goes_with_its_receipt_and_comes_back_without(target: Target) {
+    let queue = open(&target).await;
+    let name = target.name("receive");
+    queue.publish(&name, &numbered(0..5)).await.unwrap();
+    let received = queue.receive(&name, 3).await.unwrap();
+    assert_eq!(received.messages, numbered(0..3));
+    drop(received);
+    // The broker hears of it in its own time.
+    while queue.count(&name).await.unwrap() < 5 {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    let received = queue.receive(&name, 3).await.unwrap();
+    assert_eq!(received.messages, numbered(0..3));
+    received.receipt.acknowledge().await.unwrap();
+    assert_eq!(queue.count(&name).await.unwrap(), 2);
+    assert_eq!(queue.take(&name, 10).await.unwrap(), numbered(3..5));
+    let nothing = queue.receive(&name, 10).await.unwrap();
+    assert!(nothing.messages.is_empty());
+    nothing.receipt.acknowledge().await.unwrap();
+    assert!(queue.receive(&target.name("none"), 10).await.unwrap().messages.is_empty());
 }
 
 async fn a_missing_queue_is_empty(target: Target) {

@@ -13,6 +13,7 @@ on_twin_and_real!("kafka_default":
     a_missing_topic_is_empty_and_is_read_once_it_is_there,
     what_was_not_committed_is_read_again,
     what_was_committed_is_not_read_again,
+    what_a_group_has_committed_is_told,
     commits_may_repeat_and_never_go_back,
     a_commit_works_after_its_consumer_is_gone,
     groups_do_not_disturb_each_other,
@@ -122,6 +123,19 @@ async fn what_was_not_committed_is_read_again(target: Target) {
         let records = read(&mut consumer, 10).await;
         assert_eq!(records[0].offset, 0);
     }
+}
+
+async fn what_a_group_has_committed_is_told(target: Target) {
+    let (topic, stream) = (target.name("committed"), open(&target).await);
+    assert_eq!(stream.committed_offsets(&topic, "g").await.unwrap(), Offsets::default());
+    send(&stream, &topic, numbered(0..3)).await;
+    let group = target.name("group");
+    assert_eq!(stream.committed_offsets(&topic, &group).await.unwrap(), Offsets::default());
+    let mut consumer = stream.consumer(&topic, &group).await.unwrap();
+    read(&mut consumer, 2).await;
+    consumer.committer().commit().await.unwrap();
+    let committed = stream.committed_offsets(&topic, &group).await.unwrap();
+    assert_eq!(committed.0.values().sum::<i64>(), 2, "{committed:?}");
 }
 
 async fn what_was_committed_is_not_read_again(target: Target) {

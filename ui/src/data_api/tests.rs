@@ -45,8 +45,11 @@ pub(crate) async fn fill(data: &DataState, count: usize) {
     let hours: Vec<String> = (0..count).map(|hour| format!("{hour:02}.00.00")).collect();
     let hashes: Vec<_> = hours.iter().map(|time| hash("10/03/2004", time, "2.6", "113.0")).collect();
     data.cache().await.unwrap().put_hashes(&hashes, None).await.unwrap();
-    let object =
-        |key: String, body: &str| NewObject { key, content_type: "application/json", body: bytes(body) };
+    let object = |key: String, body: &str| NewObject {
+        key,
+        content_type: "application/json".into(),
+        body: bytes(body),
+    };
     let mut objects: Vec<_> = hours
         .iter()
         .map(|time| object(format!("processed/10/03/2004_{time}.json"), r#"{"CO": 2.60}"#))

@@ -179,6 +179,10 @@ pub struct Wait {
     /// The run whose end wakes it sooner: its DAG and its name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<(DagId, RunId)>,
+    /// Whether something is looked at meanwhile, which is known in memory only: after a restart the attempt is executed
+    /// once more, and says what.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_watched: bool,
     /// What it waits for, in one sentence.
     pub reason: String,
     /// What it is told when it goes on.

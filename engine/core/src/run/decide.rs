@@ -209,7 +209,11 @@ impl Run {
             (Some(TaskInstanceState::Scheduled), _) => Some(Effect::Enqueue { instance }),
             (Some(TaskInstanceState::UpForRetry), Some(at)) => Some(Effect::ArmRetry { instance, at }),
             (Some(TaskInstanceState::UpForReschedule), _) => {
-                live.wait.clone().map(|wait| Effect::ArmWait { instance, wait })
+                live.wait.clone().map(|wait| {
+                    // What was looked at is not known any more: the attempt has to say it again.
+                    let until = if wait.is_watched { Timestamp::UNIX_EPOCH } else { wait.until };
+                    Effect::ArmWait { instance, wait: Wait { until, ..wait } }
+                })
             }
             _ => None,
         };

@@ -53,6 +53,7 @@ fn outcomes() -> impl Strategy<Value = Outcome> {
         2 => Just(Outcome::Waits(Wait {
             until: Timestamp::UNIX_EPOCH,
             run: None,
+            is_watched: false,
             reason: "for rain".to_owned(),
             state: serde_json::Value::Null,
         })),

@@ -257,6 +257,7 @@ fn changes_are_read_back_as_they_were_written() {
             wait: Wait {
                 until: at,
                 run: Some(("d".into(), "r".into())),
+                is_watched: true,
                 reason: "w".to_owned(),
                 state: serde_json::json!({"a": 1}),
             },

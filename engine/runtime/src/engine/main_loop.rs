@@ -14,6 +14,7 @@ use crate::executor::{AttemptPlace, Executor, Report, Start, Told};
 use crate::expand;
 use crate::handle::LiveDags;
 use crate::notice::Notice;
+use crate::triggerer::Triggerer;
 use crate::vault::Vault;
 use esteira_core::admission::Admission;
 use esteira_core::catalog::Catalog;
@@ -49,6 +50,8 @@ pub(super) struct Parts {
     pub(super) reader: Reader,
     pub(super) catalog: Arc<dyn Catalog + Send + Sync>,
     pub(super) executor: Executor,
+    /// Where what comes from outside the loop is told.
+    pub(super) told: mpsc::UnboundedSender<Told>,
     pub(super) parallelism: usize,
     pub(super) notices: broadcast::Sender<Notice>,
     pub(super) dags: Arc<RwLock<LiveDags>>,
@@ -82,6 +85,7 @@ pub(super) struct MainLoop {
     pub(super) retries: BinaryHeap<Reverse<(Timestamp, AttemptPlace)>>,
     pub(super) timeouts: BinaryHeap<Reverse<(Timestamp, RunKey)>>,
     pub(super) waits: Waits,
+    pub(super) triggerer: Triggerer,
     pub(super) past_asks: PastAsks,
     pub(super) assets: AssetQueues,
     pub(super) backfills: Backfills,
@@ -120,6 +124,7 @@ impl MainLoop {
             retries: BinaryHeap::new(),
             timeouts: BinaryHeap::new(),
             waits: Waits::default(),
+            triggerer: Triggerer::start(parts.told),
             past_asks: PastAsks::new(),
             assets: AssetQueues::default(),
             backfills: Backfills::new(),
@@ -215,13 +220,14 @@ impl MainLoop {
     fn told(&mut self, turn: &mut Turn, told: Told) -> Result<(), EngineError> {
         match told {
             Told::Report(report) => self.report(turn, *report),
+            Told::GoOn(place) => self.go_on(turn, place),
             Told::Expansion { run_key, task, result } => self.expanded(turn, run_key, task, result),
         }
     }
 
     /// An attempt ended.
     pub(super) fn report(&mut self, turn: &mut Turn, report: Report) -> Result<(), EngineError> {
-        let Report { place, try_number, outcome, xcoms, arguments, after_commit, label } = report;
+        let Report { place, try_number, outcome, xcoms, arguments, after_commit, label, trigger } = report;
         self.executor.ended(place, try_number);
         let Some((live, instance)) = self.runs.instance(place) else { return Ok(()) };
         let current = live.run.instance(instance);
@@ -236,6 +242,10 @@ impl MainLoop {
         }
         let input = Input::Report { instance, try_number, outcome };
         let changes = self.decide_telling(turn, place.0, input, &Actor::engine())?;
+        let waits = |change: &Change| matches!(change, Change::Task { change: TaskChange::Rescheduled { .. }, instance: of } if *of == instance);
+        if let Some(trigger) = trigger.filter(|_| changes.iter().any(waits)) {
+            turn.acts.push(Act::Watch { place, trigger });
+        }
         let Some((label, error)) = changes.iter().find_map(|change| end_of_attempt(change, instance)) else {
             return Ok(());
         };
@@ -286,6 +296,11 @@ impl MainLoop {
         turn.changes(run_key, &live.run_id, &live.run, &decision.changes, actor);
         if decision.changes.iter().any(|change| matches!(change, Change::RunEnded { .. })) {
             turn.ended_runs.push((live.run.dag().dag_id.clone(), run_key));
+        }
+        for change in &decision.changes {
+            if let Change::Task { instance, .. } = change {
+                self.triggerer.forget((run_key, *instance));
+            }
         }
         self.effects(turn, run_key, decision.effects);
         Ok(decision.changes)
@@ -418,6 +433,7 @@ impl MainLoop {
                     let Some(live) = self.runs.get(run_key) else { continue };
                     self.executor.expand(Arc::clone(live.run.dag()), Arc::clone(&live.facts), task);
                 }
+                Act::Watch { place, trigger } => self.triggerer.watch(place, trigger),
                 Act::KillAttempt { place, try_number } => self.executor.kill(place, try_number),
                 Act::AfterCommit(after_commit, key) => self.executor.after_commit(after_commit, key),
                 Act::Reply(reply) => reply(),
@@ -469,7 +485,16 @@ impl MainLoop {
 
 /// The report of an attempt that cannot report: it is gone, or was made to end.
 pub(super) fn report_without_result(place: AttemptPlace, try_number: u32, outcome: Outcome) -> Report {
-    Report { place, try_number, outcome, xcoms: Vec::new(), arguments: None, after_commit: None, label: None }
+    Report {
+        place,
+        try_number,
+        outcome,
+        xcoms: Vec::new(),
+        arguments: None,
+        after_commit: None,
+        label: None,
+        trigger: None,
+    }
 }
 
 /// How the attempt of this instance ended by this change, for its row: a label, and why it failed as JSON text.

@@ -164,6 +164,7 @@ impl Engine {
             writer,
             reader: loop_reader,
             catalog,
+            told: reports.clone(),
             executor: Executor::new(tools, reports),
             parallelism: options.parallelism,
             notices,

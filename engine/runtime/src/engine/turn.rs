@@ -8,7 +8,7 @@ use esteira_core::dag::TaskIndex;
 use esteira_core::ids::DagId;
 use esteira_core::ids::RunId;
 use esteira_core::run::{Change, InstanceKey, Run, TaskChange};
-use esteira_operator::AfterCommit;
+use esteira_operator::{AfterCommit, Trigger};
 use esteira_store::{Batch, InstancesGone, NewEvent, RunKey, Subject};
 use jiff::Timestamp;
 use std::collections::{BTreeSet, HashSet};
@@ -22,6 +22,7 @@ pub(super) fn now() -> Timestamp {
 pub(super) enum Act {
     StartAttempt { place: AttemptPlace, try_number: u32 },
     Expand { run_key: RunKey, task: TaskIndex },
+    Watch { place: AttemptPlace, trigger: Trigger },
     KillAttempt { place: AttemptPlace, try_number: u32 },
     AfterCommit(AfterCommit, LogKey),
     Reply(Box<dyn FnOnce() + Send>),

@@ -62,7 +62,7 @@ impl MainLoop {
         waiting.into_iter().try_for_each(|place| self.go_on(turn, place))
     }
 
-    fn go_on(&mut self, turn: &mut Turn, place: AttemptPlace) -> Result<(), EngineError> {
+    pub(super) fn go_on(&mut self, turn: &mut Turn, place: AttemptPlace) -> Result<(), EngineError> {
         self.decide(turn, place.0, Input::GoOn { instance: place.1 }, &Actor::engine())
     }
 }

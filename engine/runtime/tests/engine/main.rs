@@ -4,6 +4,7 @@
 mod mapping;
 mod orchestration;
 mod secrets;
+mod sensors;
 mod versions;
 mod world;
 

@@ -14,7 +14,7 @@ mod source;
 
 use super::dead_letters::{DeadLetters, topic_beside};
 use super::pattern::Pattern;
-use super::support::{counted, ensure, seconds};
+use super::support::{counted, ensure, kafka_default, minio_default, seconds};
 use crate::connectors::Connectors;
 use async_trait::async_trait;
 use convert::{Converter, NullValues};
@@ -62,14 +62,6 @@ enum Encoding {
     Utf8,
     #[serde(rename = "latin-1")]
     Latin1,
-}
-
-fn kafka_default() -> String {
-    "kafka_default".to_owned()
-}
-
-fn minio_default() -> String {
-    "minio_default".to_owned()
 }
 
 fn separator_default() -> String {

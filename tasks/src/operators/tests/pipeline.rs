@@ -13,7 +13,7 @@ impl Bench {
     pub(super) async fn put_object(&self, key: &str, body: impl Into<Bytes>) {
         let objects = self.connectors.objects("minio_default").await.unwrap();
         objects.ensure_bucket("air-quality").await.unwrap();
-        let object = NewObject { key: key.into(), content_type: "text/csv", body: body.into() };
+        let object = NewObject { key: key.into(), content_type: "text/csv".into(), body: body.into() };
         objects.put_all("air-quality", vec![object], 1, &|_| {}).await.unwrap();
     }
 

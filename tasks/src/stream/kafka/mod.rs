@@ -21,6 +21,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::metadata::MetadataTopic;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionListElem};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -121,6 +122,23 @@ fn fault_of(config: &Config, client: &BaseConsumer<Watch>, error: &KafkaError) -
     fault(&config.endpoint, client.context(), error)
 }
 
+/// What the client's group has committed in a topic.
+fn committed(config: &Config, client: &BaseConsumer<Watch>, topic: &str) -> Result<Offsets, KafkaError> {
+    let mut asked = TopicPartitionList::new();
+    for partition in partitions_of(config, client, topic)? {
+        asked.add_partition(topic, partition);
+    }
+    if asked.count() == 0 {
+        return Ok(Offsets::default());
+    }
+    let found = client.committed_offsets(asked, config.timeout())?;
+    let offset = |element: &TopicPartitionListElem<'_>| match element.offset() {
+        Offset::Offset(offset) => Some((element.partition(), offset)),
+        _ => None,
+    };
+    Ok(Offsets(found.elements().iter().filter_map(offset).collect()))
+}
+
 /// Events that librdkafka may have gathered in a client by the time of a fault.
 const EVENTS_HEARD_MAX: usize = 20;
 
@@ -158,6 +176,22 @@ impl Stream for KafkaStream {
             Ok(Offsets(partitions.iter().map(end).collect::<Result<_, KafkaError>>()?))
         };
         self.config.endpoint.patiently(|| look_up(&self.config, topic, ask)).await
+    }
+
+    async fn committed_offsets(&self, topic: &str, group: &str) -> Result<Offsets, ServiceError> {
+        self.check(topic)?;
+        let ask = || async {
+            self.config.reach().await?;
+            let (config, topic, group) = (Arc::clone(&self.config), topic.to_owned(), group.to_owned());
+            blocking(&self.config, move || {
+                let mut settings = config.lookup();
+                settings.set("group.id", group);
+                let client: BaseConsumer<Watch> = config.create(&settings, &Watch::default())?;
+                committed(&config, &client, &topic).map_err(|error| fault_of(&config, &client, &error))
+            })
+            .await
+        };
+        self.config.endpoint.patiently(ask).await
     }
 
     async fn consumer(&self, topic: &str, group: &str) -> Result<Box<dyn StreamConsumer>, ServiceError> {

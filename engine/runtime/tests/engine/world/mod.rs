@@ -5,8 +5,8 @@ use async_trait::async_trait;
 use esteira_core::ids::RunId;
 use esteira_core::states::TriggeredBy;
 use esteira_operator::{
-    Argument, ArgumentKind, Masker, Operator, Registry, Signature, TaskContext, TaskError, TaskOutput,
-    parse_arguments,
+    Argument, ArgumentKind, Masker, Operator, Poke, Poked, Registry, Signature, TaskContext, TaskError,
+    TaskOutput, Trigger, Waiting, parse_arguments,
 };
 use esteira_runtime::home::Home;
 use esteira_runtime::{
@@ -196,8 +196,60 @@ pub(crate) async fn wait_for(
 
 pub(crate) fn registry() -> Registry {
     let mut registry = Registry::new();
-    registry.register(Act);
+    registry.register(Act).register(WatchFile);
     registry
+}
+
+/// A sensor of the tests: waits for a file, looking every 5 ms.
+struct WatchFile;
+
+/// Its look. When it is dropped, it says so in a file beside.
+struct FileLook(PathBuf);
+
+#[async_trait]
+impl Poke for FileLook {
+    async fn poke(&self) -> Poked {
+        if self.0.exists() { Poked::GoOn } else { Poked::NotYet }
+    }
+}
+
+impl Drop for FileLook {
+    fn drop(&mut self) {
+        // The folder may be gone with its test.
+        let _ = std::fs::write(self.0.with_extension("dropped"), "");
+    }
+}
+
+#[async_trait]
+impl Operator for WatchFile {
+    fn signature(&self) -> Signature {
+        let arguments = vec![
+            Argument::required("path", ArgumentKind::Text, "for a test"),
+            Argument::optional("timeout_ms", ArgumentKind::Integer, "for a test"),
+        ];
+        Signature { name: "watch_file", summary: "waits for a file", arguments }
+    }
+
+    async fn execute(&self, context: &TaskContext, arguments: Value) -> Result<TaskOutput, TaskError> {
+        let path = PathBuf::from(arguments["path"].as_str().unwrap());
+        if path.exists() {
+            return Ok(TaskOutput::returning(json!("here")));
+        }
+        let limit = Duration::from_millis(arguments["timeout_ms"].as_u64().unwrap_or(60_000));
+        let waited = Duration::try_from(jiff::Timestamp::now().duration_since(context.started_at));
+        let left = limit.saturating_sub(waited.unwrap_or_default());
+        if left.is_zero() {
+            return Err(TaskError::failed("it did not come"));
+        }
+        let trigger = Trigger {
+            poke_interval: Duration::from_millis(5),
+            growth: 1.0,
+            interval_max: Duration::from_secs(1),
+            poke: Arc::new(FileLook(path)),
+        };
+        let wait = Waiting { trigger: Some(trigger), ..Waiting::at_most(left, "it waits for the file") };
+        Ok(TaskOutput::waiting(wait))
+    }
 }
 
 /// The operator of the tests: does what its arguments say.
