@@ -3,10 +3,12 @@
 //!     cargo run --release -p esteira-bench -- engine      chains and fans of `empty` tasks
 //!     cargo run --release -p esteira-bench -- pipeline    the air-quality pipeline, stage by stage
 //!     cargo run --release -p esteira-bench -- orchestration   mapped tasks, a folder of DAGs, schedules
+//!     cargo run --release -p esteira-bench -- authoring   waiting sensors, templates, masking
 //!     cargo run --release -p esteira-bench -- serve       the idle server: start and memory
 //!
 //! Each figure is printed with what it is compared with; docs/performance.md says what was reached.
 
+mod authoring;
 mod engine;
 mod orchestration;
 mod pipeline;
@@ -21,7 +23,12 @@ async fn main() -> Result<()> {
         Some("engine") => engine::measure().await,
         Some("pipeline") => pipeline::measure().await,
         Some("orchestration") => orchestration::measure().await,
+        Some("authoring") => authoring::measure().await,
         Some("serve") => serve::measure(),
-        other => bail!("what shall be measured? engine, pipeline, orchestration or serve (not {other:?})"),
+        other => {
+            bail!(
+                "what shall be measured? engine, pipeline, orchestration, authoring or serve (not {other:?})"
+            )
+        }
     }
 }

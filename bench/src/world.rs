@@ -14,6 +14,7 @@ use tempfile::TempDir;
 pub(crate) struct World {
     pub(crate) engine: Engine,
     pub(crate) connectors: Connectors,
+    pub(crate) masker: Arc<Masker>,
     folder: TempDir,
 }
 
@@ -46,9 +47,11 @@ impl World {
             Connectors::new(Arc::new(connections), Arc::clone(&masker), home::embedded(home.root()));
         let mut registry = Registry::new();
         esteira_tasks::operators::register_all(&mut registry, &connectors);
-        let mut options = Options::new(home, folder.path().join("dags"), Arc::new(registry), masker);
+        registry.register(crate::authoring::Lines);
+        let mut options =
+            Options::new(home, folder.path().join("dags"), Arc::new(registry), Arc::clone(&masker));
         options.is_serving = is_serving;
-        Ok(Self { engine: Engine::start(options).await?, connectors, folder })
+        Ok(Self { engine: Engine::start(options).await?, connectors, masker, folder })
     }
 
     /// An engine that serves a folder of DAG files: it watches them, and their schedules start runs.

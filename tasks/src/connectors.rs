@@ -4,6 +4,7 @@
 //! service is down, and connects anew when the service has come back.
 
 use crate::cache::{Cache, EmbeddedCache};
+use crate::database::Database;
 use crate::embedded::EmbeddedDatabase;
 use crate::objects::{EmbeddedObjects, Objects};
 use crate::queue::{EmbeddedQueue, Queue};
@@ -18,6 +19,9 @@ use tokio::sync::OnceCell;
 
 /// The folder of the embedded object store in the embedded home.
 const OBJECTS_FOLDER: &str = "objects";
+
+/// The file of the embedded SQL database there.
+const DATABASE_FILE: &str = "sql.db";
 
 /// The clients of this process. Cloning shares them.
 #[derive(Clone)]
@@ -35,6 +39,7 @@ struct Shared {
     caches: Clients<dyn Cache>,
     queues: Clients<dyn Queue>,
     objects: Clients<dyn Objects>,
+    databases: Clients<Database>,
 }
 
 impl Connectors {
@@ -50,6 +55,7 @@ impl Connectors {
             caches: Clients::default(),
             queues: Clients::default(),
             objects: Clients::default(),
+            databases: Clients::default(),
         };
         Self { shared: Arc::new(shared), patience: None }
     }
@@ -106,6 +112,25 @@ impl Connectors {
         self.shared.objects.get(connection, self.patience, open)
     }
 
+    /// The SQL database with this connection id: `sql_default`.
+    pub fn database_of(&self, id: &str) -> Result<Arc<Database>, ServiceError> {
+        let connection = self.resolve("The database", id)?;
+        let home = &self.shared.embedded_home;
+        if connection.is_embedded() {
+            std::fs::create_dir_all(home).map_err(|error| {
+                connection_fault(
+                    "The database",
+                    id,
+                    &format!("is embedded, and its folder cannot be made: {error}"),
+                )
+            })?;
+        }
+        let open = |connection: &Connection| {
+            Database::open(connection, &home.join(DATABASE_FILE), self.patience).map(Arc::new)
+        };
+        self.shared.databases.get(connection, self.patience, open)
+    }
+
     /// Where connections come from, for health pages.
     pub fn source(&self) -> &Arc<dyn ConnectionSource> {
         &self.shared.source
@@ -143,6 +168,9 @@ pub async fn ping(connection: Connection, masker: Arc<Masker>) -> Result<(), Ser
         "redis" | "rediss" => connectors.cache(&id).await?.ping().await,
         "amqp" | "amqps" => connectors.queue(&id).await?.ping().await,
         "s3" => connectors.objects(&id).await?.ping().await,
+        "sqlite" | "postgres" | "postgresql" | "mysql" | "mariadb" => {
+            connectors.database_of(&id)?.ping().await
+        }
         _ => {
             Endpoint::new(&connection, "The service", port.unwrap_or_default(), Some(PATIENCE))?.reach().await
         }
@@ -152,8 +180,6 @@ pub async fn ping(connection: Connection, masker: Arc<Masker>) -> Result<(), Ser
 /// The ports of services that the URL standard does not know.
 fn known_port(scheme: &str) -> Option<u16> {
     Some(match scheme {
-        "postgres" | "postgresql" => 5432,
-        "mysql" | "mariadb" => 3306,
         "smtp" => 25,
         "smtps" => 465,
         "ssh" | "sftp" => 22,

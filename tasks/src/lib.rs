@@ -11,6 +11,7 @@
 
 pub mod cache;
 pub mod connectors;
+pub mod database;
 mod embedded;
 pub mod objects;
 pub mod operators;

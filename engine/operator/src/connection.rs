@@ -153,7 +153,8 @@ pub trait ConnectionSource: Send + Sync {
 }
 
 /// The ids that are embedded when nobody configured them.
-pub const DEFAULT_IDS: [&str; 4] = ["kafka_default", "redis_default", "rabbitmq_default", "minio_default"];
+pub const DEFAULT_IDS: [&str; 5] =
+    ["kafka_default", "redis_default", "rabbitmq_default", "minio_default", "sql_default"];
 
 /// Connections from environment variables: `ESTEIRA_CONN_<ID>`, the id in capitals.
 #[derive(Clone, Debug, Default)]

@@ -20,6 +20,7 @@ mod rabbitmq_alert;
 mod redis;
 mod s3;
 mod short_circuit;
+mod sql;
 mod store_readings;
 pub(crate) mod support;
 #[cfg(test)]
@@ -41,6 +42,7 @@ pub fn register_all(registry: &mut Registry, connectors: &Connectors) {
         .register(rabbitmq::RabbitmqConsume::new(connectors.clone()))
         .register(redis::Redis::new(connectors.clone()))
         .register(s3::S3::new(connectors.clone()))
+        .register(sql::Sql::new(connectors.clone()))
         .register(bash::Bash)
         .register(python::Python)
         .register(branch::Branch)

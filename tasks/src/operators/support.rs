@@ -29,6 +29,11 @@ pub(crate) fn minio_default() -> String {
     "minio_default".to_owned()
 }
 
+/// The connection to a SQL database where a task names none.
+pub(crate) fn sql_default() -> String {
+    "sql_default".to_owned()
+}
+
 /// A value as the bytes of a message: text as it is, anything else as JSON; and its media type.
 pub(crate) fn to_body(value: &Value) -> (Bytes, &'static str) {
     match value {

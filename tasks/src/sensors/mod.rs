@@ -10,6 +10,7 @@ mod kafka_lag;
 mod redis_key;
 mod s3_key;
 mod settings;
+mod sql;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests;
@@ -39,7 +40,8 @@ pub(crate) fn register_all(registry: &mut Registry, connectors: &Connectors) {
         .register(Sensor(http::HttpSensor::new()))
         .register(Sensor(kafka_lag::KafkaLagSensor::new(connectors.clone())))
         .register(Sensor(redis_key::RedisKeySensor::new(connectors.clone())))
-        .register(Sensor(s3_key::S3KeySensor::new(connectors.clone())));
+        .register(Sensor(s3_key::S3KeySensor::new(connectors.clone())))
+        .register(Sensor(sql::SqlSensor::new(connectors.clone())));
 }
 
 /// What is a sensor's own.

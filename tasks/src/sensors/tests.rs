@@ -103,6 +103,21 @@ async fn objects_keys_and_lags_are_waited_for_on_the_twins() {
 }
 
 #[tokio::test]
+async fn a_row_is_waited_for() {
+    let bench = Bench::new();
+    bench.run("sql", json!({"sql": "create table job (name text, done integer)"})).await.unwrap();
+    let query =
+        json!({"sql": "select count(*) from job where name = ? and done = 1", "parameters": ["load"]});
+    let wait = bench.waits("sql_sensor", query.clone()).await;
+    assert_eq!(poke(&wait).await, Poked::NotYet);
+    bench.run("sql", json!({"sql": "insert into job values ('load', 1)"})).await.unwrap();
+    assert_eq!(poke(&wait).await, Poked::GoOn);
+    assert_eq!(bench.finds("sql_sensor", query).await, json!(1));
+    let wrong = bench.attempt("sql_sensor", json!({"sql": "select nonsense"})).await.unwrap_err();
+    assert!(wrong.message.contains("nonsense"), "{wrong}");
+}
+
+#[tokio::test]
 async fn an_address_is_waited_for_until_it_answers_as_it_should() {
     let bench = Bench::new();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

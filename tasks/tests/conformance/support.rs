@@ -61,17 +61,20 @@ impl Target {
 
 /// Where a real service is. Says loudly when that is not known.
 pub(crate) fn real_url(id: &'static str) -> Option<String> {
-    static TOLD: Mutex<Option<HashSet<&str>>> = Mutex::new(None);
-    let variable = variable(id);
-    if let Ok(url) = std::env::var(&variable)
+    url_in(&variable(id), id.trim_end_matches("_default"))
+}
+
+/// The URL in an environment variable. Says loudly when there is none.
+pub(crate) fn url_in(variable: &str, service: &str) -> Option<String> {
+    static TOLD: Mutex<Option<HashSet<String>>> = Mutex::new(None);
+    if let Ok(url) = std::env::var(variable)
         && !url.is_empty()
     {
         return Some(url);
     }
-    let service = id.trim_end_matches("_default");
     let text = format!("SKIPPED: {service} conformance ({variable} is not set)");
     assert!(std::env::var("CI").as_deref() != Ok("true"), "{text}");
-    if TOLD.lock().unwrap().get_or_insert_default().insert(id) {
+    if TOLD.lock().unwrap().get_or_insert_default().insert(service.to_owned()) {
         // Not with eprintln!, which the test harness keeps to itself when a test passes.
         std::io::stderr().write_all(format!("{text}\n").as_bytes()).unwrap();
     }
