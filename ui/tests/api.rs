@@ -241,10 +241,10 @@ async fn connections_are_set_in_airflows_fields_and_tried() {
     assert_eq!((&answer["host"], &answer["password"]), (&json!("localhost"), &json!("***")));
     // The password that is known stands for ***; nothing listens there.
     let body = json!({
-        "connection_id": "warehouse", "conn_type": "postgresql", "host": "127.0.0.1", "port": 1, "password": "***",
+        "connection_id": "warehouse", "conn_type": "sftp", "host": "127.0.0.1", "port": 1, "password": "***",
     });
     let (status, answer) = world.send_json("POST", "/api/v2/connections/test", body).await;
-    let refused = json!({ "status": false, "message": "PostgreSQL at 127.0.0.1:1 refused the connection" });
+    let refused = json!({ "status": false, "message": "The service at 127.0.0.1:1 refused the connection" });
     assert_eq!((status, answer), (StatusCode::OK, refused));
     let body = json!({ "connection_id": "x", "conn_type": "redis", "port": 70000, "extra": "[]" });
     let (status, answer) = world.send_json("POST", connections, body).await;

@@ -135,6 +135,14 @@ impl Database {
                 let pool = mysql::open(connection, timeout).map_err(|message| fault(&message))?;
                 Ok(Self { engine: Engine::MySql(pool), faults: Faults::Endpoint(endpoint) })
             }
+            #[cfg(not(feature = "postgres"))]
+            "postgres" | "postgresql" => {
+                Err(fault("needs the \"postgres\" feature, which this Esteira was built without"))
+            }
+            #[cfg(not(feature = "mysql"))]
+            "mysql" | "mariadb" => {
+                Err(fault("needs the \"mysql\" feature, which this Esteira was built without"))
+            }
             other => Err(fault(&format!(
                 "has a URL that begins with {other}:, and should begin with sqlite:, postgres:// or mysql://, or be embedded:"
             ))),
@@ -180,7 +188,11 @@ impl Database {
         match &self.faults {
             Faults::File(_) => ask.await.map(drop),
             Faults::Endpoint(endpoint) => {
-                endpoint.promptly(async { endpoint.reach().await.and(ask.await.map(drop)) }).await
+                let reach_and_ask = async {
+                    endpoint.reach().await?;
+                    ask.await.map(drop)
+                };
+                endpoint.promptly(reach_and_ask).await
             }
         }
     }
@@ -189,6 +201,10 @@ impl Database {
 /// How the faults of a database are told: by its address, or by its file.
 enum Faults {
     File(String),
+    #[cfg_attr(
+        not(any(feature = "postgres", feature = "mysql")),
+        expect(dead_code, reason = "only they have an address")
+    )]
     Endpoint(Endpoint),
 }
 
