@@ -228,7 +228,7 @@ mod tests {
         assert!(source.resolve("kafka_default").unwrap().is_embedded());
         assert_eq!(source.resolve("redis_default").unwrap().address(), "localhost:6379");
         assert!(source.resolve("other").unwrap_err().hint.contains("ESTEIRA_CONN_OTHER"));
-        assert_eq!(source.all().len(), 4);
+        assert_eq!(source.all().len(), 5);
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod door;
 mod error;
 mod masking;
 mod registry;
+mod sieve;
 mod waiting;
 
 pub use arguments::parse_arguments;

@@ -1,5 +1,6 @@
 //! Secrets never reach a log, a page, an event or a message: known values are replaced by `***`.
 
+use crate::sieve::Sieve;
 use aho_corasick::{AhoCorasick, MatchKind};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
@@ -19,6 +20,8 @@ struct Known {
     secrets: BTreeSet<String>,
     /// Every spelling of every secret; of two that begin at the same place the longer is found.
     spellings: Option<AhoCorasick>,
+    /// What tells, for most texts, that there is none of them.
+    sieve: Option<Sieve>,
 }
 
 /// Values shorter than this are too common to mask: they would blot out ordinary words (Airflow's rule is alike).
@@ -51,6 +54,7 @@ impl Masker {
             return;
         }
         let spellings: BTreeSet<String> = known.secrets.iter().flat_map(|secret| spellings(secret)).collect();
+        known.sieve = Sieve::new(spellings.iter().map(String::as_bytes));
         let automaton = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(spellings);
         known.spellings = Some(automaton.unwrap_or_else(|error| {
             // Better to stop than to go on and show them.
@@ -62,6 +66,9 @@ impl Masker {
     pub fn mask(&self, text: &str) -> String {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         let Some(spellings) = &known.spellings else { return text.to_owned() };
+        if known.sieve.as_ref().is_some_and(|sieve| !sieve.may_match(text.as_bytes())) {
+            return text.to_owned();
+        }
         let mut masked = String::with_capacity(text.len());
         spellings.replace_all_with(text, &mut masked, |_, _, masked| {
             masked.push_str(MASK);

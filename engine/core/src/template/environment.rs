@@ -6,8 +6,8 @@ use minijinja::value::ValueKind;
 use minijinja::{Environment, Error, ErrorKind, Output, State, UndefinedBehavior, Value};
 use std::sync::LazyLock;
 
-/// How much work a template may do: some ten million steps, a second or so, or 640 MB touched.
-const FUEL: u64 = 10_000_000;
+/// How much work a template may do: some five million steps, which take a twentieth of a second or so.
+const FUEL: u64 = 5_000_000;
 
 /// How deep macros may call each other.
 const RECURSION_MAX: usize = 100;
