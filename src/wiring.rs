@@ -8,7 +8,28 @@ use esteira_runtime::{Engine, EngineError, Options, Vault};
 use esteira_store::StoreError;
 use esteira_tasks::connectors::Connectors;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+
+/// What a program of one's own adds its operators to.
+pub struct Outside<'a> {
+    /// Where they go.
+    pub registry: &'a mut Registry,
+    /// Where they find services, by the ids of connections.
+    pub connections: Arc<dyn ConnectionSource>,
+    /// What it is told is shown nowhere.
+    pub masker: Arc<Masker>,
+}
+
+type Register = Box<dyn Fn(&mut Outside<'_>) + Send + Sync>;
+
+/// What registers further operators; there is one command line in a process, and so one of these.
+static OUTSIDE: OnceLock<Register> = OnceLock::new();
+
+/// Keeps what registers further operators, before the command line is read.
+pub(crate) fn set_outside(register: Register) {
+    // A second call has nothing to say: the first command line is under way.
+    let _ = OUTSIDE.set(register);
+}
 
 /// What operators need, and the operators.
 pub(crate) struct Parts {
@@ -26,6 +47,10 @@ impl Parts {
         let connectors = Connectors::new(source, masker, home::embedded(&settings.home));
         let mut registry = Registry::new();
         esteira_tasks::operators::register_all(&mut registry, &connectors);
+        if let Some(register) = OUTSIDE.get() {
+            let (connections, masker) = (Arc::clone(connectors.source()), Arc::clone(vault.masker()));
+            register(&mut Outside { registry: &mut registry, connections, masker });
+        }
         Self { vault, connectors, registry: Arc::new(registry) }
     }
 }

@@ -23,17 +23,17 @@ pub(crate) async fn measure() -> Result<()> {
 
 /// So many file sensors that are looked at every 60 s.
 async fn waiting(count: usize, share_max: f64) -> Result<()> {
-    let numbers: Vec<String> = (0..count).map(|number| number.to_string()).collect();
     let yaml = format!(
-        "dag_id: waiting\nmax_active_tasks: 32\nmax_map_length: {count}\ntask_groups:\n  each:\n    expand: {{n: [{}]}}\n    \
-         tasks: {{wait: {{operator: file_sensor, with: {{filepath: '/nowhere/{{{{ expand.n }}}}', poke_interval: 60s}}}}}}\n",
-        numbers.join(", ")
+        "dag_id: waiting\nmax_active_tasks: 32\nmax_map_length: {count}\ntask_groups:\n  each:\n    expand: {{n: \"{{{{ dag_run.conf.numbers }}}}\"}}\n    \
+         tasks: {{wait: {{operator: file_sensor, with: {{filepath: '/nowhere/{{{{ expand.n }}}}', poke_interval: 60s}}}}}}\n"
     );
     let before = memory()?;
     let world = World::with(&yaml).await?;
     let handle = world.engine.handle();
     let mut notices = handle.subscribe();
-    handle.trigger(TriggerRequest::manual("waiting", Actor::new("bench", TriggeredBy::Cli))).await?;
+    let mut request = TriggerRequest::manual("waiting", Actor::new("bench", TriggeredBy::Cli));
+    request.conf.insert("numbers".to_owned(), (0..count).collect());
+    handle.trigger(request).await?;
     let begun = Instant::now();
     let mut seen = 0;
     while seen < count {
