@@ -131,6 +131,11 @@ impl Connectors {
         self.shared.databases.get(connection, self.patience, open)
     }
 
+    /// The connection with this id, for a service that has no client here; its secrets are masked from now on.
+    pub(crate) fn connection(&self, service: &'static str, id: &str) -> Result<Connection, ServiceError> {
+        self.resolve(service, id)
+    }
+
     /// Where connections come from, for health pages.
     pub fn source(&self) -> &Arc<dyn ConnectionSource> {
         &self.shared.source
@@ -299,7 +304,6 @@ fn open_s3(connection: &Connection, _patience: Patience) -> Result<Arc<dyn Objec
 }
 
 /// Chooses the cryptography that rustls uses, once for the process: without it, clients with TLS cannot be made.
-#[cfg(any(feature = "redis", feature = "rabbitmq", feature = "s3"))]
 pub(crate) fn install_cryptography() {
     // It is an error when it was chosen before, which is as well.
     let _ = rustls::crypto::ring::default_provider().install_default();

@@ -8,6 +8,7 @@ mod branch;
 mod condition;
 mod csv_to_kafka;
 mod dead_letters;
+mod email;
 mod empty;
 pub(crate) mod http;
 mod kafka_consume;
@@ -20,6 +21,7 @@ mod rabbitmq_alert;
 mod redis;
 mod s3;
 mod short_circuit;
+mod slack;
 mod sql;
 mod store_readings;
 pub(crate) mod support;
@@ -43,6 +45,8 @@ pub fn register_all(registry: &mut Registry, connectors: &Connectors) {
         .register(redis::Redis::new(connectors.clone()))
         .register(s3::S3::new(connectors.clone()))
         .register(sql::Sql::new(connectors.clone()))
+        .register(email::Email::new(connectors.clone()))
+        .register(slack::SlackWebhook::new(connectors.clone()))
         .register(bash::Bash)
         .register(python::Python)
         .register(branch::Branch)

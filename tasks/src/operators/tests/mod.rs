@@ -56,8 +56,14 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) fn new() -> Self {
+        Self::connected(&[])
+    }
+
+    /// On these connections besides.
+    pub(crate) fn connected(variables: &[(&str, &str)]) -> Self {
         let home = tempfile::tempdir().unwrap();
-        let source = Arc::new(EnvironmentConnections::default());
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let source = Arc::new(EnvironmentConnections::from_variables(variables).unwrap());
         let connectors = Connectors::new(source, Arc::new(Masker::default()), home.path().to_owned());
         let mut registry = Registry::new();
         super::register_all(&mut registry, &connectors);
