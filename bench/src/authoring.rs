@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use esteira_core::states::TriggeredBy;
 use esteira_core::template::{self, Context, MappedValues, PreviousRun, RunFacts, TemplateSource};
 use esteira_operator::{Operator, Signature, TaskContext, TaskError, TaskOutput};
-use esteira_runtime::{Actor, Notice, TriggerRequest};
+use esteira_runtime::{Actor, TriggerRequest};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,41 +21,36 @@ pub(crate) async fn measure() -> Result<()> {
     waiting(100_000, 0.10).await
 }
 
-/// So many file sensors that are looked at every 60 s.
+/// How many sensors one run has.
+const SENSORS: usize = 1_000;
+
+/// So many file sensors that are looked at every 60 s, a thousand a run.
 async fn waiting(count: usize, share_max: f64) -> Result<()> {
+    let runs = count / SENSORS;
+    let numbers: Vec<String> = (0..SENSORS).map(|number| number.to_string()).collect();
     let yaml = format!(
-        "dag_id: waiting\nmax_active_tasks: 32\nmax_map_length: {count}\ntask_groups:\n  each:\n    expand: {{n: \"{{{{ dag_run.conf.numbers }}}}\"}}\n    \
-         tasks: {{wait: {{operator: file_sensor, with: {{filepath: '/nowhere/{{{{ expand.n }}}}', poke_interval: 60s}}}}}}\n"
+        "dag_id: waiting\nmax_active_runs: {runs}\nmax_active_tasks: 32\ntask_groups:\n  each:\n    expand: {{n: [{}]}}\n    \
+         tasks: {{wait: {{operator: file_sensor, with: {{filepath: '/nowhere/{{{{ expand.n }}}}', poke_interval: 60s}}}}}}\n",
+        numbers.join(", ")
     );
     let before = memory()?;
     let world = World::with(&yaml).await?;
     let handle = world.engine.handle();
-    let mut notices = handle.subscribe();
-    let mut request = TriggerRequest::manual("waiting", Actor::new("bench", TriggeredBy::Cli));
-    request.conf.insert("numbers".to_owned(), (0..count).collect());
-    handle.trigger(request).await?;
     let begun = Instant::now();
-    let mut seen = 0;
-    while seen < count {
-        match notices.recv().await {
-            Ok(Notice::Event(event)) if event.name == "task.rescheduled" => seen += 1,
-            Ok(_) => {}
-            // What was missed stands in the database.
-            Err(_) => {
-                tokio::time::sleep(Duration::from_secs(2)).await;
-                let runs = handle.reader().latest_runs(1).await?;
-                let run = runs.get("waiting").and_then(|runs| runs.first()).context("the run is gone")?;
-                let rows = handle.reader().instances(run.run_key).await?;
-                seen = rows
-                    .iter()
-                    .filter(|row| row.state.is_some_and(|state| state.as_str() == "up_for_reschedule"))
-                    .count();
-            }
+    for _ in 0..runs {
+        handle.trigger(TriggerRequest::manual("waiting", Actor::new("bench", TriggeredBy::Cli))).await?;
+    }
+    // Each sensor leaves three events and then no more: all wait when no event comes.
+    let (mut seen, mut last_change) = (0, Instant::now());
+    while last_change.elapsed() < Duration::from_secs(5) {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let events = handle.reader().event_count().await?;
+        if events != seen {
+            (seen, last_change) = (events, Instant::now());
         }
     }
-    let until_all = begun.elapsed();
-    // What starting them has left to be done is done.
-    tokio::time::sleep(Duration::from_secs(5)).await;
+    ensure!(seen >= 3 * count as u64, "only {seen} events");
+    let until_all = last_change.duration_since(begun);
     let (cpu, clock) = (cpu_time()?, Instant::now());
     tokio::time::sleep(WATCHED).await;
     let share = (cpu_time()? - cpu) / clock.elapsed().as_secs_f64();
