@@ -5,6 +5,7 @@
 
 mod bash;
 mod branch;
+mod celery;
 mod condition;
 mod csv_to_kafka;
 mod dead_letters;
@@ -44,6 +45,7 @@ pub fn register_all(registry: &mut Registry, connectors: &Connectors) {
         .register(rabbitmq::RabbitmqConsume::new(connectors.clone()))
         .register(redis::Redis::new(connectors.clone()))
         .register(s3::S3::new(connectors.clone()))
+        .register(celery::Celery::new(connectors.clone()))
         .register(sql::Sql::new(connectors.clone()))
         .register(email::Email::new(connectors.clone()))
         .register(slack::SlackWebhook::new(connectors.clone()))

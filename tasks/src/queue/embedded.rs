@@ -5,6 +5,7 @@ use crate::embedded::EmbeddedDatabase;
 use crate::service::ServiceError;
 use async_trait::async_trait;
 use bytes::Bytes;
+use serde_json::{Map, Value};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite, Transaction};
 use std::sync::Arc;
@@ -130,6 +131,17 @@ impl Queue for EmbeddedQueue {
         let fitting = messages.iter().try_for_each(check_message);
         fitting.map_err(|message| self.database.rejected(SERVICE, message))?;
         self.append(queue, messages).await.map_err(|error| self.fault(&error))
+    }
+
+    async fn publish_with_headers(
+        &self,
+        _: &str,
+        _: &QueueMessage,
+        _: &Map<String, Value>,
+    ) -> Result<(), ServiceError> {
+        let message =
+            "is embedded, so no Celery worker reads it: ESTEIRA_CONN_RABBITMQ_DEFAULT names a RabbitMQ";
+        Err(self.database.rejected(SERVICE, message.to_owned()))
     }
 
     async fn peek(&self, queue: &str, limit: usize) -> Result<Vec<QueueMessage>, ServiceError> {

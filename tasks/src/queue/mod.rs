@@ -11,6 +11,7 @@ pub(crate) use rabbitmq::RabbitQueue;
 use crate::service::ServiceError;
 use async_trait::async_trait;
 use bytes::Bytes;
+use serde_json::{Map, Value};
 
 /// A message in a queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +45,15 @@ pub trait Queue: Send + Sync {
     /// Puts messages at the end of a durable queue, which is made if it is missing, and waits until the service has
     /// confirmed each. Messages are persistent.
     async fn publish(&self, queue: &str, messages: &[QueueMessage]) -> Result<(), ServiceError>;
+
+    /// Puts one message with headers at the end of a durable queue, which is made if it is missing, and waits until the
+    /// service has confirmed it. Its id is the correlation id too. Who reads it is another program, so the twin refuses it.
+    async fn publish_with_headers(
+        &self,
+        queue: &str,
+        message: &QueueMessage,
+        headers: &Map<String, Value>,
+    ) -> Result<(), ServiceError>;
 
     /// The first messages, at most `limit`; the queue stays as it was (content and order). A queue that does not
     /// exist is empty.

@@ -18,12 +18,13 @@ use lapin::options::{
 };
 use lapin::protocol::{AMQPError, AMQPErrorKind, AMQPHardError, AMQPSoftError};
 use lapin::tcp::OwnedTLSConfig;
-use lapin::types::{FieldTable, ShortString};
+use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::uri::AMQPUri;
 use lapin::{
     BasicProperties, Channel, Confirmation, ConnectionProperties, DefaultConnectionBuilder, ErrorKind,
     PublisherConfirm,
 };
+use serde_json::{Map, Value};
 use std::io;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -221,6 +222,24 @@ impl RabbitQueue {
         Ok(())
     }
 
+    async fn publish_one(
+        &self,
+        queue: &ShortString,
+        message: &QueueMessage,
+        properties: BasicProperties,
+    ) -> Result<(), ServiceError> {
+        let channel = self.channel_to(queue).await?;
+        let select = channel.confirm_select(ConfirmSelectOptions::default());
+        channel.answered(select).await.map_err(|error| self.fault(&error))?;
+        let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+        let publish = channel.basic_publish("".into(), queue.clone(), options, &message.body, properties);
+        let mut out = FuturesOrdered::new();
+        out.push_back(channel.answered(publish).await.map_err(|error| self.fault(&error))?);
+        self.next_confirmation(&channel, &mut out, &AtomicUsize::new(0)).await?;
+        self.close(&channel).await;
+        Ok(())
+    }
+
     async fn next_confirmation(
         &self,
         channel: &Line,
@@ -405,6 +424,29 @@ fn properties_of(message: &QueueMessage) -> BasicProperties {
         .with_content_type(message.content_type.as_str().into())
 }
 
+/// Headers as AMQP has them.
+fn to_table(headers: &Map<String, Value>) -> FieldTable {
+    let mut table = FieldTable::default();
+    for (name, value) in headers {
+        table.insert(name.as_str().into(), to_field(value));
+    }
+    table
+}
+
+fn to_field(value: &Value) -> AMQPValue {
+    match value {
+        Value::Null => AMQPValue::Void,
+        Value::Bool(value) => AMQPValue::Boolean(*value),
+        Value::Number(number) => match number.as_i64() {
+            Some(whole) => AMQPValue::LongLongInt(whole),
+            None => AMQPValue::Double(number.as_f64().unwrap_or_default()),
+        },
+        Value::String(text) => AMQPValue::LongString(text.as_str().into()),
+        Value::Array(items) => AMQPValue::FieldArray(items.iter().map(to_field).collect::<Vec<_>>().into()),
+        Value::Object(fields) => AMQPValue::FieldTable(to_table(fields)),
+    }
+}
+
 fn to_message(message: BasicGetMessage) -> QueueMessage {
     let text = |text: &Option<ShortString>| text.as_ref().map(ToString::to_string).unwrap_or_default();
     let properties = &message.delivery.properties;
@@ -443,6 +485,21 @@ impl Queue for RabbitQueue {
         fitting.map_err(|message| self.endpoint.rejected(message))?;
         let confirmed = AtomicUsize::new(0);
         self.endpoint.patiently(|| self.publish_rest(&queue, messages, &confirmed)).await
+    }
+
+    async fn publish_with_headers(
+        &self,
+        queue: &str,
+        message: &QueueMessage,
+        headers: &Map<String, Value>,
+    ) -> Result<(), ServiceError> {
+        let queue = self.name(queue)?;
+        check_message(message).map_err(|message| self.endpoint.rejected(message))?;
+        let properties = properties_of(message)
+            .with_correlation_id(message.message_id.as_str().into())
+            .with_content_encoding("utf-8".into())
+            .with_headers(to_table(headers));
+        self.endpoint.patiently(|| self.publish_one(&queue, message, properties.clone())).await
     }
 
     async fn peek(&self, queue: &str, limit: usize) -> Result<Vec<QueueMessage>, ServiceError> {
