@@ -1,12 +1,13 @@
 //! `external_task`: waits for a task, or a whole run, of another DAG (Airflow's `ExternalTaskSensor`). While it waits it
 //! holds no slot.
 
-use super::{Look, Looked, SensorKind, own};
+use super::{Look, Looked, SensorKind};
 use crate::operators::support::optional_duration;
 use async_trait::async_trait;
 use esteira_core::states::TaskInstanceState;
 use esteira_operator::{
     Argument, ArgumentKind, EngineDoor, FoundRun, Signature, TaskContext, TaskError, TaskOutput,
+    parse_arguments,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
@@ -84,7 +85,7 @@ impl SensorKind for ExternalTask {
     }
 
     async fn prepare(&self, context: &TaskContext, arguments: Value) -> Result<Arc<dyn Look>, TaskError> {
-        let arguments: Arguments = own(arguments)?;
+        let arguments: Arguments = parse_arguments(arguments)?;
         let run = match &arguments.external_run_id {
             Some(run_id) => Wanted::Named(run_id.clone()),
             None => Wanted::At(instant(context, &arguments)?),

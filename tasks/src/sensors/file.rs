@@ -1,8 +1,10 @@
 //! `file_sensor`: waits for a file, for files by a pattern, or for a folder with something in it.
 
-use super::{Look, Looked, SensorKind, own};
+use super::{Look, Looked, SensorKind};
 use async_trait::async_trait;
-use esteira_operator::{Argument, ArgumentKind, Signature, TaskContext, TaskError, TaskOutput};
+use esteira_operator::{
+    Argument, ArgumentKind, Signature, TaskContext, TaskError, TaskOutput, parse_arguments,
+};
 use glob::Pattern;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -55,7 +57,7 @@ impl SensorKind for FileSensor {
     }
 
     async fn prepare(&self, _: &TaskContext, arguments: Value) -> Result<Arc<dyn Look>, TaskError> {
-        let arguments: Arguments = own(arguments)?;
+        let arguments: Arguments = parse_arguments(arguments)?;
         Ok(Arc::new(FileLook { filepath: arguments.filepath.into(), recursive: arguments.recursive }))
     }
 }

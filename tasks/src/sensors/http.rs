@@ -1,13 +1,13 @@
 //! `http_sensor`: waits until an address answers as it should.
 
-use super::{Look, Looked, SensorKind, own};
+use super::{Look, Looked, SensorKind};
 use crate::operators::http::{
     Answer, Arguments as RequestArguments, Expected, Http, answer, check_argument, place, request,
     signature_arguments,
 };
 use async_trait::async_trait;
 use esteira_operator::{
-    Argument, ArgumentKind, Signature, TaskContext, TaskError, TaskErrorKind, TaskOutput,
+    Argument, ArgumentKind, Signature, TaskContext, TaskError, TaskErrorKind, TaskOutput, parse_arguments,
 };
 use reqwest::{Client, Request};
 use serde::Deserialize;
@@ -68,7 +68,7 @@ impl SensorKind for HttpSensor {
     }
 
     async fn prepare(&self, _: &TaskContext, arguments: Value) -> Result<Arc<dyn Look>, TaskError> {
-        let arguments: Arguments = own(arguments)?;
+        let arguments: Arguments = parse_arguments(arguments)?;
         if arguments.equals.is_some() && arguments.json_pointer.is_none() {
             return Err(TaskError::fatal("`equals` needs a `json_pointer`: the place of the value"));
         }

@@ -1,11 +1,13 @@
 //! `kafka_lag_sensor`: waits until a consumer group has caught up with a topic, or has something to read.
 
-use super::{Look, Looked, SensorKind, own};
+use super::{Look, Looked, SensorKind};
 use crate::connectors::Connectors;
 use crate::operators::support::kafka_default;
 use crate::stream::check_topic;
 use async_trait::async_trait;
-use esteira_operator::{Argument, ArgumentKind, Signature, TaskContext, TaskError, TaskOutput};
+use esteira_operator::{
+    Argument, ArgumentKind, Signature, TaskContext, TaskError, TaskOutput, parse_arguments,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -65,7 +67,10 @@ impl SensorKind for KafkaLagSensor {
     }
 
     async fn prepare(&self, _: &TaskContext, arguments: Value) -> Result<Arc<dyn Look>, TaskError> {
-        Ok(Arc::new(KafkaLagLook { connectors: self.connectors.clone(), arguments: own(arguments)? }))
+        Ok(Arc::new(KafkaLagLook {
+            connectors: self.connectors.clone(),
+            arguments: parse_arguments(arguments)?,
+        }))
     }
 }
 

@@ -22,7 +22,7 @@ use async_trait::async_trait;
 use esteira_core::spec::duration;
 use esteira_operator::{
     Operator, Poke, Poked, Registry, Signature, TaskContext, TaskError, TaskErrorKind, TaskOutput, Trigger,
-    Waiting, parse_arguments,
+    Waiting,
 };
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -176,9 +176,4 @@ fn timed_out(what: &str, timeout: Duration) -> TaskError {
     TaskError::new(TaskErrorKind::Fatal, format!("{what} did not come within {timeout}"))
         .class("sensor_timeout")
         .hint("another attempt would wait as long again, so there is none; timeout and soft_fail set what happens")
-}
-
-/// A sensor's own arguments.
-pub(crate) fn own<T: serde::de::DeserializeOwned>(arguments: Value) -> Result<T, TaskError> {
-    parse_arguments(arguments)
 }

@@ -1,10 +1,12 @@
 //! `redis_key_sensor`: waits for a key in Redis.
 
-use super::{Look, Looked, SensorKind, own};
+use super::{Look, Looked, SensorKind};
 use crate::connectors::Connectors;
 use crate::operators::support::redis_default;
 use async_trait::async_trait;
-use esteira_operator::{Argument, ArgumentKind, Signature, TaskContext, TaskError, TaskOutput};
+use esteira_operator::{
+    Argument, ArgumentKind, Signature, TaskContext, TaskError, TaskOutput, parse_arguments,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -44,7 +46,10 @@ impl SensorKind for RedisKeySensor {
     }
 
     async fn prepare(&self, _: &TaskContext, arguments: Value) -> Result<Arc<dyn Look>, TaskError> {
-        Ok(Arc::new(RedisKeyLook { connectors: self.connectors.clone(), arguments: own(arguments)? }))
+        Ok(Arc::new(RedisKeyLook {
+            connectors: self.connectors.clone(),
+            arguments: parse_arguments(arguments)?,
+        }))
     }
 }
 

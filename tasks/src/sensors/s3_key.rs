@@ -1,11 +1,13 @@
 //! `s3_key_sensor`: waits for an object in S3 or MinIO, or for objects by a pattern.
 
-use super::{Look, Looked, SensorKind, own};
+use super::{Look, Looked, SensorKind};
 use crate::connectors::Connectors;
 use crate::objects::{check_bucket, check_key};
 use crate::operators::support::minio_default;
 use async_trait::async_trait;
-use esteira_operator::{Argument, ArgumentKind, Signature, TaskContext, TaskError, TaskOutput};
+use esteira_operator::{
+    Argument, ArgumentKind, Signature, TaskContext, TaskError, TaskOutput, parse_arguments,
+};
 use glob::Pattern;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -66,7 +68,7 @@ impl SensorKind for S3KeySensor {
     }
 
     async fn prepare(&self, _: &TaskContext, arguments: Value) -> Result<Arc<dyn Look>, TaskError> {
-        let arguments: Arguments = own(arguments)?;
+        let arguments: Arguments = parse_arguments(arguments)?;
         let plain = arguments.key.split(['*', '?', '[']).next().unwrap_or_default().to_owned();
         let is_pattern = plain.len() < arguments.key.len();
         if !is_pattern {

@@ -1,11 +1,13 @@
 //! `sql_sensor`: waits until a query gives a value that is true.
 
-use super::{Look, Looked, SensorKind, own};
+use super::{Look, Looked, SensorKind};
 use crate::connectors::Connectors;
 use crate::database::Statement;
 use crate::operators::support::sql_default;
 use async_trait::async_trait;
-use esteira_operator::{Argument, ArgumentKind, Signature, TaskContext, TaskError, TaskOutput};
+use esteira_operator::{
+    Argument, ArgumentKind, Signature, TaskContext, TaskError, TaskOutput, parse_arguments,
+};
 use serde::Deserialize;
 use serde_json::Value;
 use std::sync::Arc;
@@ -48,7 +50,7 @@ impl SensorKind for SqlSensor {
     }
 
     async fn prepare(&self, _: &TaskContext, arguments: Value) -> Result<Arc<dyn Look>, TaskError> {
-        Ok(Arc::new(SqlLook { connectors: self.connectors.clone(), arguments: own(arguments)? }))
+        Ok(Arc::new(SqlLook { connectors: self.connectors.clone(), arguments: parse_arguments(arguments)? }))
     }
 }
 
