@@ -33,6 +33,7 @@ struct ConfigFile {
     home: Option<PathBuf>,
     dags: Option<PathBuf>,
     listen: Option<String>,
+    base_url: Option<String>,
     parallelism: Option<usize>,
     xcom_size_max: Option<usize>,
     secret_key_file: Option<PathBuf>,
@@ -43,12 +44,15 @@ struct ConfigFile {
 }
 
 /// The settings of this process.
+#[derive(Clone)]
 pub(crate) struct Settings {
     pub(crate) home: PathBuf,
     pub(crate) dags: PathBuf,
     /// Whether somebody chose the DAG folder, or it is only the default.
     pub(crate) dags_were_chosen: bool,
     pub(crate) listen: String,
+    /// Where people find the pages, for links in notifications; by default where they are served.
+    pub(crate) base_url: Option<String>,
     pub(crate) parallelism: usize,
     pub(crate) xcom_size_max: usize,
     /// Host names besides the loopback ones by which browsers may call: that of a proxy in front.
@@ -62,6 +66,11 @@ pub(crate) struct Settings {
 const CONFIG_FILE: &str = "esteira.toml";
 
 impl Settings {
+    /// The same for pages that are served at `url`, unless people find them elsewhere.
+    pub(crate) fn served_at(&self, url: String) -> Self {
+        Self { base_url: self.base_url.clone().or(Some(url)), ..self.clone() }
+    }
+
     /// Puts flags, environment and config file together.
     pub(crate) fn read(flags: &GlobalArguments) -> Result<Self, Failure> {
         let file = match &flags.config {
@@ -85,6 +94,7 @@ impl Settings {
             listen: from_environment("ESTEIRA_LISTEN")
                 .or(file.listen)
                 .unwrap_or_else(|| "127.0.0.1:8080".to_owned()),
+            base_url: from_environment("ESTEIRA_BASE_URL").or(file.base_url),
             parallelism,
             xcom_size_max: xcom_size_max(file.xcom_size_max)?,
             allowed_hosts: allowed_hosts(file.allowed_hosts),
@@ -142,6 +152,6 @@ fn read_file(path: &Path) -> Result<ConfigFile, Failure> {
         // The error's own text may show a line of the file, which may hold a password: only its message and place.
         let line = error.span().map_or(1, |span| 1 + text[..span.start.min(text.len())].matches('\n').count());
         Failure::usage(format!("the config file {}, line {line}: {}", path.display(), error.message()))
-            .hint("its keys are home, dags, listen, parallelism, xcom_size_max, secret_key_file, allowed_hosts and the table [connections]")
+            .hint("its keys are home, dags, listen, base_url, parallelism, xcom_size_max, secret_key_file, allowed_hosts and the table [connections]")
     })
 }

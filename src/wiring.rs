@@ -78,6 +78,7 @@ pub(crate) async fn start_engine(
     let mut options = Options::new(home, dags, Arc::clone(&parts.registry), masker);
     options.vault = Arc::clone(&parts.vault);
     options.parallelism = settings.parallelism;
+    options.base_url = settings.base_url.clone().unwrap_or_else(|| format!("http://{}", settings.listen));
     options.xcom_size_max = settings.xcom_size_max;
     options.is_serving = is_serving;
     Engine::start(options).await.map_err(engine_failure)

@@ -24,6 +24,7 @@ pub(crate) struct ServeArguments {
 pub(crate) async fn serve(settings: &Settings, arguments: ServeArguments) -> Result<ExitCode, Failure> {
     let parts = Parts::new(settings);
     let listener = listen(arguments.listen.as_deref().unwrap_or(&settings.listen)).await?;
+    let settings = &settings.served_at(url(&listener)?);
     let engine = start_engine(settings, &parts, settings.dags.clone(), true).await?;
     WebServer::start(settings, &engine, &parts, listener)?.until_stopped(engine).await?;
     Ok(ExitCode::SUCCESS)
@@ -57,8 +58,7 @@ impl WebServer {
         parts: &Parts,
         listener: TcpListener,
     ) -> Result<Self, Failure> {
-        let address = listener.local_addr().map_err(|error| Failure::usage(error.to_string()))?;
-        let url = format!("http://{}", reachable(address));
+        let url = url(&listener)?;
         engine.home().announce(Some(url.clone())).map_err(|error| Failure::usage(error.to_string()))?;
         let state = esteira_ui::AppState {
             handle: engine.handle().clone(),
@@ -91,6 +91,12 @@ impl WebServer {
             }
         }
     }
+}
+
+/// Where this machine finds the pages of a server that listens here.
+pub(crate) fn url(listener: &TcpListener) -> Result<String, Failure> {
+    let address = listener.local_addr().map_err(|error| Failure::usage(error.to_string()))?;
+    Ok(format!("http://{}", reachable(address)))
 }
 
 /// Where this machine reaches a server that listens on `address`: one that listens everywhere also does on loopback.

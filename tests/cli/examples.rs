@@ -1,5 +1,6 @@
 //! The example DAGs: each is valid, and runs to the end that its own file says. A line `# expect: run success` there is the
-//! state of the run, `# expect: task[2] skipped` that of a task instance.
+//! state of the run, `# expect: task[2] skipped` that of a task instance, `# expect: task:on_failure_callback success` that
+//! of a notification (`run:` for one about the run).
 
 use crate::world::World;
 use std::collections::BTreeMap;
@@ -32,6 +33,10 @@ fn came_to(world: &World, dag_id: &str) -> BTreeMap<String, String> {
         };
         states.insert(name, task["state"].as_str().unwrap_or("none").to_owned());
     }
+    for told in run["notifications"].as_array().unwrap() {
+        let name = format!("{}:{}", told["about"].as_str().unwrap(), told["callback"].as_str().unwrap());
+        states.insert(name, told["state"].as_str().unwrap().to_owned());
+    }
     states
 }
 
@@ -58,6 +63,6 @@ fn every_example_runs_to_the_end_that_it_says() {
     let mut files: Vec<PathBuf> =
         std::fs::read_dir(examples()).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
-    assert!(files.len() >= 23, "only {} examples", files.len());
+    assert!(files.len() >= 29, "only {} examples", files.len());
     files.iter().for_each(|file| check(file));
 }

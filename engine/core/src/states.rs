@@ -39,6 +39,18 @@ macro_rules! labelled {
 pub(crate) use labelled;
 
 labelled! {
+    /// The state of a notification: a callback that is to be run, or was.
+    NotificationState {
+        /// It is still to be run, or tried again.
+        Pending = "pending",
+        /// It was run.
+        Success = "success",
+        /// It was tried as often as its callback allows, in vain.
+        Failed = "failed",
+    }
+}
+
+labelled! {
     /// The state of a task instance that has been looked at; one that has not has no state (`null` in the API).
     TaskInstanceState {
         /// Its trigger rule is satisfied; it waits for a slot.

@@ -3,7 +3,7 @@
 
 mod support;
 
-use esteira_core::dag::{Dag, ParamKind, TaskIndex};
+use esteira_core::dag::{Callback, CallbackKind, Callbacks, Dag, DeadlineReference, ParamKind, TaskIndex};
 use esteira_core::schedule::{Missed, Schedule, TimetableKind};
 use serde_json::json;
 use std::time::Duration;
@@ -58,6 +58,40 @@ fn the_house_plans_example_is_a_dag() {
     assert_eq!(consume.arguments, json!({"topic": "sensor_raw", "until": "{{ ti.xcom_pull('load') }}"}));
     assert_eq!(dag.graph.upstream(TaskIndex(2)), [TaskIndex(1)]);
     assert_eq!(dag.graph.downstream(TaskIndex(0)), [TaskIndex(1)]);
+}
+
+#[test]
+fn callbacks_come_from_the_task_the_defaults_around_it_or_nowhere() {
+    let dag = dag(r#"
+dag_id: example
+on_success_callback: {operator: bash, with: {command: "echo {{ reason }}"}, retries: 1, execution_timeout: null}
+deadline: {interval: 30m, callback: [{operator: empty}, {operator: empty}]}
+default_args:
+  on_failure_callback: {operator: bash, with: {command: "echo {{ exception }}"}}
+  on_retry_callback: {operator: empty}
+tasks:
+  one: {operator: empty}
+  two: {operator: empty, on_failure_callback: [], on_retry_callback: null, on_success_callback: {operator: empty}}
+"#);
+    use CallbackKind::{OnFailure, OnRetry, OnSuccess};
+    let kinds = |callbacks: &Callbacks| callbacks.keys().copied().collect::<Vec<_>>();
+    assert_eq!(kinds(&dag.callbacks), [OnSuccess]);
+    assert_eq!(kinds(&dag.tasks[0].callbacks), [OnFailure, OnRetry]);
+    assert_eq!(kinds(&dag.tasks[1].callbacks), [OnSuccess]);
+    let told = &dag.callbacks[&OnSuccess][0];
+    assert_eq!((told.operator.as_str(), told.retry.retries, told.execution_timeout), ("bash", 1, None));
+    assert!(told.has_templates);
+    let usual = &dag.tasks[0].callbacks[&OnRetry][0];
+    assert_eq!(
+        (&usual.retry, usual.execution_timeout),
+        (&Callback::retry_policy(), Some(Duration::from_secs(60)))
+    );
+    let [deadline] = &dag.deadlines[..] else { panic!() };
+    assert_eq!(
+        (deadline.reference, deadline.interval),
+        (DeadlineReference::QueuedAt, Duration::from_secs(1800))
+    );
+    assert_eq!((deadline.max_runs, deadline.min_runs, deadline.callbacks.len()), (10, 10, 2));
 }
 
 fn example(rest: &str) -> Dag {

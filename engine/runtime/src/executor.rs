@@ -4,30 +4,25 @@
 //! attempt reports exactly once.
 
 use crate::command::Command;
-use crate::door::Door;
 use crate::engine::to_micros;
+use crate::execution::{self, Scene};
 use crate::expand;
 use crate::handle::LiveDags;
 use crate::logs::{LogKey, LogWriter, Logs};
 use crate::notice::{Notice, ProgressNotice};
-use crate::template_source::RunSource;
 use crate::vault::Vault;
-use esteira_core::dag::{Dag, Expansion, Task, TaskIndex};
-use esteira_core::run::{AttemptError, AttemptErrorKind, Follow, InstanceKey, Outcome, Wait};
-use esteira_core::states::RunType;
+use esteira_core::dag::{Dag, Expansion, TaskIndex};
+use esteira_core::run::{AttemptError, Follow, InstanceKey, Outcome, Wait};
 use esteira_core::template;
 use esteira_operator::{
-    AfterCommit, Level, Masker, Progress, Registry, TaskContext, TaskError, TaskErrorKind, TaskOutput,
-    TaskReporter, Trigger, Waiting,
+    AfterCommit, Level, Masker, Progress, Registry, TaskContext, TaskError, TaskOutput, TaskReporter,
+    Trigger, Waiting,
 };
 use esteira_store::{EncodedXcom, Reader, RunKey, RunRow};
-use futures::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use std::collections::HashMap;
-use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, RwLock};
-use std::time::Duration;
 use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -55,6 +50,8 @@ pub(crate) enum Told {
     Report(Box<Report>),
     /// What an instance waits for has come.
     GoOn(AttemptPlace),
+    /// A notification was tried.
+    Notified { notification_id: i64, result: Result<(), AttemptError> },
     /// What a mapped task is expanded over.
     Expansion { run_key: RunKey, task: TaskIndex, result: Result<Expansion, AttemptError> },
 }
@@ -131,6 +128,8 @@ pub(crate) struct Tools {
     pub(crate) xcom_size_max: usize,
     pub(crate) commands: mpsc::WeakSender<Command>,
     pub(crate) dags: Arc<RwLock<LiveDags>>,
+    /// Where people find the pages: `http://localhost:8080`.
+    pub(crate) base_url: String,
 }
 
 /// What an attempt is started with besides its place and its number.
@@ -158,6 +157,11 @@ impl Executor {
         Self { tools: Arc::new(tools), reports, running: HashMap::new(), tasks: TaskTracker::new() }
     }
 
+    /// What it works with.
+    pub(crate) fn tools(&self) -> &Arc<Tools> {
+        &self.tools
+    }
+
     /// Starts an attempt; it reports when it has ended.
     pub(crate) fn start(
         &mut self,
@@ -171,10 +175,9 @@ impl Executor {
         let cancel = CancellationToken::new();
         self.running.insert(place, (try_number, cancel.clone()));
         let tools = Arc::clone(&self.tools);
-        let expand = start.expansion.clone().filter(|_| instance.map_index >= 0).map(|expansion| {
-            Value::Object(expansion.arguments(usize::try_from(instance.map_index).unwrap_or_default()))
-        });
-        let attempt = Attempt { tools, dag, facts, instance, try_number, cancel, expand, start };
+        let expansion = start.expansion.as_deref();
+        let scene = Scene::new(tools, dag, facts, instance, try_number, expansion, cancel);
+        let attempt = Attempt { scene, start };
         let reports = self.reports.clone();
         self.tasks.spawn(async move {
             let report = attempt.run().await;
@@ -246,42 +249,21 @@ enum Ended {
 
 /// One attempt.
 struct Attempt {
-    tools: Arc<Tools>,
-    dag: Arc<Dag>,
-    facts: Arc<RunFacts>,
-    instance: InstanceKey,
-    try_number: u32,
-    cancel: CancellationToken,
-    /// What a mapped instance is expanded over, by name.
-    expand: Option<Value>,
+    scene: Scene,
     start: Start,
 }
 
 impl Attempt {
-    fn task(&self) -> &Task {
-        self.dag.task(self.instance.task)
-    }
-
-    fn log_key(&self) -> LogKey {
-        LogKey {
-            dag_id: self.dag.dag_id.to_string(),
-            run_id: self.facts.run_id.to_string(),
-            task_id: self.task().task_id.to_string(),
-            map_index: self.instance.map_index,
-            try_number: self.try_number,
-        }
-    }
-
     async fn run(self) -> Report {
-        let key = self.log_key();
+        let (key, tools) = (self.scene.log_key(), &self.scene.tools);
         let log = Arc::new(Reporter {
-            log: self.tools.logs.writer(key.clone(), Arc::clone(&self.tools.masker)),
-            notices: self.tools.notices.clone(),
+            log: tools.logs.writer(key.clone(), Arc::clone(&tools.masker)),
+            notices: tools.notices.clone(),
             key: key.clone(),
         });
         let mut report = Report {
-            place: (self.facts.run_key, self.instance),
-            try_number: self.try_number,
+            place: (self.scene.facts.run_key, self.scene.instance),
+            try_number: self.scene.try_number,
             outcome: Outcome::Success { follow: None },
             xcoms: Vec::new(),
             arguments: None,
@@ -289,9 +271,7 @@ impl Attempt {
             label: None,
             trigger: None,
         };
-        // A panic is a bug of an operator; it must not leave an attempt that never reports.
-        let result = AssertUnwindSafe(self.execute(Arc::clone(&log), &mut report)).catch_unwind().await;
-        let result = result.unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
+        let result = execution::unpanicked(self.execute(Arc::clone(&log), &mut report)).await;
         match result.and_then(|output| self.encode(output, &mut report.xcoms)) {
             Ok(Ended::Waits(wait, trigger)) => {
                 report.outcome = Outcome::Waits(wait);
@@ -310,44 +290,28 @@ impl Attempt {
     }
 
     async fn execute(&self, log: Arc<Reporter>, report: &mut Report) -> Result<TaskOutput, TaskError> {
-        let task = self.task();
-        let operator = self
-            .tools
-            .registry
-            .operator(&task.operator)
-            .ok_or_else(|| TaskError::fatal(format!("there is no operator \"{}\"", task.operator)))?;
-        let variables = template::context_variables(&self.template_facts());
+        let (scene, task) = (&self.scene, self.scene.task());
+        let operator = scene.operator(&task.operator)?;
+        let variables = scene.variables();
         let (arguments, label) = self.render(&variables).await?;
-        report.arguments = Some(self.tools.masker.mask_json(abridge(&arguments)).to_string());
-        report.label = label.map(|label| self.tools.masker.mask(&label));
+        report.arguments = Some(scene.tools.masker.mask_json(abridge(&arguments)).to_string());
+        report.label = label.map(|label| scene.tools.masker.mask(&label));
         let context = self.context(variables, log);
         let grace = operator.end_grace(&arguments);
-        let execution = self.until_cancelled(grace, operator.execute(&context, arguments));
-        match task.execution_timeout {
-            Some(limit) => self.within(limit, execution).await,
-            None => execution.await,
-        }
+        let execution =
+            execution::until_cancelled(&scene.cancel, grace, operator.execute(&context, arguments));
+        execution::within(&scene.cancel, task.execution_timeout, execution).await
     }
 
     /// The arguments, and the name of a mapped instance.
     async fn render(&self, variables: &Value) -> Result<(Value, Option<String>), TaskError> {
-        let task = self.task();
+        let task = self.scene.task();
         if !task.has_templates && task.map_index_template.is_none() {
             return Ok((self.with_expanded(task.arguments.clone()), None));
         }
-        let runtime = tokio::runtime::Handle::current();
-        let source = RunSource::new(
-            &self.tools.reader,
-            &self.tools.vault,
-            &self.dag,
-            &self.facts,
-            self.instance,
-            runtime,
-        );
-        let context = template::Context { variables: variables.clone(), source: Arc::new(source) };
-        let (dag, index) = (Arc::clone(&self.dag), self.instance.task);
-        // Rendering reads XCom as it goes, which waits for the database: not on a thread that runs other attempts.
-        let rendered = tokio::task::spawn_blocking(move || {
+        let context = self.scene.template_context(variables.clone());
+        let (dag, index) = (Arc::clone(&self.scene.dag), self.scene.instance.task);
+        let (arguments, label) = execution::rendered(move || {
             let task = dag.task(index);
             let arguments = template::render(&task.arguments, &context)?;
             let label = task.map_index_template.as_ref().map(|text| {
@@ -357,110 +321,30 @@ impl Attempt {
                 })
             });
             Ok((arguments, label.transpose()?))
-        });
-        match rendered.await {
-            Ok(Ok((arguments, label))) => Ok((self.with_expanded(arguments), label)),
-            Ok(Err(error)) => {
-                let error: template::TemplateError = error;
-                Err(TaskError::fatal(format!("the arguments cannot be rendered: {error}"))
-                    .hint("look at the templates under the task's with:"))
-            }
-            Err(panic) => Err(TaskError::fatal(format!("rendering the arguments stopped: {panic}"))),
-        }
+        })
+        .await?;
+        Ok((self.with_expanded(arguments), label))
     }
 
     /// The arguments with those that the task itself is expanded over. They are values, in which templates mean nothing.
     fn with_expanded(&self, mut arguments: Value) -> Value {
-        let expanded = self.expand.as_ref().filter(|_| self.task().mapping.is_some());
+        let expanded = self.scene.expand.as_ref().filter(|_| self.scene.task().mapping.is_some());
         if let (Some(Value::Object(expanded)), Value::Object(arguments)) = (expanded, &mut arguments) {
             arguments.extend(expanded.clone());
         }
         arguments
     }
 
-    fn template_facts(&self) -> template::RunFacts<'_> {
-        let expansion = self.start.expansion.as_ref().filter(|_| self.instance.map_index >= 0);
-        let count = expansion.map(|expansion| u32::try_from(expansion.len()).unwrap_or(u32::MAX));
-        self.facts.for_templates(&self.dag, self.instance, self.try_number, count, self.expand.as_ref())
-    }
-
     fn context(&self, variables: Value, log: Arc<Reporter>) -> TaskContext {
-        let (run_key, instance) = (self.facts.run_key, self.instance);
+        let (scene, start) = (&self.scene, &self.start);
+        let (run_key, instance) = (scene.facts.run_key, scene.instance);
+        let mark = format!("{run_key}.{}.{}.{}", instance.task.0, instance.map_index, scene.try_number);
         TaskContext {
-            dag_id: self.dag.dag_id.to_string(),
-            run_id: self.facts.run_id.to_string(),
-            task_id: self.task().task_id.to_string(),
-            map_index: instance.map_index,
-            try_number: self.try_number,
-            logical_date: self.facts.logical_date.map(|at| at.to_string()),
-            is_latest: self.is_latest(),
-            params: self.facts.params.clone(),
-            variables: Arc::new(variables),
-            attempt_mark: format!(
-                "{}/{run_key}.{}.{}.{}",
-                self.tools.engine_mark, instance.task.0, instance.map_index, self.try_number
-            ),
-            xcom_size_max: self.tools.xcom_size_max,
-            resumed: self.start.resumed.clone(),
-            started_at: self.start.started_at,
-            ask_number: self.start.ask_number,
-            engine: Arc::new(Door {
-                reader: self.tools.reader.clone(),
-                commands: self.tools.commands.clone(),
-                dags: Arc::clone(&self.tools.dags),
-                run_key,
-                name: format!("{}/{}/{}", self.dag.dag_id, self.facts.run_id, self.task().task_id),
-            }),
-            cancel: self.cancel.clone(),
-            reporter: log,
+            resumed: start.resumed.clone(),
+            started_at: start.started_at,
+            ask_number: start.ask_number,
+            ..scene.context(variables, &mark, log)
         }
-    }
-
-    /// Whether no later tick of the schedule has come since the one that the run is for (Airflow's `latest_only`).
-    fn is_latest(&self) -> bool {
-        let is_by_schedule = self.facts.run_type == RunType::Scheduled.as_str()
-            || self.facts.run_type == RunType::Backfill.as_str();
-        let tick = self.facts.data_interval.map(|(_, end)| end).filter(|_| is_by_schedule);
-        let next = tick.and_then(|tick| self.dag.ticks().after(tick));
-        next.is_none_or(|next| next.run_after > Timestamp::now())
-    }
-
-    /// Lets the execution go on until it ends or the run is cancelled; after a cancel it has the grace to end.
-    async fn until_cancelled(
-        &self,
-        grace: Duration,
-        execution: impl Future<Output = Result<TaskOutput, TaskError>>,
-    ) -> Result<TaskOutput, TaskError> {
-        tokio::pin!(execution);
-        tokio::select! {
-            biased;
-            result = &mut execution => return result,
-            () = self.cancel.cancelled() => {}
-        }
-        tokio::time::timeout(grace, execution).await.unwrap_or_else(|_| Err(TaskError::cancelled()))
-    }
-
-    /// Lets a cancellable execution go on for so long; then it is cancelled.
-    async fn within(
-        &self,
-        limit: Duration,
-        execution: impl Future<Output = Result<TaskOutput, TaskError>>,
-    ) -> Result<TaskOutput, TaskError> {
-        tokio::pin!(execution);
-        if let Ok(result) = tokio::time::timeout(limit, &mut execution).await {
-            return result;
-        }
-        let was_cancelled = self.cancel.is_cancelled();
-        self.cancel.cancel();
-        let result = execution.await;
-        if was_cancelled {
-            return result;
-        }
-        let limit = esteira_core::spec::duration::display(limit);
-        Err(TaskError::new(
-            TaskErrorKind::TimedOut,
-            format!("it took longer than its execution_timeout of {limit}"),
-        ))
     }
 
     fn encode(&self, output: TaskOutput, xcoms: &mut Vec<EncodedXcom>) -> Result<Ended, TaskError> {
@@ -468,12 +352,12 @@ impl Attempt {
             let trigger = wait.trigger.clone();
             return Ok(Ended::Waits(self.wait(wait), trigger));
         }
-        let follow = output.follow.map(|said| self.dag.follow(said)).transpose().map_err(|name| {
+        let follow = output.follow.map(|said| self.scene.dag.follow(said)).transpose().map_err(|name| {
             TaskError::fatal(format!("the branch \"{name}\" is no task and no group of this DAG"))
                 .hint("a branch is named in full, with the groups that it is in: group.task")
         })?;
         for (key, value) in &output.xcom {
-            let encoded = EncodedXcom::encode(key, value, self.tools.xcom_size_max).map_err(|error| {
+            let encoded = EncodedXcom::encode(key, value, self.scene.tools.xcom_size_max).map_err(|error| {
                 TaskError::fatal(error.to_string())
                     .hint("push less, or put it into an object store and push its name; xcom_size_max sets the limit")
             })?;
@@ -488,39 +372,26 @@ impl Attempt {
             until: to_micros(Timestamp::now().checked_add(longest).unwrap_or(Timestamp::MAX)),
             run: wait.run.map(|(dag_id, run_id)| (dag_id.into(), run_id.into())),
             is_watched: wait.trigger.is_some(),
-            reason: self.tools.masker.mask(&wait.reason),
+            reason: self.scene.tools.masker.mask(&wait.reason),
             state: wait.state,
         }
     }
 
     fn failure(&self, log: &Reporter, error: TaskError) -> Outcome {
-        let message = self.tools.masker.mask(&error.message);
-        let hint = error.hint.map(|hint| self.tools.masker.mask(&hint));
-        let kind = match error.kind {
-            TaskErrorKind::Skipped => {
-                log.line(Level::Info, "engine", &format!("skipped: {message}"));
-                return Outcome::Skipped { reason: message };
+        match execution::ended_with(error, &self.scene.tools.masker) {
+            Ok(reason) => {
+                log.line(Level::Info, "engine", &format!("skipped: {reason}"));
+                Outcome::Skipped { reason }
             }
-            TaskErrorKind::Failed => AttemptErrorKind::Failed,
-            TaskErrorKind::Fatal => AttemptErrorKind::Fatal,
-            TaskErrorKind::TimedOut => AttemptErrorKind::TimedOut,
-            TaskErrorKind::Cancelled => AttemptErrorKind::Cancelled,
-        };
-        log.line(Level::Error, "engine", &message);
-        if let Some(hint) = &hint {
-            log.line(Level::Error, "engine", &format!("hint: {hint}"));
+            Err(error) => {
+                log.line(Level::Error, "engine", &error.message);
+                if let Some(hint) = &error.hint {
+                    log.line(Level::Error, "engine", &format!("hint: {hint}"));
+                }
+                Outcome::Failed(error)
+            }
         }
-        let (exit_code, class) = (error.exit_code, error.class);
-        Outcome::Failed(AttemptError { kind, message, hint, exit_code, class })
     }
-}
-
-fn panicked(panic: &(dyn std::any::Any + Send)) -> TaskError {
-    let text = panic
-        .downcast_ref::<&str>()
-        .map(ToString::to_string)
-        .or_else(|| panic.downcast_ref::<String>().cloned());
-    TaskError::failed(format!("the operator stopped by a bug of its own: {}", text.unwrap_or_default()))
 }
 
 /// The longest text and the longest list of rendered arguments that the history keeps.

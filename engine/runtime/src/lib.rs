@@ -9,6 +9,7 @@
 //! - [`Engine`] starts everything on a home folder; [`Handle`] is the one door to it, cheap to clone.
 //! - [`home`]: the folder that holds all state, and its lock.
 //! - [`logs`]: the lines of attempts.
+//! - [`links`]: the paths of pages.
 //! - [`audit`]: the check that history and summaries agree.
 #![warn(missing_docs)]
 
@@ -17,12 +18,15 @@ mod command;
 mod dag_folder;
 mod door;
 mod engine;
+mod execution;
 mod executor;
 mod expand;
 mod handle;
 pub mod home;
+pub mod links;
 pub mod logs;
 mod notice;
+mod notifier;
 mod preview;
 mod rehearsal;
 mod template_source;

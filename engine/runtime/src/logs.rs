@@ -108,7 +108,12 @@ impl Logs {
     /// Opens the log of an attempt that starts.
     pub(crate) fn writer(&self, key: LogKey, masker: Arc<Masker>) -> LogWriter {
         self.lock().insert(key.clone(), watch::channel(0).0);
-        LogWriter { logs: self.clone(), key, masker, file: Mutex::new(None) }
+        LogWriter { logs: self.clone(), key, masker, file: Mutex::new(None), is_the_attempt: true }
+    }
+
+    /// Opens the log of an attempt for what is done besides, or after it. Whether the attempt goes on is not its business.
+    pub(crate) fn appender(&self, key: LogKey, masker: Arc<Masker>) -> LogWriter {
+        LogWriter { logs: self.clone(), key, masker, file: Mutex::new(None), is_the_attempt: false }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<LogKey, watch::Sender<u64>>> {
@@ -149,6 +154,8 @@ pub(crate) struct LogWriter {
     key: LogKey,
     masker: Arc<Masker>,
     file: Mutex<Option<File>>,
+    /// Whether those who watch hear of the attempt's end when this is dropped.
+    is_the_attempt: bool,
 }
 
 impl LogWriter {
@@ -193,7 +200,9 @@ impl LogWriter {
 
 impl Drop for LogWriter {
     fn drop(&mut self) {
-        self.logs.lock().remove(&self.key);
+        if self.is_the_attempt {
+            self.logs.lock().remove(&self.key);
+        }
     }
 }
 
@@ -236,5 +245,28 @@ mod tests {
         drop(writer);
         assert!(watcher.has_changed().is_err());
         assert!(logs.watch(&key()).is_none());
+    }
+
+    #[test]
+    fn what_is_added_besides_ends_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let logs = Logs::new(folder.path());
+        let writer = logs.writer(key(), Arc::default());
+        let mut watcher = logs.watch(&key()).unwrap();
+        logs.appender(key(), Arc::default()).line(
+            Level::Info,
+            "on_execute_callback",
+            "x",
+            Timestamp::UNIX_EPOCH,
+        );
+        assert_eq!(*watcher.borrow_and_update(), 1);
+        drop(writer);
+        logs.appender(key(), Arc::default()).line(
+            Level::Info,
+            "on_success_callback",
+            "y",
+            Timestamp::UNIX_EPOCH,
+        );
+        assert_eq!(logs.read(&key(), 0, PAGE_BYTES_MAX).unwrap().lines.len(), 2);
     }
 }

@@ -3,6 +3,7 @@
 use crate::assets::AssetChange;
 use crate::backfills::BackfillRow;
 use crate::expansions::{InstanceLabel, InstancesGone, NewExpansion};
+use crate::notifications::NotificationRow;
 use crate::pools::PoolChange;
 use crate::rows::{RunKey, VersionId};
 use crate::secrets::SecretChange;
@@ -51,6 +52,8 @@ pub struct Batch {
     pub xcoms_gone: Vec<(RunKey, InstanceKey)>,
     /// Values that were pushed.
     pub xcoms: Vec<(RunKey, InstanceKey, Timestamp, EncodedXcom)>,
+    /// Callbacks that are to be run, or were, as they are now.
+    pub notifications: Vec<NotificationRow>,
     /// What happened, in order.
     pub events: Vec<NewEvent>,
 }

@@ -11,6 +11,7 @@ mod batch;
 mod error;
 mod expansions;
 mod keyring;
+mod notifications;
 mod open;
 mod pools;
 mod read;
@@ -29,6 +30,7 @@ pub use batch::{
 pub use error::StoreError;
 pub use expansions::{InstanceLabel, InstancesGone, NewExpansion};
 pub use keyring::{Keyring, KeyringError};
+pub use notifications::NotificationRow;
 pub use open::{open_reader, open_writer};
 pub use pools::{PoolChange, PoolRow};
 pub use read::{AttemptKey, EventFilter, Page, Reader, RunFilter, RunSnapshot};

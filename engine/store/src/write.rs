@@ -8,6 +8,7 @@ use crate::batch::{
 };
 use crate::error::StoreError;
 use crate::expansions;
+use crate::notifications;
 use crate::open::connect_writer;
 use crate::pools;
 use crate::rows::{EventRow, RunKey, VersionId};
@@ -29,6 +30,7 @@ pub struct Writer {
     last_hash: [u8; 32],
     last_run_key: RunKey,
     last_version_id: VersionId,
+    last_notification_id: i64,
 }
 
 impl Writer {
@@ -43,7 +45,17 @@ impl Writer {
         let last_run_key = max_of(&mut connection, "SELECT coalesce(max(run_key), 0) FROM dag_run").await?;
         let last_version_id =
             max_of(&mut connection, "SELECT coalesce(max(version_id), 0) FROM dag_version").await?;
-        Ok(Self { connection, path, last_seq, last_hash, last_run_key, last_version_id })
+        let last_notification_id =
+            max_of(&mut connection, "SELECT coalesce(max(notification_id), 0) FROM notification").await?;
+        Ok(Self {
+            connection,
+            path,
+            last_seq,
+            last_hash,
+            last_run_key,
+            last_version_id,
+            last_notification_id,
+        })
     }
 
     /// A number for a new run; given out once.
@@ -56,6 +68,12 @@ impl Writer {
     pub fn next_version_id(&mut self) -> VersionId {
         self.last_version_id += 1;
         self.last_version_id
+    }
+
+    /// A number for a new notification; given out once.
+    pub fn next_notification_id(&mut self) -> i64 {
+        self.last_notification_id += 1;
+        self.last_notification_id
     }
 
     /// Makes a batch durable, or nothing of it. Gives the events as they stand in the history.
@@ -106,6 +124,9 @@ impl Writer {
             let row =
                 InstanceXcom { run_key: *run_key, instance: *instance, at_micros: at.as_microsecond(), xcom };
             upsert_xcom(&mut transaction, &row).await?;
+        }
+        for notification in &batch.notifications {
+            notifications::upsert(&mut transaction, notification).await?;
         }
         insert_events(&mut transaction, &events).await?;
         transaction.commit().await?;

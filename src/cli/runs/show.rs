@@ -8,7 +8,7 @@ use clap::Args;
 use comfy_table::Cell;
 use esteira_core::states::TaskInstanceState;
 use esteira_runtime::home;
-use esteira_store::{AttemptKey, AttemptRow, Reader, RunRow, TaskInstanceRow};
+use esteira_store::{AttemptKey, AttemptRow, NotificationRow, Reader, RunRow, TaskInstanceRow};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -32,10 +32,12 @@ pub(crate) async fn show(settings: &Settings, arguments: &ShowArguments) -> Resu
     let reader = history::open(settings).await?;
     let run = history::run(&reader, &arguments.dag_id, &arguments.run_id).await?;
     let instances = instances(&reader, &run).await?;
+    let notifications = reader.notifications_of_run(run.run_key).await.map_err(history::failure)?;
     if arguments.json {
         let tasks: Vec<Value> = instances.iter().map(task_document).collect();
         let mut document = document(&run);
         document["tasks"] = Value::Array(tasks);
+        document["notifications"] = notifications.iter().map(notification_document).collect();
         return print_json(&document);
     }
     let now = Timestamp::now();
@@ -50,6 +52,10 @@ pub(crate) async fn show(settings: &Settings, arguments: &ShowArguments) -> Resu
     table(&instances, now).print()?;
     for (instance, attempts) in &instances {
         print_errors(instance, attempts)?;
+    }
+    if !notifications.is_empty() {
+        print("")?;
+        notification_table(&notifications).print()?;
     }
     if !run.state.is_terminal() && home::running_engine(&settings.home).is_none() {
         say!("no engine runs in this home: the run goes on when one does (esteira serve)");
@@ -97,6 +103,35 @@ fn task_document((instance, attempts): &Instance) -> Value {
         "retry_at": instance.retry_at,
         "attempts": attempts.iter().map(attempt).collect::<Vec<_>>(),
     })
+}
+
+fn notification_document(row: &NotificationRow) -> Value {
+    json!({
+        "callback": row.kind,
+        "about": row.about(),
+        "operator": row.callback.operator,
+        "state": row.state,
+        "failures": row.failures,
+        "created_at": row.created_at,
+        "ended_at": row.ended_at,
+        "error": row.error,
+    })
+}
+
+fn notification_table(rows: &[NotificationRow]) -> Table {
+    let mut table = Table::new(&["CALLBACK", "ABOUT", "OPERATOR", "STATE", "FAILURES", "ERROR"]);
+    table.can_do_without(&[4, 2]);
+    for row in rows {
+        table.row(vec![
+            Cell::new(row.kind),
+            Cell::new(row.about()),
+            Cell::new(&row.callback.operator),
+            Mark::of_instance(Some(row.stands())).cell(),
+            right(row.failures),
+            Cell::new(harmless(row.error.as_deref().unwrap_or("-"))),
+        ]);
+    }
+    table
 }
 
 fn facts(run: &RunRow, now: Timestamp) -> Facts {

@@ -12,8 +12,8 @@ use crate::show::{Elapsed, Mark};
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
-use esteira_core::states::TaskInstanceState;
-use esteira_store::{RunRow, TaskInstanceRow};
+use esteira_core::states::{NotificationState, TaskInstanceState};
+use esteira_store::{NotificationRow, RunRow, TaskInstanceRow};
 use jiff::Timestamp;
 use serde::Deserialize;
 use std::collections::HashMap;
@@ -46,6 +46,21 @@ struct RunPage {
     task: String,
     previous: Option<String>,
     next: Option<String>,
+    notifications: Vec<Notification>,
+    /// Whether any of them is still to be run.
+    is_telling: bool,
+}
+
+/// A callback that is to be run, or was.
+struct Notification {
+    callback: &'static str,
+    about: String,
+    /// The page of what it tells of.
+    url: String,
+    operator: String,
+    mark: Mark,
+    failures: u32,
+    error: String,
 }
 
 struct Row {
@@ -76,6 +91,7 @@ pub(crate) async fn page(
     if instances.len() <= INSTANCES_WITH_EVENTS {
         bars = window.bars(&reader.events_of_run(run.run_key).await?);
     }
+    let notifications = reader.notifications_of_run(run.run_key).await?;
     let reasons = reasons(&state, &run).await;
     let filter = filter_mark(&wanted.state);
     let chosen: Vec<&TaskInstanceRow> = instances
@@ -106,9 +122,27 @@ pub(crate) async fn page(
         task: wanted.task.clone(),
         previous: (wanted.from > 0).then(|| page_from(wanted.from.saturating_sub(PAGE_LENGTH))),
         next: (until < chosen.len()).then(|| page_from(until)),
+        is_telling: notifications.iter().any(|row| row.state == NotificationState::Pending),
+        notifications: notifications.into_iter().map(|row| notification(row, &run)).collect(),
         head,
     };
     Ok(frame::html(&page))
+}
+
+fn notification(row: NotificationRow, run: &RunRow) -> Notification {
+    let (dag_id, run_id) = (run.dag_id.as_str(), run.run_id.as_str());
+    Notification {
+        callback: row.kind.as_str(),
+        about: row.about(),
+        url: match row.is_of_task {
+            true => links::instance(dag_id, run_id, row.task_id.as_str(), row.map_index),
+            false => links::run(dag_id, run_id),
+        },
+        mark: Mark::of_instance(Some(row.stands())),
+        operator: row.callback.operator,
+        failures: row.failures,
+        error: row.error.unwrap_or_default(),
+    }
 }
 
 fn filter_mark(state: &str) -> Option<Mark> {

@@ -1,10 +1,12 @@
 //! What a validated DAG is: tasks, their arguments as written, and the edges between them.
 
+mod callback;
 mod graph;
 mod mapping;
 mod param;
 mod scopes;
 
+pub use callback::{Callback, CallbackKind, Callbacks, Deadline, DeadlineReference};
 pub use graph::{Cycle, Graph};
 pub use mapping::{Expansion, Mapping, MappingKind};
 pub use param::{ConfError, Param, ParamKind, ParamSchema, check_param};
@@ -65,6 +67,10 @@ pub struct Dag {
     pub fail_fast: bool,
     /// After so many failed runs in a row it is paused; 0 for never.
     pub max_consecutive_failed_dag_runs: u32,
+    /// What is run when one of its runs has ended.
+    pub callbacks: Callbacks,
+    /// When its runs are to be over.
+    pub deadlines: Vec<Deadline>,
     /// Labels for finding it.
     pub tags: Vec<String>,
     /// Who answers for it: the owners of its tasks, each once.
@@ -150,6 +156,8 @@ impl Dag {
             dagrun_timeout: None,
             fail_fast: false,
             max_consecutive_failed_dag_runs: 0,
+            callbacks: Callbacks::new(),
+            deadlines: Vec::new(),
             tags: Vec::new(),
             owners: Vec::new(),
             params: IndexMap::new(),
@@ -242,7 +250,7 @@ pub struct Group {
 }
 
 /// Whether a task's attempts may be followed by another, and when.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RetryPolicy {
     /// How often a failed attempt is followed by another.
     pub retries: u32,
@@ -317,6 +325,8 @@ pub struct Task {
     pub on_failure_fail_dagrun: bool,
     /// The assets that are up to date once it has succeeded.
     pub outlets: Vec<String>,
+    /// What is run when something has happened to it.
+    pub callbacks: Callbacks,
     /// Who answers for it.
     pub owner: String,
     /// One line or more, for people.
@@ -349,6 +359,7 @@ impl Task {
             is_teardown: false,
             on_failure_fail_dagrun: false,
             outlets: Vec::new(),
+            callbacks: Callbacks::new(),
             owner: "esteira".to_owned(),
             doc_md: None,
         }

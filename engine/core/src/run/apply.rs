@@ -35,6 +35,12 @@ impl Run {
             Change::RunEnded { state } if self.may_end() && *state == self.outcome() => {
                 self.state = *state;
                 self.ended_at = Some(at);
+                self.has_been_over = true;
+            }
+            Change::DeadlineMissed { deadline, .. }
+                if self.open_deadlines().any(|open| open == *deadline) =>
+            {
+                self.missed_deadlines.insert(*deadline);
             }
             Change::RunQueued if self.state.is_terminal() => {
                 self.state = RunState::Queued;

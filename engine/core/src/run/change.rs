@@ -38,6 +38,13 @@ pub enum Change {
         /// Success or failed.
         state: RunState,
     },
+    /// The run was not over in time. It goes on all the same.
+    DeadlineMissed {
+        /// The deadline's place in the DAG.
+        deadline: u32,
+        /// When it was.
+        at: Timestamp,
+    },
     /// A run that was over goes on: instances of it were cleared or marked. It waits for its turn like a new one.
     RunQueued,
     /// A person gave a run that was over another end.
@@ -237,6 +244,7 @@ impl Change {
             Self::StopRequested { cause: StopCause::Cancelled } => "run.cancel_requested",
             Self::StopRequested { .. } => "run.stop_requested",
             Self::RunEnded { .. } => "run.ended",
+            Self::DeadlineMissed { .. } => "run.deadline_missed",
             Self::RunQueued => "run.queued",
             Self::RunMarked { .. } => "run.marked",
             Self::Task { change, .. } => match change {
@@ -263,6 +271,9 @@ impl Change {
     pub fn body(&self) -> String {
         let value = match self {
             Self::RunEnded { state } | Self::RunMarked { state } => serde_json::json!({ "state": state }),
+            Self::DeadlineMissed { deadline, at } => {
+                serde_json::json!({ "deadline": deadline, "at": at.as_microsecond() })
+            }
             Self::StopRequested { cause } if *cause != StopCause::Cancelled => {
                 serde_json::json!({ "cause": cause })
             }
@@ -381,6 +392,10 @@ impl Change {
                 Self::StopRequested { cause: StopCause::from_label(body["cause"].as_str()?)? }
             }
             "run.ended" => Self::RunEnded { state: state()? },
+            "run.deadline_missed" => Self::DeadlineMissed {
+                deadline: u32::try_from(body["deadline"].as_u64()?).ok()?,
+                at: Timestamp::from_microsecond(body["at"].as_i64()?).ok()?,
+            },
             "run.queued" => Self::RunQueued,
             "run.marked" => Self::RunMarked { state: state()? },
             _ => return None,

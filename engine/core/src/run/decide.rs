@@ -59,6 +59,13 @@ pub enum Input {
     },
     /// The time that the run may take is over.
     TimedOut,
+    /// A deadline of the run has passed.
+    DeadlinePassed {
+        /// Its place in the DAG.
+        deadline: u32,
+        /// When it was.
+        at: Timestamp,
+    },
     /// Somebody wants these instances to run again.
     Clear {
         /// Which ones.
@@ -191,6 +198,7 @@ impl Run {
             Input::GoOn { instance } => step.go_on(instance)?,
             Input::Past { task, reason } => step.past(task, reason),
             Input::TimedOut => step.time_out()?,
+            Input::DeadlinePassed { deadline, at } => step.miss_deadline(deadline, at)?,
             Input::Clear { instances } => step.clear(&instances)?,
             Input::Mark { instances, state } => step.mark(&instances, state)?,
             Input::MarkRun { state } => step.mark_run(state)?,
@@ -333,6 +341,13 @@ impl Step<'_> {
         }
         for place in 0..self.run.dag.graph.order().len() {
             self.consider_task(self.run.dag.graph.order()[place])?;
+        }
+        Ok(())
+    }
+
+    fn miss_deadline(&mut self, deadline: u32, at: Timestamp) -> Result<(), IllegalChange> {
+        if self.run.open_deadlines().any(|open| open == deadline) {
+            self.change(Change::DeadlineMissed { deadline, at })?;
         }
         Ok(())
     }

@@ -15,6 +15,7 @@
 //! current is dropped by its number.
 
 mod apply;
+mod callbacks;
 mod change;
 mod decide;
 mod expand;
@@ -26,6 +27,7 @@ mod version;
 mod why;
 
 pub use apply::IllegalChange;
+pub use callbacks::Call;
 pub use change::{
     Afterwards, AttemptError, AttemptErrorKind, Change, Follow, InstanceKey, StopCause, TaskChange, Wait,
 };
@@ -39,6 +41,7 @@ pub use why::Why;
 use crate::dag::{Dag, GroupIndex, TaskIndex};
 use crate::states::{RunState, TaskInstanceState};
 use jiff::Timestamp;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The live state of one run.
@@ -49,6 +52,10 @@ pub struct Run {
     started_at: Option<Timestamp>,
     ended_at: Option<Timestamp>,
     stop: Option<StopCause>,
+    /// Whether it was over before: then its deadlines count no more.
+    has_been_over: bool,
+    /// The deadlines that it has missed, by their places in the DAG.
+    missed_deadlines: BTreeSet<u32>,
     /// The run's name; it goes into what must differ between runs, such as the jitter of retries.
     run_id: Arc<str>,
     tasks: Vec<TaskState>,
@@ -209,6 +216,8 @@ impl Run {
             started_at: None,
             ended_at: None,
             stop: None,
+            has_been_over: false,
+            missed_deadlines: BTreeSet::new(),
             run_id: run_id.into(),
             tasks,
             removed: Vec::new(),
@@ -239,6 +248,12 @@ impl Run {
     /// Why it is to end before its time, if it is.
     pub fn stop_cause(&self) -> Option<StopCause> {
         self.stop
+    }
+
+    /// The deadlines that count for it still, by their places in the DAG: it was never over, and has not missed them.
+    pub fn open_deadlines(&self) -> impl Iterator<Item = u32> {
+        let count = if self.has_been_over || self.state.is_terminal() { 0 } else { self.dag.deadlines.len() };
+        (0..count as u32).filter(|deadline| !self.missed_deadlines.contains(deadline))
     }
 
     /// The state of one instance.

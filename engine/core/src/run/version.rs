@@ -51,6 +51,7 @@ impl Run {
         }
         let mut fresh = Self::new(dag, Arc::clone(&self.run_id));
         (fresh.state, fresh.stop) = (self.state, self.stop);
+        fresh.has_been_over = true;
         (fresh.started_at, fresh.ended_at) = (self.started_at, self.ended_at);
         let old = std::mem::replace(self, fresh);
         let mut found = old.tasks_by_name(&self.dag);

@@ -1,11 +1,11 @@
 //! Task groups: nested mappings of tasks, with one name for all of them.
 
+use super::callbacks::Reading;
 use super::keys::{Fields, GROUP};
 use super::marked::{Content, Entry, Mark, Node};
 use super::report::{Fault, Report};
 use super::task::{self, Draft};
 use super::{lower, mapping, values};
-use crate::catalog::Catalog;
 use crate::dag::{Group, GroupIndex, Task};
 
 /// How deep groups may lie in each other; each level is a name in every task's id.
@@ -27,7 +27,7 @@ pub(super) struct Gathering<'n, 'c> {
     pub(super) drafts: Vec<Draft<'n>>,
     pub(super) groups: Vec<GroupDraft<'n>>,
     pub(super) defaults: Task,
-    pub(super) catalog: &'c dyn Catalog,
+    pub(super) callbacks: Reading<'n, 'c>,
 }
 
 impl<'n> Gathering<'n, '_> {
@@ -35,7 +35,7 @@ impl<'n> Gathering<'n, '_> {
     pub(super) fn tasks(&mut self, entries: &'n [Entry], group: Option<GroupIndex>, report: &mut Report<'_>) {
         let prefix = self.prefix(group);
         for entry in entries {
-            let mut draft = task::lower(entry, &prefix, &self.defaults, self.catalog, report);
+            let mut draft = task::lower(entry, &prefix, &self.defaults, &mut self.callbacks, report);
             draft.task.group = group;
             self.drafts.push(draft);
         }
@@ -82,7 +82,7 @@ impl<'n> Gathering<'n, '_> {
         let expand = written.map(|written| written.node);
         self.groups.push(GroupDraft { group, mark: entry.mark, expand, depends_on });
         let outer = self.defaults.clone();
-        self.defaults = lower::defaults(&fields, &outer, report);
+        self.defaults = lower::defaults(&fields, &outer, &mut self.callbacks, report);
         self.members(&fields, entry, index, report);
         self.defaults = outer;
     }

@@ -3,7 +3,7 @@
 
 mod tables;
 
-pub(super) use tables::{ASSETS, DAG, DEFAULT_ARGS, GROUP, PARAM, SCHEDULE, TASK};
+pub(super) use tables::{ASSETS, CALLBACK, DAG, DEADLINE, DEFAULT_ARGS, GROUP, PARAM, SCHEDULE, TASK};
 
 use super::marked::{Content, Entry, Mark, Node};
 use super::report::{Fault, Report, quoted};
@@ -79,6 +79,8 @@ pub(super) enum Shape {
     AssetList,
     /// A mapping of one of the other kinds.
     Keys(&'static Keys),
+    /// One mapping of one of the other kinds, or a list of them.
+    OneOrMore(&'static Keys),
     /// Names, each with a mapping of one of the other kinds.
     Named(&'static Keys),
     /// Names, each with a param.

@@ -1,5 +1,6 @@
 //! From the marked tree of a file to its DAG.
 
+use super::callbacks::Reading;
 use super::edges::{self, Wiring};
 use super::groups::Gathering;
 use super::keys::{DAG, DEFAULT_ARGS, Fields};
@@ -26,14 +27,17 @@ pub(super) fn dag(root: &Node, catalog: &dyn Catalog, report: &mut Report<'_>) -
     }
     let fields = DAG.fields(root, Mark::START, report)?;
     let dag_id = dag_id(&fields, report);
-    let defaults = defaults(&fields, &Task::new("", ""), report);
+    let mut callbacks = Reading { catalog, drafts: Vec::new() };
+    let defaults = defaults(&fields, &Task::new("", ""), &mut callbacks, report);
+    let (of_dag, deadlines) = (callbacks.of_dag(&fields, report), callbacks.deadlines(&fields, report));
     let params =
         fields.given("params").map_or_else(|| Some(IndexMap::new()), |node| params::lower(node, report));
-    let Gathering { drafts, groups, .. } = tasks(&fields, defaults, catalog, report);
+    let Gathering { drafts, groups, callbacks, .. } = tasks(&fields, defaults, callbacks, report);
     mapping::report_nested(&drafts, &groups, report);
     let wiring = Wiring::new(&drafts, &groups, report);
     let graph = edges::graph(&drafts, &groups, &wiring, report);
     templates::check(&drafts, &groups, &wiring, graph.as_ref(), params.as_ref(), report);
+    templates::check_callbacks(&callbacks.drafts, &drafts, &wiring, params.as_ref(), report);
     let Dates { schedule, start_date, end_date } = schedule::dates(&fields, report);
     let limits = limits(&fields, &schedule, report);
     if limits.fail_fast {
@@ -57,6 +61,8 @@ pub(super) fn dag(root: &Node, catalog: &dyn Catalog, report: &mut Report<'_>) -
         dagrun_timeout: limits.dagrun_timeout,
         fail_fast: limits.fail_fast,
         max_consecutive_failed_dag_runs: limits.max_consecutive_failed_dag_runs,
+        callbacks: of_dag,
+        deadlines,
         tags: tags(&fields, report),
         owners,
         params: params.unwrap_or_default(),
@@ -147,10 +153,18 @@ pub(super) fn check_name(name: &str, what: &str, mark: Mark, report: &mut Report
 }
 
 /// The settings of default_args over those around them.
-pub(super) fn defaults(fields: &Fields<'_>, outer: &Task, report: &mut Report<'_>) -> Task {
+pub(super) fn defaults<'n>(
+    fields: &Fields<'n>,
+    outer: &Task,
+    callbacks: &mut Reading<'n, '_>,
+    report: &mut Report<'_>,
+) -> Task {
     let entry = fields.get("default_args").filter(|entry| !entry.value.is_null());
     match entry.and_then(|entry| DEFAULT_ARGS.fields(&entry.value, entry.mark, report)) {
-        Some(fields) => settings(&fields, outer, report),
+        Some(fields) => Task {
+            callbacks: callbacks.of_task(&fields, &outer.callbacks, report),
+            ..settings(&fields, outer, report)
+        },
         None => outer.clone(),
     }
 }
@@ -159,10 +173,10 @@ pub(super) fn defaults(fields: &Fields<'_>, outer: &Task, report: &mut Report<'_
 fn tasks<'n, 'c>(
     fields: &Fields<'n>,
     defaults: Task,
-    catalog: &'c dyn Catalog,
+    callbacks: Reading<'n, 'c>,
     report: &mut Report<'_>,
 ) -> Gathering<'n, 'c> {
-    let mut gathering = Gathering { drafts: Vec::new(), groups: Vec::new(), defaults, catalog };
+    let mut gathering = Gathering { drafts: Vec::new(), groups: Vec::new(), defaults, callbacks };
     let groups = fields.get("task_groups").filter(|entry| !entry.value.is_null());
     match fields.get("tasks") {
         Some(entry) => plain_tasks(entry, groups.is_some(), &mut gathering, report),

@@ -5,6 +5,7 @@
 //! text is no YAML at all.
 
 mod arguments;
+mod callbacks;
 mod diagnostic;
 pub mod duration;
 mod edges;

@@ -1,15 +1,19 @@
 //! The JSON Schema of DAG files (draft 7, which editors' YAML servers know best), made from the tables that the readers
 //! use, the engine's own choices, and the operators' signatures.
 
-use super::keys::{ASSETS, DAG, DEFAULT_ARGS, GROUP, Key, Keys, PARAM, SCHEDULE, Shape, TASK};
+use super::keys::{
+    ASSETS, CALLBACK, DAG, DEADLINE, DEFAULT_ARGS, GROUP, Key, Keys, PARAM, SCHEDULE, Shape, TASK,
+};
 use crate::catalog::{Argument, ArgumentKind, Catalog, Signature};
 use serde_json::{Map, Value, json};
 
 /// The mappings that stand in each other, by the names of their definitions.
-const DEFINED: [(&str, &Keys); 6] = [
+const DEFINED: [(&str, &Keys); 8] = [
     ("task", &TASK),
     ("task_group", &GROUP),
     ("default_args", &DEFAULT_ARGS),
+    ("callback", &CALLBACK),
+    ("deadline", &DEADLINE),
     ("param", &PARAM),
     ("schedule", &SCHEDULE),
     ("assets", &ASSETS),
@@ -42,9 +46,15 @@ pub fn json_schema(catalog: &dyn Catalog) -> Value {
     }
     definitions.insert("operator".into(), operator_names(&signatures));
     let with: Vec<Value> = signatures.iter().map(|signature| condition(signature)).collect();
-    if let Some(task) = definitions.get_mut("task").and_then(Value::as_object_mut) {
-        task.insert("required".into(), json!(["operator"]));
-        task.insert("allOf".into(), Value::Array(with));
+    definitions.insert("operator_arguments".into(), json!({ "allOf": with }));
+    for name in ["task", "callback"] {
+        if let Some(definition) = definitions.get_mut(name).and_then(Value::as_object_mut) {
+            definition.insert("required".into(), json!(["operator"]));
+            definition.insert("allOf".into(), json!([reference("operator_arguments")]));
+        }
+    }
+    if let Some(deadline) = definitions.get_mut("deadline").and_then(Value::as_object_mut) {
+        deadline.insert("required".into(), json!(["interval", "callback"]));
     }
     for signature in &signatures {
         definitions.insert(format!("with_{}", signature.name), arguments(signature));
@@ -121,6 +131,10 @@ fn shape(shape: Shape) -> Map<String, Value> {
         }),
         Shape::AssetList => list_of(json!({ "anyOf": [text(), reference("assets")] })),
         Shape::Keys(keys) => refer(definition_of(keys)),
+        Shape::OneOrMore(keys) => {
+            let one = reference(definition_of(keys));
+            json!({ "anyOf": [one, list_of(one.clone()), { "type": "null" }] })
+        }
         Shape::Named(keys) => {
             json!({ "type": "object", "additionalProperties": reference(definition_of(keys)) })
         }

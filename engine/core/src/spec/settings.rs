@@ -6,14 +6,14 @@ use super::report::{Fault, Report, quoted};
 use super::suggest::did_you_mean;
 use super::values;
 use crate::admission::WeightRule;
-use crate::dag::{FailureClass, Task};
+use crate::dag::{FailureClass, RetryPolicy, Task};
 use crate::run::TriggerRule;
 use std::time::Duration;
 
 /// The settings that a task, or default_args, gives over `defaults`; the rest of the task is that of `defaults`.
 pub(super) fn settings(fields: &Fields<'_>, defaults: &Task, report: &mut Report<'_>) -> Task {
     let mut task = defaults.clone();
-    retries(fields, &mut task, report);
+    retries(fields, &mut task.retry, report);
     slots(fields, &mut task, report);
     if let Some(entry) = fields.get("execution_timeout") {
         // A task may write null to have none, whatever the defaults say.
@@ -31,8 +31,8 @@ pub(super) fn settings(fields: &Fields<'_>, defaults: &Task, report: &mut Report
     task
 }
 
-fn retries(fields: &Fields<'_>, task: &mut Task, report: &mut Report<'_>) {
-    let retry = &mut task.retry;
+/// Whether and when failures are tried again, over what `retry` says.
+pub(super) fn retries(fields: &Fields<'_>, retry: &mut RetryPolicy, report: &mut Report<'_>) {
     if let Some(retries) = fields.given("retries").and_then(|node| values::count(node, "retries", report)) {
         retry.retries = retries;
     }

@@ -1,6 +1,7 @@
 //! One task: its keys, and the defaults for those that it leaves out.
 
 use super::arguments::{self, Arguments};
+use super::callbacks::Reading;
 use super::keys::{Fields, TASK};
 use super::marked::{Content, Entry, Mark, Node};
 use super::report::{Fault, Report, quoted};
@@ -33,7 +34,7 @@ pub(super) fn lower<'n>(
     entry: &'n Entry,
     prefix: &str,
     defaults: &Task,
-    catalog: &dyn Catalog,
+    reading: &mut Reading<'n, '_>,
     report: &mut Report<'_>,
 ) -> Draft<'n> {
     lower::check_name(&entry.key, "task name", entry.mark, report);
@@ -42,7 +43,7 @@ pub(super) fn lower<'n>(
     let written = mapping::mapping(&fields, report);
     let with = constants(&fields, written.is_some(), report);
     let arguments = Arguments { with, expanded: written.as_ref() };
-    let operator = operator(entry, &fields, &arguments, catalog, report);
+    let operator = operator(entry, &fields, &arguments, reading.catalog, report);
     let map_index_template = fields.given("map_index_template");
     let depends_on = fields.given("depends_on").map(|node| values::text_or_list(node, "depends_on", report));
     let mut task = Task {
@@ -60,6 +61,7 @@ pub(super) fn lower<'n>(
             .into_iter()
             .map(|(uri, _)| uri)
             .collect(),
+        callbacks: reading.of_task(&fields, &defaults.callbacks, report),
         doc_md: fields.given("doc_md").and_then(|node| values::text(node, "doc_md", report)),
         ..settings(&fields, defaults, report)
     };
@@ -132,6 +134,18 @@ fn operator(
         report.add(Fault::error("missing-key", mark, message).hint(operator_list(catalog)));
         return None;
     };
+    let written = fields.get("with").or_else(|| fields.get("partial"));
+    named_operator(node, written, arguments, catalog, report)
+}
+
+/// The operator that is named here, if there is one, with its arguments checked; `written` is the whole entry of these.
+pub(super) fn named_operator(
+    node: &Node,
+    written: Option<&Entry>,
+    arguments: &Arguments<'_, '_>,
+    catalog: &dyn Catalog,
+    report: &mut Report<'_>,
+) -> Option<String> {
     let name = values::text(node, "operator", report)?;
     let Some(signature) = catalog.signature(&name) else {
         let hint = if report.is_full() { None } else { unknown_operator_hint(&name, catalog) };
@@ -141,7 +155,6 @@ fn operator(
         );
         return None;
     };
-    let written = fields.get("with").or_else(|| fields.get("partial"));
     arguments::check(signature, node.mark, written, arguments, catalog, report);
     Some(name)
 }
@@ -151,7 +164,8 @@ fn unknown_operator_hint(name: &str, catalog: &dyn Catalog) -> Option<String> {
     did_you_mean(plain, catalog.names()).or_else(|| operator_list(catalog))
 }
 
-fn operator_list(catalog: &dyn Catalog) -> Option<String> {
+/// The operators that there are, for a hint.
+pub(super) fn operator_list(catalog: &dyn Catalog) -> Option<String> {
     let names = catalog.names();
     (!names.is_empty()).then(|| format!("the operators are {}", names.join(", ")))
 }

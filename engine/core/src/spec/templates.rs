@@ -1,5 +1,6 @@
 //! The templates under `with:`: that they parse, and that they name nothing which no run could know.
 
+use super::callbacks::CallbackDraft;
 use super::edges::{Reach, Wiring};
 use super::groups::GroupDraft;
 use super::marked::{Content, Mark, Node};
@@ -34,6 +35,13 @@ const REMOVED: [(&str, &str); 8] = [
     ("conf", "write dag_run.conf"),
 ];
 
+/// Names that callbacks know, and which.
+const CALLED: [(&str, &str); 3] = [
+    ("exception", "it is known in on_failure_callback and on_retry_callback of tasks"),
+    ("reason", "it is known in on_skipped_callback, and in the callbacks of the DAG"),
+    ("deadline", "it is known in the callback of a deadline"),
+];
+
 /// What the templates of one task may name.
 struct Scope<'a> {
     task: TaskIndex,
@@ -45,6 +53,8 @@ struct Scope<'a> {
     params: Option<&'a IndexMap<String, Param>>,
     /// Whether what an instance is expanded over is known.
     is_mapped: bool,
+    /// What is known besides.
+    besides: &'static [&'static str],
 }
 
 /// Checks every template of every task.
@@ -57,7 +67,8 @@ pub(super) fn check(
     report: &mut Report<'_>,
 ) {
     let reach = graph.map(Reach::new);
-    let mut scope = Scope { task: TaskIndex(0), drafts, wiring, reach, params, is_mapped: false };
+    let mut scope =
+        Scope { task: TaskIndex(0), drafts, wiring, reach, params, is_mapped: false, besides: &[] };
     let mapped = |group: &GroupIndex| groups[group.get()].group.mapping.is_some();
     for (place, draft) in drafts.iter().enumerate() {
         scope.task = TaskIndex(place as u32);
@@ -80,6 +91,23 @@ pub(super) fn check(
             scope.task = first;
             scope.nodes(draft.expand, report);
         }
+    }
+}
+
+/// Checks every template of callbacks. They are rendered when the task, or the run, has come to where they tell of, so they
+/// may pull from any task.
+pub(super) fn check_callbacks(
+    callbacks: &[CallbackDraft<'_>],
+    drafts: &[Draft<'_>],
+    wiring: &Wiring,
+    params: Option<&IndexMap<String, Param>>,
+    report: &mut Report<'_>,
+) {
+    for callback in callbacks {
+        let besides = callback.kind.variables(callback.is_of_task);
+        let mut scope =
+            Scope { task: TaskIndex(0), drafts, wiring, reach: None, params, is_mapped: true, besides };
+        scope.node(callback.with, report);
     }
 }
 
@@ -119,7 +147,7 @@ impl Scope<'_> {
     fn mention(&mut self, mention: &Mention, place: Mark, report: &mut Report<'_>) {
         let name = mention.name.as_str();
         match mention.kind {
-            MentionKind::Variable if VARIABLES.contains(&name) => {}
+            MentionKind::Variable if VARIABLES.contains(&name) || self.besides.contains(&name) => {}
             MentionKind::Variable if name == "expand" && self.is_mapped => {}
             MentionKind::Variable if name == "expand" => {
                 let message = "the template reads \"expand\", but its task is not mapped";
@@ -175,8 +203,11 @@ fn report_variable(name: &str, place: Mark, report: &mut Report<'_>) {
         report.add(Fault::error("unsupported-name", place, message));
         return;
     }
+    let of_callbacks =
+        CALLED.iter().find(|(known, _)| *known == name).map(|(_, where_known)| (*where_known).to_owned());
     let removed = REMOVED.iter().find(|(old, _)| *old == name).map(|(_, new)| (*new).to_owned());
-    let hint = removed
+    let hint = of_callbacks
+        .or(removed)
         .or_else(|| did_you_mean(name, VARIABLES))
         .unwrap_or_else(|| format!("a template knows {} and macros", VARIABLES.join(", ")));
     let message = format!("the template reads {}, which does not exist", quoted(name));

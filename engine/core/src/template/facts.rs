@@ -109,7 +109,7 @@ pub(super) fn format_utc(instant: Timestamp, format: &str) -> String {
 }
 
 /// Python's `isoformat`: an offset instead of `Z`, and microseconds only where there are any.
-pub(super) fn iso(instant: Timestamp) -> String {
+pub(crate) fn iso(instant: Timestamp) -> String {
     let has_microseconds = instant.subsec_nanosecond() / 1_000 != 0;
     format_utc(instant, if has_microseconds { "%Y-%m-%dT%H:%M:%S.%6f%:z" } else { "%Y-%m-%dT%H:%M:%S%:z" })
 }

@@ -14,6 +14,7 @@ mod render;
 mod stored;
 mod task_instance;
 
+pub(crate) use facts::iso;
 pub use facts::{RunFacts, context_variables};
 pub(crate) use inspect::{Mention, MentionKind, exists, inspect};
 pub use render::{OUTPUT_SIZE_MAX, render};

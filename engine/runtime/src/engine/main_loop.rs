@@ -2,7 +2,9 @@
 
 use super::assets::AssetQueues;
 use super::backfills::Backfills;
+use super::deadlines::Deadlines;
 use super::live::LiveRuns;
+use super::notifications::Outbox;
 use super::past::PastAsks;
 use super::schedules::Timetable;
 use super::turn::{self, Act, Turn};
@@ -14,6 +16,7 @@ use crate::executor::{AttemptPlace, Executor, Report, Start, Told};
 use crate::expand;
 use crate::handle::LiveDags;
 use crate::notice::Notice;
+use crate::notifier::Notifier;
 use crate::triggerer::Triggerer;
 use crate::vault::Vault;
 use esteira_core::admission::Admission;
@@ -36,6 +39,9 @@ const INPUTS_PER_TURN: usize = 1_024;
 
 /// How long the loop waits before it tries a commit again that the disk did not take.
 const COMMIT_AGAIN: Duration = Duration::from_secs(1);
+
+/// How long callbacks that run may go on when the engine stops; those that are cut off are run at the next start.
+const NOTIFIERS_GRACE: Duration = Duration::from_secs(5);
 
 /// How often a commit is tried that fails for no reason that passes by itself.
 const COMMIT_TRIES: u32 = 3;
@@ -84,6 +90,9 @@ pub(super) struct MainLoop {
     pub(super) admission: Admission<AttemptPlace>,
     pub(super) retries: BinaryHeap<Reverse<(Timestamp, AttemptPlace)>>,
     pub(super) timeouts: BinaryHeap<Reverse<(Timestamp, RunKey)>>,
+    pub(super) deadlines: Deadlines,
+    pub(super) notifier: Notifier,
+    pub(super) outbox: Outbox,
     pub(super) waits: Waits,
     pub(super) triggerer: Triggerer,
     pub(super) past_asks: PastAsks,
@@ -114,6 +123,7 @@ impl MainLoop {
             writer: parts.writer,
             reader: parts.reader,
             catalog: parts.catalog,
+            notifier: Notifier::new(Arc::clone(parts.executor.tools()), parts.told.clone()),
             executor: parts.executor,
             notices: parts.notices,
             shared_dags: parts.dags,
@@ -123,6 +133,8 @@ impl MainLoop {
             admission: Admission::new(parts.parallelism),
             retries: BinaryHeap::new(),
             timeouts: BinaryHeap::new(),
+            deadlines: Deadlines::new(),
+            outbox: Outbox::default(),
             waits: Waits::default(),
             triggerer: Triggerer::start(parts.told),
             past_asks: PastAsks::new(),
@@ -194,7 +206,9 @@ impl MainLoop {
     fn next_due(&self) -> Option<Timestamp> {
         let retry = self.retries.peek().map(|Reverse((at, _))| *at);
         let timeout = self.timeouts.peek().map(|Reverse((at, _))| *at);
-        [retry, timeout, self.waits.next_due(), self.timetable.next_due()].into_iter().flatten().min()
+        let deadline = self.deadlines.peek().map(|Reverse((at, ..))| *at);
+        let timers = [retry, timeout, deadline, self.waits.next_due(), self.outbox.next_due()];
+        timers.into_iter().chain([self.timetable.next_due()]).flatten().min()
     }
 
     /// Retries, time-outs of runs and schedules whose time has come.
@@ -213,6 +227,8 @@ impl MainLoop {
             self.timeouts.pop();
             self.decide(turn, run_key, Input::TimedOut, &Actor::engine())?;
         }
+        self.miss_due_deadlines(turn)?;
+        self.notify_due(turn);
         self.go_on_with_due(turn)?;
         self.start_due_runs(turn).await
     }
@@ -221,6 +237,10 @@ impl MainLoop {
         match told {
             Told::Report(report) => self.report(turn, *report),
             Told::GoOn(place) => self.go_on(turn, place),
+            Told::Notified { notification_id, result } => {
+                self.notified(turn, notification_id, result);
+                Ok(())
+            }
             Told::Expansion { run_key, task, result } => self.expanded(turn, run_key, task, result),
         }
     }
@@ -302,6 +322,7 @@ impl MainLoop {
                 self.triggerer.forget((run_key, *instance));
             }
         }
+        self.call_back(turn, run_key, &decision.changes);
         self.effects(turn, run_key, decision.effects);
         Ok(decision.changes)
     }
@@ -352,6 +373,7 @@ impl MainLoop {
         while let Some(place) = self.admission.admit() {
             self.decide(&mut turn, place.0, Input::StartAttempt { instance: place.1 }, &Actor::engine())?;
         }
+        self.arm_new_deadlines(&turn.batch.new_runs).await?;
         self.write_rows(&mut turn);
         if !turn.batch.is_empty() {
             let events = self.commit(&turn.batch).await?;
@@ -433,6 +455,7 @@ impl MainLoop {
                     let Some(live) = self.runs.get(run_key) else { continue };
                     self.executor.expand(Arc::clone(live.run.dag()), Arc::clone(&live.facts), task);
                 }
+                Act::Notify(notification_id) => self.notify(notification_id),
                 Act::Watch { place, trigger } => self.triggerer.watch(place, trigger),
                 Act::KillAttempt { place, try_number } => self.executor.kill(place, try_number),
                 Act::AfterCommit(after_commit, key) => self.executor.after_commit(after_commit, key),
@@ -457,13 +480,18 @@ impl MainLoop {
         inboxes.commands.close();
         self.executor.kill_all();
         self.executor.drain().await;
+        self.notifier.finish(NOTIFIERS_GRACE).await;
         let mut turn = Turn::new(turn::now());
         // What ended with a result in these last moments keeps it; what was made to end has not failed.
         while let Ok(told) = inboxes.reports.try_recv() {
-            if let Told::Report(report) = told
-                && matches!(report.outcome, Outcome::Success { .. })
-            {
-                self.report(&mut turn, *report)?;
+            match told {
+                Told::Report(report) if matches!(report.outcome, Outcome::Success { .. }) => {
+                    self.report(&mut turn, *report)?;
+                }
+                Told::Notified { notification_id, result } => {
+                    self.notified(&mut turn, notification_id, result);
+                }
+                _ => {}
             }
         }
         let interrupted: Vec<_> = self.executor.running().collect();

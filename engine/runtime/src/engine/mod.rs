@@ -4,16 +4,18 @@
 //! [`commands`], [`reruns`], [`folder`], [`schedules`], [`assets`] and [`backfills`] are what a turn may be about,
 //! [`latest_version`] moves a run to another version of its DAG, [`expansions`] gives mapped tasks their
 //! instances, [`queue`] says which runs may begin, [`pools`] which instances, [`past`] and [`waits`] what these wait for
-//! besides, [`secrets`] are variables and connections, [`recovery`] is the first turn of all.
+//! besides, [`deadlines`] when runs are to be over, [`notifications`] who is told of what, [`secrets`] are variables and connections, [`recovery`] is the first turn of all.
 
 mod assets;
 mod backfills;
 mod commands;
+mod deadlines;
 mod expansions;
 mod folder;
 mod latest_version;
 mod live;
 mod main_loop;
+mod notifications;
 mod past;
 mod pools;
 mod queue;
@@ -47,6 +49,9 @@ use tokio_util::sync::CancellationToken;
 /// How many attempts run at the same time unless configured otherwise (Airflow's `parallelism`).
 pub const PARALLELISM: usize = 32;
 
+/// Where people find the pages unless configured otherwise.
+const BASE_URL: &str = "http://localhost:8080";
+
 /// How many notices a subscriber may fall behind before it is told that it missed some.
 const NOTICES: usize = 8_192;
 
@@ -65,6 +70,8 @@ pub struct Options {
     pub vault: Arc<Vault>,
     /// How many attempts run at the same time.
     pub parallelism: usize,
+    /// Where people find the pages, for notifications: `http://localhost:8080`.
+    pub base_url: String,
     /// The largest XCom value, in bytes of JSON text.
     pub xcom_size_max: usize,
     /// Whether the folder is watched and schedules start runs. A foreground run of one DAG does neither.
@@ -81,6 +88,7 @@ impl Options {
             registry,
             vault,
             parallelism: PARALLELISM,
+            base_url: BASE_URL.to_owned(),
             xcom_size_max: XCOM_SIZE_MAX,
             is_serving: true,
         }
@@ -118,13 +126,11 @@ impl Engine {
     /// Starts an engine on a home: goes on with the runs that were under way, loads the DAG folder, and is ready
     /// for commands when this returns.
     pub async fn start(options: Options) -> Result<Self, EngineError> {
-        let home = Arc::new(options.home);
-        let database = home::database(home.root());
+        let database = home::database(options.home.root());
         let writer = open_writer(&database).await?;
         let reader = open_reader(&database).await?;
-        let vault = options.vault;
+        let vault = Arc::clone(&options.vault);
         vault.load(&reader).await?;
-        let logs = Logs::new(&home::logs(home.root()));
         let (notices, _) = broadcast::channel(NOTICES);
         let (commands, command_inbox) = mpsc::channel(COMMANDS);
         let (reports, report_inbox) = mpsc::unbounded_channel();
@@ -135,24 +141,13 @@ impl Engine {
             commands,
             notices: notices.clone(),
             reader: reader.clone(),
-            logs: logs.clone(),
+            logs: Logs::new(&home::logs(options.home.root())),
             dags,
             vault: Arc::clone(&vault),
             started_at,
             ended: CancellationToken::new(),
         };
-        let tools = Tools {
-            registry: Arc::clone(&options.registry),
-            reader: reader.clone(),
-            logs,
-            masker: Arc::clone(vault.masker()),
-            vault: Arc::clone(&vault),
-            notices: notices.clone(),
-            engine_mark: engine_mark(&home),
-            xcom_size_max: options.xcom_size_max,
-            commands: handle.commands.downgrade(),
-            dags: Arc::clone(&handle.dags),
-        };
+        let tools = tools(&options, &handle);
         let catalog: Arc<dyn Catalog + Send + Sync> = options.registry;
         let mut folder = DagFolder::new(options.dags.clone(), Arc::clone(&catalog));
         let first_look =
@@ -186,7 +181,7 @@ impl Engine {
             let _guard = ended.drop_guard();
             main_loop.run(inboxes).await
         });
-        Ok(Self { handle, stop, main_loop, home })
+        Ok(Self { handle, stop, main_loop, home: Arc::new(options.home) })
     }
 
     /// The door to it.
@@ -213,6 +208,22 @@ impl Engine {
     pub async fn stop(self) -> Result<(), EngineError> {
         self.stop.cancel();
         self.main_loop.await.map_err(|panic| EngineError::Bug(panic.to_string()))?
+    }
+}
+
+fn tools(options: &Options, handle: &Handle) -> Tools {
+    Tools {
+        registry: Arc::clone(&options.registry),
+        reader: handle.reader.clone(),
+        logs: handle.logs.clone(),
+        masker: Arc::clone(handle.vault.masker()),
+        vault: Arc::clone(&handle.vault),
+        notices: handle.notices.clone(),
+        engine_mark: engine_mark(&options.home),
+        xcom_size_max: options.xcom_size_max,
+        commands: handle.commands.downgrade(),
+        dags: Arc::clone(&handle.dags),
+        base_url: options.base_url.clone(),
     }
 }
 

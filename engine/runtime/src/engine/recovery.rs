@@ -21,6 +21,7 @@ impl MainLoop {
         self.load_pools().await?;
         if self.is_serving {
             self.load_backfills().await?;
+            self.load_notifications().await?;
         }
         self.load_assets().await?;
         let mut versions = Versions::default();
@@ -29,6 +30,7 @@ impl MainLoop {
         for row in unfinished {
             if let Some(live) = self.replayed(&row, &mut versions).await? {
                 self.recover_run(&mut turn, row.run_key, live)?;
+                self.arm_deadlines(row.run_key).await?;
             }
         }
         for dag_id in self.runs.dag_ids() {

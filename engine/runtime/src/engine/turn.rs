@@ -23,6 +23,7 @@ pub(super) enum Act {
     StartAttempt { place: AttemptPlace, try_number: u32 },
     Expand { run_key: RunKey, task: TaskIndex },
     Watch { place: AttemptPlace, trigger: Trigger },
+    Notify(i64),
     KillAttempt { place: AttemptPlace, try_number: u32 },
     AfterCommit(AfterCommit, LogKey),
     Reply(Box<dyn FnOnce() + Send>),

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod mapping;
+mod notifications;
 mod orchestration;
 mod secrets;
 mod sensors;

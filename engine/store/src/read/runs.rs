@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 use std::collections::HashMap;
+use std::time::Duration;
 
 const RUN_COLUMNS: &str = "SELECT run_key, dag_run.dag_id, run_id, dag_run.version_id, version_number, state, run_type, \
      triggered_by, triggering_user, logical_date, data_interval_start, data_interval_end, run_after, queued_at, \
@@ -106,6 +107,22 @@ impl Reader {
         let row =
             sqlx::query(query).bind(dag_id).bind(at.as_microsecond()).fetch_optional(&self.pool).await?;
         row.as_ref().map(run_row).transpose()
+    }
+
+    /// How long the last successful runs of a DAG took that had ended by `until`; `count` at most.
+    pub async fn runtimes(
+        &self,
+        dag_id: &str,
+        until: Timestamp,
+        count: u32,
+    ) -> Result<Vec<Duration>, StoreError> {
+        let rows = sqlx::query_scalar(
+            "SELECT ended_at - started_at FROM dag_run WHERE dag_id = ?1 AND state = 'success' AND ended_at <= ?2 \
+             AND started_at IS NOT NULL ORDER BY run_key DESC LIMIT ?3",
+        );
+        let rows: Vec<i64> =
+            rows.bind(dag_id).bind(until.as_microsecond()).bind(count).fetch_all(&self.pool).await?;
+        Ok(rows.into_iter().map(|micros| Duration::from_micros(u64::try_from(micros).unwrap_or(0))).collect())
     }
 
     /// The run of a DAG that stands for the last instant before this one.

@@ -3,7 +3,7 @@
 
 use super::{Key, Keys, Shape};
 use crate::admission::WeightRule;
-use crate::dag::Overlap;
+use crate::dag::{DeadlineReference, Overlap};
 use crate::run::TriggerRule;
 use crate::schedule::{Missed, TimetableKind};
 
@@ -15,14 +15,8 @@ fn labels<T: Copy>(all: &[T], label: fn(T) -> &'static str) -> Vec<&'static str>
     all.iter().map(|value| label(*value)).collect()
 }
 
-/// What a task says about when and how it is run, and default_args for all tasks.
-const SETTINGS: &[Key] = &[
-    key("owner", Shape::Text, "Who answers for it."),
-    key(
-        "trigger_rule",
-        Shape::Choice(|| labels(TriggerRule::ALL, TriggerRule::as_str)),
-        "When it runs, as the tasks before it end.",
-    ),
+/// Whether and when a failure is followed by another attempt.
+const RETRIES: &[Key] = &[
     key("retries", Shape::Count, "How many further attempts there are after a failure."),
     key("retry_delay", Shape::Duration, "The time between a failure and the next attempt."),
     key(
@@ -36,6 +30,25 @@ const SETTINGS: &[Key] = &[
         "never_retry_on",
         Shape::FailureClasses,
         "Failures of these exit codes and classes are not tried again.",
+    ),
+];
+
+/// What a task tells of by itself, and default_args for all tasks.
+const CALLBACKS: &[Key] = &[
+    key("on_execute_callback", Shape::OneOrMore(&CALLBACK), "What is run when an attempt begins."),
+    key("on_success_callback", Shape::OneOrMore(&CALLBACK), "What is run when it has succeeded."),
+    key("on_failure_callback", Shape::OneOrMore(&CALLBACK), "What is run when it has failed for good."),
+    key("on_retry_callback", Shape::OneOrMore(&CALLBACK), "What is run when it will be tried again."),
+    key("on_skipped_callback", Shape::OneOrMore(&CALLBACK), "What is run when it has skipped itself."),
+];
+
+/// What a task says about when and how it is run, and default_args for all tasks.
+const SETTINGS: &[Key] = &[
+    key("owner", Shape::Text, "Who answers for it."),
+    key(
+        "trigger_rule",
+        Shape::Choice(|| labels(TriggerRule::ALL, TriggerRule::as_str)),
+        "When it runs, as the tasks before it end.",
     ),
     key("execution_timeout", Shape::DurationOrNone, "The longest time for one attempt; null for no limit."),
     key("pool", Shape::Text, "The pool that it takes slots of."),
@@ -76,11 +89,6 @@ const LATER_OF_TASKS: &[&str] = &[
     "ignore_first_depends_on_past",
     "inlets",
     "multiple_outputs",
-    "on_execute_callback",
-    "on_failure_callback",
-    "on_retry_callback",
-    "on_skipped_callback",
-    "on_success_callback",
     "params",
     "queue",
     "resources",
@@ -143,6 +151,13 @@ pub(in super::super) static DAG: Keys = Keys {
             Shape::Count,
             "Pauses the DAG after so many failed runs in a row; 0 never does.",
         ),
+        key("on_success_callback", Shape::OneOrMore(&CALLBACK), "What is run when a run has succeeded."),
+        key("on_failure_callback", Shape::OneOrMore(&CALLBACK), "What is run when a run has failed."),
+        key(
+            "deadline",
+            Shape::OneOrMore(&DEADLINE),
+            "When a run is to be over, and what is run if it is not.",
+        ),
         key("tags", Shape::TextList, "Words to filter by."),
         key("default_args", Shape::Keys(&DEFAULT_ARGS), "Settings for tasks that do not say otherwise."),
         key(
@@ -158,15 +173,11 @@ pub(in super::super) static DAG: Keys = Keys {
         "allowed_run_types",
         "auto_register",
         "dag_display_name",
-        "deadline",
         "disable_bundle_versioning",
         "jinja_environment_kwargs",
-        "on_failure_callback",
-        "on_success_callback",
         "owner_links",
         "render_template_as_native_obj",
         "rerun_with_latest_version",
-        "sla_miss_callback",
         "template_searchpath",
         "template_undefined",
         "user_defined_filters",
@@ -184,6 +195,11 @@ pub(in super::super) static DAG: Keys = Keys {
         ("retry_delay", "put \"retry_delay\" under default_args, or on each task"),
         ("execution_timeout", "put \"execution_timeout\" under default_args, or on each task"),
         ("paused", "is_paused_upon_creation"),
+        ("sla_miss_callback", "deadline"),
+        ("sla", "deadline"),
+        ("on_execute_callback", "put \"on_execute_callback\" under default_args, or on each task"),
+        ("on_retry_callback", "put \"on_retry_callback\" under default_args, or on each task"),
+        ("on_skipped_callback", "put \"on_skipped_callback\" under default_args, or on each task"),
         ("steps", "tasks"),
         ("jobs", "tasks"),
     ],
@@ -208,6 +224,8 @@ pub(in super::super) static TASK: Keys = Keys {
             key("doc_md", Shape::Text, "Longer text for people."),
         ],
         SETTINGS,
+        RETRIES,
+        CALLBACKS,
     ],
     later: LATER_OF_TASKS,
     instead: &[
@@ -238,7 +256,7 @@ pub(in super::super) static TASK: Keys = Keys {
 
 pub(in super::super) static DEFAULT_ARGS: Keys = Keys {
     what: "default_args",
-    known: &[SETTINGS],
+    known: &[SETTINGS, RETRIES, CALLBACKS],
     later: LATER_OF_TASKS,
     instead: &[
         ("retry", "retries"),
@@ -314,6 +332,54 @@ pub(in super::super) static PARAM: Keys = Keys {
         ("min", "minimum"),
         ("max", "maximum"),
         ("regex", "pattern"),
+    ],
+};
+
+pub(in super::super) static CALLBACK: Keys = Keys {
+    what: "a callback",
+    known: &[
+        &[
+            key("operator", Shape::Operator, "The code that the callback runs."),
+            key("with", Shape::Arguments, "The operator's arguments. Templates are rendered here."),
+            key(
+                "execution_timeout",
+                Shape::DurationOrNone,
+                "The longest time for one try; null for no limit.",
+            ),
+        ],
+        RETRIES,
+    ],
+    later: &[],
+    instead: &[
+        ("callback", "operator"),
+        ("notifier", "operator"),
+        ("type", "operator"),
+        ("kwargs", "with"),
+        ("args", "with"),
+        ("arguments", "with"),
+        ("timeout", "execution_timeout"),
+    ],
+};
+
+pub(in super::super) static DEADLINE: Keys = Keys {
+    what: "a deadline",
+    known: &[&[
+        key(
+            "reference",
+            Shape::Choice(|| labels(DeadlineReference::ALL, DeadlineReference::as_str)),
+            "What it is counted from; dagrun_queued_at if not given.",
+        ),
+        key("interval", Shape::Duration, "How long after that it is."),
+        key("max_runs", Shape::Positive, "Over how many successful runs the average is taken."),
+        key("min_runs", Shape::Positive, "With fewer successful runs there is no average and no deadline."),
+        key("callback", Shape::OneOrMore(&CALLBACK), "What is run when it has passed."),
+    ]],
+    later: &[],
+    instead: &[
+        ("callbacks", "callback"),
+        ("after", "interval"),
+        ("within", "interval"),
+        ("from", "reference"),
     ],
 };
 

@@ -196,7 +196,7 @@ pub(crate) async fn wait_for(
 
 pub(crate) fn registry() -> Registry {
     let mut registry = Registry::new();
-    registry.register(Act).register(WatchFile);
+    registry.register(Act).register(WatchFile).register(WriteLine);
     registry
 }
 
@@ -249,6 +249,37 @@ impl Operator for WatchFile {
         };
         let wait = Waiting { trigger: Some(trigger), ..Waiting::at_most(left, "it waits for the file") };
         Ok(TaskOutput::waiting(wait))
+    }
+}
+
+/// A notifier of the tests: adds a line to a file, if another file is there.
+struct WriteLine;
+
+#[async_trait]
+impl Operator for WriteLine {
+    fn signature(&self) -> Signature {
+        let arguments = vec![
+            Argument::required("file", ArgumentKind::Text, "for a test"),
+            Argument::required("text", ArgumentKind::Text, "for a test"),
+            Argument::optional("needs", ArgumentKind::Text, "for a test"),
+            Argument::optional("waits_for", ArgumentKind::Text, "for a test"),
+        ];
+        Signature { name: "write_line", summary: "adds a line to a file", arguments }
+    }
+
+    async fn execute(&self, context: &TaskContext, arguments: Value) -> Result<TaskOutput, TaskError> {
+        let argument = |name: &str| arguments[name].as_str().map(str::to_owned);
+        context.info(format!("writes {}", arguments["text"]));
+        if let Some(path) = argument("waits_for") {
+            wait_for_file(Path::new(&path), context).await?;
+        }
+        if argument("needs").is_some_and(|path| !Path::new(&path).exists()) {
+            return Err(TaskError::failed("what it needs is not there: hunter2"));
+        }
+        let mut file =
+            std::fs::File::options().create(true).append(true).open(argument("file").unwrap()).unwrap();
+        std::io::Write::write_all(&mut file, format!("{}\n", argument("text").unwrap()).as_bytes()).unwrap();
+        Ok(TaskOutput::default())
     }
 }
 
