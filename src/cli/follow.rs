@@ -70,6 +70,9 @@ trait View: Send {
     fn end(&mut self);
 }
 
+/// How a question can be answered, for a run that may be in the foreground.
+const ANSWERS: &str = "\n  hint: a served run can be answered: esteira serve, and esteira actions respond";
+
 /// What happened in an attempt, in one line.
 fn line(event: &EventRow) -> Option<String> {
     let body: serde_json::Value = serde_json::from_str(&event.body).unwrap_or_default();
@@ -92,6 +95,15 @@ fn line(event: &EventRow) -> Option<String> {
         "task.lost" => format!("⌁ {}{again}: lost with its engine", event.task_id),
         "task.skipped" => format!("⤼ {}: {}", event.task_id, body["reason"].as_str().unwrap_or("skipped")),
         "task.upstream_failed" => format!("⇡ {}: an upstream task failed", event.task_id),
+        "task.rescheduled" => {
+            let subject = body["wait"]["question"]["subject"].as_str()?;
+            format!("? {}: {subject}{ANSWERS}", event.task_id)
+        }
+        "task.answered" => format!(
+            "! {}: answered by {}",
+            event.task_id,
+            body["answer"]["responded_by"].as_str().unwrap_or_default()
+        ),
         _ => return None,
     })
 }

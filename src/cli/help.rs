@@ -5,7 +5,7 @@ use clap::Command;
 /// The groups. Every command stands in one; a test holds them to it.
 const GROUPS: &[(&str, &[&str])] = &[
     ("Run", &["demo", "run", "serve", "trigger", "backfills"]),
-    ("Look", &["runs", "logs", "xcom", "pools", "assets", "audit"]),
+    ("Look", &["runs", "logs", "xcom", "actions", "pools", "assets", "audit"]),
     ("Write DAGs", &["init", "validate", "dags", "tasks", "operators", "schema", "sample"]),
     ("Set up", &["connections", "variables", "secrets"]),
 ];

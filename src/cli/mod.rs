@@ -1,5 +1,6 @@
 //! The subcommands: one file each. What they share: how they fail, and how they print.
 
+mod actions;
 mod assets;
 mod audit;
 mod backfills;
@@ -85,6 +86,9 @@ enum Command {
     /// Show assets and their updates, and tell of one
     #[command(subcommand)]
     Assets(assets::AssetsCommand),
+    /// Show what tasks ask people, and answer
+    #[command(subcommand)]
+    Actions(actions::ActionsCommand),
     /// Show and set pools: slots that task instances share
     #[command(subcommand)]
     Pools(pools::PoolsCommand),
@@ -208,6 +212,7 @@ async fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Runs(command) => runs::runs(&settings, command).await,
         Command::Backfills(command) => backfills::backfills(&settings, command).await,
         Command::Assets(command) => assets::assets(&settings, command).await,
+        Command::Actions(command) => actions::actions(&settings, command).await,
         Command::Pools(command) => pools::pools(&settings, command).await,
         Command::Variables(command) => variables::variables(&settings, command).await,
         Command::Connections(command) => connections::connections(&settings, command).await,

@@ -126,6 +126,7 @@ impl Mark {
             State::Success => ("✓", Ink::Good),
             State::Failed => ("✕", Ink::Bad),
             State::UpForReschedule | State::Deferred => ("◌", Ink::Waiting),
+            State::AwaitingInput => ("?", Ink::Waiting),
             State::Restarting => ("⟲", Ink::Warning),
             State::UpForRetry => ("↻", Ink::Warning),
             State::UpstreamFailed => ("⇡", Ink::Warning),

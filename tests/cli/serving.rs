@@ -53,6 +53,41 @@ fn a_run_is_triggered_followed_and_cancelled() {
     insta::assert_snapshot!("refused", all.join("\n\n"));
 }
 
+const ASKING: &str = r#"dag_id: asking
+tasks:
+  ask:
+    operator: approval
+    with: {subject: May it be published?, params: {days: {type: integer, maximum: 9, default: 1}}}
+  after: {operator: empty, depends_on: [ask]}
+"#;
+
+#[test]
+fn what_a_task_asks_is_listed_and_answered() {
+    let world = World::with(&[("asking.yaml", ASKING)]);
+    let _server = world.serve();
+    assert_eq!(world.run("actions list").talk.trim(), "nothing waits for an answer");
+    assert_eq!(world.run("trigger asking --run-id one").code, 0);
+    until("it asks", || world.run("actions list").data.contains("May it"));
+    let lines = [
+        "actions list",
+        "actions respond asking one ask Maybe",
+        "actions respond asking one ask Approve -p days=10",
+        "actions respond asking one after Approve",
+        "actions respond asking one ask Approve -p days=3",
+        "actions respond asking one ask Approve",
+        "actions list --all",
+    ];
+    let all: Vec<String> =
+        lines.iter().map(|line| format!("$ esteira {line}\n{}", world.run(line).plain())).collect();
+    insta::assert_snapshot!("actions", all.join("\n\n"));
+    until("the run ends", || world.json("runs show asking one --json")["state"] == "success");
+    let result = world.json("xcom get asking one ask");
+    assert_eq!(
+        (&result["responded_by_user"]["name"], &result["params_input"]["days"]),
+        (&"ana".into(), &3.into())
+    );
+}
+
 const FLAKY: &str = r#"dag_id: flaky
 schedule: "30 2 * * *"
 timezone: Europe/Rome

@@ -94,6 +94,7 @@ pub(crate) fn command_status(error: &CommandError) -> StatusCode {
         | CommandError::RunIsUnderWay(_)
         | CommandError::RunIsBeingStopped(_)
         | CommandError::RunKeepsItsVersion(_)
+        | CommandError::NotAsked { .. }
         | CommandError::BackfillIsOver(_)
         | CommandError::RunIsOver { .. }
         | CommandError::RunCannotGoOn(_)

@@ -23,6 +23,8 @@ pub(crate) enum Section {
     Dags,
     /// All runs.
     Runs,
+    /// What tasks ask people.
+    Actions,
     /// The pools.
     Pools,
     /// The sensor dashboard.
@@ -49,6 +51,7 @@ pub(crate) struct Visitor {
     /// `light` or `dark` when chosen, else empty: as the system has it.
     theme: &'static str,
     import_errors: usize,
+    open_questions: u64,
     newest_event: u64,
 }
 
@@ -60,7 +63,8 @@ impl FromRequestParts<AppState> for Visitor {
         // Read before the page reads anything: what happens from here on comes to the page as live events.
         let newest_event = state.handle.reader().event_count().await.unwrap_or(0);
         let import_errors = state.handle.reader().import_errors().await.map_or(0, |errors| errors.len());
-        Ok(Self { theme: chosen_theme(parts), import_errors, newest_event })
+        let open_questions = state.handle.reader().open_question_count().await.unwrap_or(0);
+        Ok(Self { theme: chosen_theme(parts), import_errors, open_questions, newest_event })
     }
 }
 
@@ -73,6 +77,7 @@ impl Visitor {
             crumbs: Vec::new(),
             theme: self.theme,
             import_errors: self.import_errors,
+            open_questions: self.open_questions,
             newest_event: self.newest_event,
             scripts: Vec::new(),
             styles: Vec::new(),
@@ -104,6 +109,7 @@ pub(crate) struct Frame {
     pub(crate) crumbs: Vec<Crumb>,
     pub(crate) theme: &'static str,
     pub(crate) import_errors: usize,
+    pub(crate) open_questions: u64,
     pub(crate) newest_event: u64,
     pub(crate) scripts: Vec<String>,
     pub(crate) styles: Vec<String>,
@@ -150,6 +156,7 @@ impl Frame {
         let name = match self.section {
             Section::Dags => "dags",
             Section::Runs => "runs",
+            Section::Actions => "actions",
             Section::Pools => "pools",
             Section::Sensors => "sensors",
             Section::Audit => "audit",

@@ -24,6 +24,7 @@ mod guard;
 mod links;
 mod live;
 mod pages;
+mod param_form;
 mod schema;
 mod sensors;
 mod settings;

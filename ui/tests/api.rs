@@ -257,6 +257,60 @@ async fn connections_are_set_in_airflows_fields_and_tried() {
     );
 }
 
+const ASKING: &str = r#"
+dag_id: asking
+tasks:
+  ask:
+    operator: hitl
+    with:
+      subject: May <b>it</b> be published?
+      body: "line one\nline two"
+      options: [Publish, Wait]
+      response_timeout: 1h
+      defaults: Wait
+      params:
+        title: {type: string, minLength: 3, title: The title}
+        days: {type: integer, default: 7, description: For how long}
+"#;
+
+#[tokio::test]
+async fn questions_to_people_have_airflows_shapes_and_are_answered_once() {
+    let world = World::with(&[("asking", ASKING)]).await;
+    world.until_asked("asking", "r1").await;
+    let runs = "/api/v2/dags/asking/dagRuns/r1";
+    let one = format!("{runs}/taskInstances/ask/-1/hitlDetails");
+    check(&world, "hitl_detail", &one).await;
+    let list =
+        world.json("/api/v2/dags/~/dagRuns/~/hitlDetails?response_received=false&subject_search=MAY").await;
+    assert_eq!(
+        (list["total_entries"].as_i64(), &list["hitl_details"][0]["subject"]),
+        (Some(1), &json!("May <b>it</b> be published?"))
+    );
+    for query in ["state=success", "response_received=true", "task_id=other", "body_search=nothing"] {
+        let none = world.json(&format!("{runs}/hitlDetails?{query}")).await;
+        assert_eq!(none["total_entries"], 0, "{query}");
+    }
+    let patch = |body: Value| world.send_json("PATCH", &one, body);
+    for body in [
+        json!({}),
+        json!({"chosen_options": []}),
+        json!({"chosen_options": ["Sell"]}),
+        json!({"chosen_options": ["Wait"], "params_input": {"title": 1}}),
+    ] {
+        assert_eq!(patch(body.clone()).await.0, StatusCode::UNPROCESSABLE_ENTITY, "{body}");
+    }
+    let body = json!({"chosen_options": ["Wait"], "params_input": {"title": "Air"}});
+    let ((status, answer), state) = world.until_over("r1", patch(body.clone())).await;
+    assert_eq!((status, state.as_str()), (StatusCode::OK, "success"));
+    assert_eq!(answer["responded_by"], json!({"id": "anonymous", "name": "anonymous"}));
+    assert_eq!(answer["params_input"], json!({"title": "Air", "days": 7}));
+    assert_eq!(patch(body).await.0, StatusCode::CONFLICT);
+    let tried = world.json(&format!("{one}/tries/1")).await;
+    assert_eq!((&tried["response_received"], &tried["chosen_options"]), (&json!(true), &json!(["Wait"])));
+    let missing = world.get(&format!("{runs}/taskInstances/nope/-1/hitlDetails")).await;
+    assert_eq!(missing.0, StatusCode::NOT_FOUND);
+}
+
 #[tokio::test]
 async fn pools_are_made_changed_and_removed() {
     let world = World::new().await;

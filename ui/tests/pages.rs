@@ -8,6 +8,22 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use world::World;
 
+const ASKING: &str = r#"
+dag_id: asking
+tasks:
+  ask:
+    operator: hitl
+    with:
+      subject: May <b>it</b> be published?
+      body: "line one\nline two"
+      options: [Publish, Wait]
+      response_timeout: 1h
+      defaults: Wait
+      params:
+        title: {type: string, minLength: 3, title: The title}
+        days: {type: integer, default: 7, description: For how long}
+"#;
+
 #[tokio::test]
 async fn every_page_answers_and_says_what_it_is_about() {
     let world = World::new().await;
@@ -151,4 +167,34 @@ async fn static_files_and_headers_keep_browsers_safe() {
     assert_eq!(world.send(again).await.status(), StatusCode::NOT_MODIFIED);
     let (status, _) = world.get("/static/x/../../Cargo.toml").await;
     assert_eq!(status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_question_is_answered_on_the_page_of_its_task() {
+    let world = World::with(&[("asking", ASKING)]).await;
+    assert!(world.get("/actions").await.1.contains("Nothing waits for an answer"));
+    world.until_asked("asking", "r1").await;
+    let (_, list) = world.get("/actions").await;
+    assert!(list.contains("May &#60;b&#62;it&#60;/b&#62; be published?"), "{list}");
+    assert!(list.contains("href=\"/dags/asking/runs/r1/tasks/ask?try=1\""), "{list}");
+    assert!(list.contains("<span class=\"count calm\">1</span>"), "{list}");
+    let page = "/dags/asking/runs/r1/tasks/ask";
+    let (_, form) = world.get(page).await;
+    for text in ["awaiting input", "The title", "value=\"7\"", "value=\"Publish\"", "that counts as Wait"] {
+        assert!(form.contains(text), "{text}: {form}");
+    }
+    let answer = format!("{page}/answer");
+    let (status, _, wrong) = world.submit(&answer, "option=Publish&param.title=no&param.days=9").await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(wrong.contains("is shorter than 3") && wrong.contains("value=\"9\""), "{wrong}");
+    let (status, _, wrong) = world.submit(&answer, "option=Sell&param.title=Air").await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(wrong.contains("is no option"), "{wrong}");
+    let fits = world.submit(&answer, "option=Publish&param.title=Air&param.days=9");
+    let ((status, place, _), state) = world.until_over("r1", fits).await;
+    assert_eq!((status, place.as_str(), state.as_str()), (StatusCode::SEE_OTHER, page, "success"));
+    let (_, answered) = world.get(page).await;
+    assert!(answered.contains("<b>Publish</b> <span class=\"muted\">by anonymous"), "{answered}");
+    assert_eq!(world.submit(&answer, "option=Publish&param.title=Air").await.0, StatusCode::CONFLICT);
+    assert!(world.get("/actions").await.1.contains("Lately"));
 }

@@ -19,6 +19,7 @@ pub mod catalog;
 pub mod dag;
 pub mod history;
 pub mod ids;
+pub mod instant;
 pub mod run;
 pub mod schedule;
 pub mod spec;

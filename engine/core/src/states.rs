@@ -71,6 +71,8 @@ labelled! {
         UpForReschedule = "up_for_reschedule",
         /// It waits for something outside of it to happen, and holds no slot until then.
         Deferred = "deferred",
+        /// It asked people something, and holds no slot until one has answered (Airflow 3.3).
+        AwaitingInput = "awaiting_input",
         /// It will not run, because of an upstream's failure.
         UpstreamFailed = "upstream_failed",
         /// It did not need to run.
@@ -170,6 +172,7 @@ mod tests {
                 "up_for_retry",
                 "up_for_reschedule",
                 "deferred",
+                "awaiting_input",
                 "upstream_failed",
                 "skipped",
                 "removed"

@@ -1,6 +1,7 @@
 //! How an attempt waits without a slot: for a time, for a run, or for something that is looked at again and again.
 
 use async_trait::async_trait;
+use esteira_core::run::Question;
 use serde_json::Value;
 use std::fmt;
 use std::sync::Arc;
@@ -17,14 +18,23 @@ pub struct Waiting {
     pub trigger: Option<Trigger>,
     /// What it waits for, in one sentence for people.
     pub reason: String,
+    /// What people are asked meanwhile; an answer ends the wait. The history keeps it: no secrets.
+    pub question: Option<Question>,
     /// What it wants to be told when it goes on. The history keeps it: no secrets.
     pub state: Value,
 }
 
 impl Waiting {
+    /// A wait for an answer. The attempt is told `{"answer": …, "state": …}` when it goes on: an
+    /// [`esteira_core::run::Answer`], or null if nobody answered in time.
+    pub fn for_answer(question: Question, at_most: Duration) -> Self {
+        let reason = format!("it waits for an answer: {}", question.subject);
+        Self { question: Some(question), ..Self::at_most(at_most, reason) }
+    }
+
     /// A wait for a time, and nothing else.
     pub fn at_most(at_most: Duration, reason: impl Into<String>) -> Self {
-        Self { at_most, run: None, trigger: None, reason: reason.into(), state: Value::Null }
+        Self { at_most, run: None, trigger: None, reason: reason.into(), question: None, state: Value::Null }
     }
 }
 

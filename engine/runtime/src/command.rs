@@ -4,6 +4,7 @@ use crate::engine::BackfillChange;
 use crate::vault::SecretRequest;
 use esteira_core::backfill::{Range, Reprocess};
 use esteira_core::ids::{DagId, RunId, TaskId};
+use esteira_core::run::Answer;
 use esteira_core::states::{RunState, RunType, TaskInstanceState, TriggeredBy};
 use esteira_store::{AssetEventRow, BackfillRow, PoolRow, RunKey, RunRow};
 use jiff::Timestamp;
@@ -156,6 +157,25 @@ pub struct RerunRequest {
     pub actor: Actor,
 }
 
+/// An answer to what a task instance asks.
+#[derive(Clone, Debug)]
+pub struct AnswerRequest {
+    /// The DAG.
+    pub dag_id: DagId,
+    /// The run.
+    pub run_id: RunId,
+    /// The task.
+    pub task_id: TaskId,
+    /// Which of its mapped instances, or -1.
+    pub map_index: i32,
+    /// The options that are chosen.
+    pub chosen_options: Vec<String>,
+    /// What is filled in besides, by name; what is left out has its default.
+    pub params_input: Map<String, Value>,
+    /// Who answers.
+    pub actor: Actor,
+}
+
 /// A task instance that a clear or a mark affects, as it was before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AffectedInstance {
@@ -224,6 +244,14 @@ pub enum CommandError {
     #[error("there is no backfill {0}")]
     UnknownBackfill(i64),
     /// 409 in the API.
+    #[error("the task \"{task_id}\" of run \"{run_id}\" asks nothing at the moment")]
+    NotAsked {
+        /// The task.
+        task_id: String,
+        /// The run.
+        run_id: String,
+    },
+    /// 409 in the API.
     #[error("the backfill {0} is over already")]
     BackfillIsOver(i64),
     /// 409 in the API.
@@ -282,6 +310,7 @@ pub(crate) enum Command {
     Cancel { dag_id: DagId, run_id: RunId, actor: Actor, reply: Reply<()> },
     Ping(Reply<()>),
     Rerun { request: RerunRequest, reply: Reply<Vec<AffectedInstance>> },
+    Answer { request: AnswerRequest, reply: Reply<Answer> },
     MarkRun { dag_id: DagId, run_id: RunId, state: RunState, actor: Actor, reply: Reply<()> },
     CreateBackfill(BackfillRequest, Reply<(Option<BackfillRow>, Vec<PlannedBackfillRun>)>),
     ChangeBackfill { backfill_id: i64, change: BackfillChange, actor: Actor, reply: Reply<BackfillRow> },

@@ -12,14 +12,15 @@ use crate::logs::{LogKey, LogWriter, Logs};
 use crate::notice::{Notice, ProgressNotice};
 use crate::vault::Vault;
 use esteira_core::dag::{Dag, Expansion, TaskIndex};
-use esteira_core::run::{AttemptError, Follow, InstanceKey, Outcome, Wait};
+use esteira_core::instant;
+use esteira_core::run::{AttemptError, Follow, InstanceKey, Outcome, Question, Wait};
 use esteira_core::template;
 use esteira_operator::{
     AfterCommit, Level, Masker, Progress, Registry, TaskContext, TaskError, TaskOutput, TaskReporter,
     Trigger, Waiting,
 };
 use esteira_store::{EncodedXcom, Reader, RunKey, RunRow};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
@@ -367,14 +368,21 @@ impl Attempt {
     }
 
     fn wait(&self, wait: Waiting) -> Wait {
-        let longest = SignedDuration::try_from(wait.at_most).unwrap_or(SignedDuration::MAX);
         Wait {
-            until: to_micros(Timestamp::now().checked_add(longest).unwrap_or(Timestamp::MAX)),
+            until: to_micros(instant::later(Timestamp::now(), wait.at_most)),
             run: wait.run.map(|(dag_id, run_id)| (dag_id.into(), run_id.into())),
             is_watched: wait.trigger.is_some(),
             reason: self.scene.tools.masker.mask(&wait.reason),
             state: wait.state,
+            question: wait.question.map(|question| Box::new(self.masked(question))),
+            answer: None,
         }
+    }
+
+    fn masked(&self, question: Question) -> Question {
+        let masker = &self.scene.tools.masker;
+        let masked = serde_json::to_value(&question).map(|value| masker.mask_json(value));
+        masked.and_then(serde_json::from_value).unwrap_or(question)
     }
 
     fn failure(&self, log: &Reporter, error: TaskError) -> Outcome {

@@ -1,8 +1,8 @@
 //! The door to the engine: commands in, answers and notices out. Everyone uses it: pages, API and command line.
 
 use crate::command::{
-    Actor, AffectedInstance, BackfillRequest, Command, CommandError, PlannedBackfillRun, PoolStatus, Reply,
-    RerunRequest, TriggerRequest, WaitingInstance,
+    Actor, AffectedInstance, AnswerRequest, BackfillRequest, Command, CommandError, PlannedBackfillRun,
+    PoolStatus, Reply, RerunRequest, TriggerRequest, WaitingInstance,
 };
 use crate::dag_folder::LoadedDag;
 use crate::engine::BackfillChange;
@@ -10,6 +10,7 @@ use crate::logs::Logs;
 use crate::notice::Notice;
 use crate::vault::{SecretRequest, Vault};
 use esteira_core::ids::{DagId, RunId};
+use esteira_core::run::Answer;
 use esteira_core::states::RunState;
 use esteira_store::{AssetEventRow, BackfillRow, PoolRow, Reader, RunRow};
 use jiff::Timestamp;
@@ -51,6 +52,11 @@ impl Handle {
     /// an attempt that is under way ends it first.
     pub async fn rerun(&self, request: RerunRequest) -> Result<Vec<AffectedInstance>, CommandError> {
         self.ask(|reply| Command::Rerun { request, reply }).await
+    }
+
+    /// Answers what a task instance asks people; gives the answer as it is kept.
+    pub async fn answer(&self, request: AnswerRequest) -> Result<Answer, CommandError> {
+        self.ask(|reply| Command::Answer { request, reply }).await
     }
 
     /// Gives a run another end, without a change to its task instances. One that is under way can only be cancelled.

@@ -35,8 +35,8 @@ mod vault;
 mod versions;
 
 pub use command::{
-    Actor, AffectedInstance, BackfillRequest, CommandError, ParentRun, PlannedBackfillRun, PoolStatus,
-    RerunRequest, TriggerRequest, WaitingInstance,
+    Actor, AffectedInstance, AnswerRequest, BackfillRequest, CommandError, ParentRun, PlannedBackfillRun,
+    PoolStatus, RerunRequest, TriggerRequest, WaitingInstance,
 };
 pub use dag_folder::{LoadedDag, check_dag_file, dag_files};
 pub(crate) use engine::created_body as engine_body;

@@ -5,6 +5,7 @@ use crate::backfills::BackfillRow;
 use crate::expansions::{InstanceLabel, InstancesGone, NewExpansion};
 use crate::notifications::NotificationRow;
 use crate::pools::PoolChange;
+use crate::questions::{NewAnswer, NewQuestion};
 use crate::rows::{RunKey, VersionId};
 use crate::secrets::SecretChange;
 use crate::version_moves::RunMoved;
@@ -52,6 +53,10 @@ pub struct Batch {
     pub xcoms_gone: Vec<(RunKey, InstanceKey)>,
     /// Values that were pushed.
     pub xcoms: Vec<(RunKey, InstanceKey, Timestamp, EncodedXcom)>,
+    /// What tasks ask people.
+    pub questions: Vec<NewQuestion>,
+    /// What people have answered, after the questions.
+    pub answers: Vec<NewAnswer>,
     /// Callbacks that are to be run, or were, as they are now.
     pub notifications: Vec<NotificationRow>,
     /// What happened, in order.

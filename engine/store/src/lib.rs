@@ -14,6 +14,7 @@ mod keyring;
 mod notifications;
 mod open;
 mod pools;
+mod questions;
 mod read;
 mod rows;
 mod secrets;
@@ -33,6 +34,7 @@ pub use keyring::{Keyring, KeyringError};
 pub use notifications::NotificationRow;
 pub use open::{open_reader, open_writer};
 pub use pools::{PoolChange, PoolRow};
+pub use questions::{NewAnswer, NewQuestion, QuestionFilter, QuestionRow};
 pub use read::{AttemptKey, EventFilter, Page, Reader, RunFilter, RunSnapshot};
 pub use rows::{
     AttemptRow, DagRow, EventRow, ImportErrorRow, RunKey, RunRow, TaskInstanceRow, VersionId, VersionRow,

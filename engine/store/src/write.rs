@@ -11,6 +11,7 @@ use crate::expansions;
 use crate::notifications;
 use crate::open::connect_writer;
 use crate::pools;
+use crate::questions;
 use crate::rows::{EventRow, RunKey, VersionId};
 use crate::secrets;
 use crate::version_moves;
@@ -124,6 +125,12 @@ impl Writer {
             let row =
                 InstanceXcom { run_key: *run_key, instance: *instance, at_micros: at.as_microsecond(), xcom };
             upsert_xcom(&mut transaction, &row).await?;
+        }
+        for asked in &batch.questions {
+            questions::ask(&mut transaction, asked).await?;
+        }
+        for given in &batch.answers {
+            questions::answer(&mut transaction, given).await?;
         }
         for notification in &batch.notifications {
             notifications::upsert(&mut transaction, notification).await?;

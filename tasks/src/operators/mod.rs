@@ -12,6 +12,7 @@ mod dead_letters;
 mod email;
 mod empty;
 pub(crate) mod http;
+mod human;
 mod kafka_consume;
 mod kafka_produce;
 mod latest_only;
@@ -56,6 +57,9 @@ pub fn register_all(registry: &mut Registry, connectors: &Connectors) {
         .register(short_circuit::ShortCircuit)
         .register(short_circuit::ShortCircuitPython)
         .register(latest_only::LatestOnly)
+        .register(human::Hitl)
+        .register(human::Approval)
+        .register(human::HitlBranch)
         .register(trigger_dag::TriggerDag)
         .register(http::Http::new())
         .register(empty::Empty);

@@ -1,6 +1,6 @@
 //! `sql`: statements to a SQL database; the rows of the last are the result.
 
-use super::support::{counted, ensure, or_cancelled, sql_default};
+use super::support::{counted, ensure, or_cancelled, sql_default, text_list};
 use crate::connectors::Connectors;
 use crate::database::Statement;
 use async_trait::async_trait;
@@ -24,21 +24,14 @@ impl Sql {
 
 #[derive(Deserialize)]
 struct Arguments {
-    sql: Texts,
+    #[serde(deserialize_with = "text_list")]
+    sql: Vec<String>,
     #[serde(default)]
     parameters: Vec<Value>,
     #[serde(default = "rows_max_default")]
     rows_max: usize,
     #[serde(default = "sql_default")]
     connection: String,
-}
-
-/// One text or several.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Texts {
-    One(String),
-    Many(Vec<String>),
 }
 
 fn rows_max_default() -> usize {
@@ -85,10 +78,7 @@ impl Operator for Sql {
 
     async fn execute(&self, context: &TaskContext, arguments: Value) -> Result<TaskOutput, TaskError> {
         let arguments: Arguments = parse_arguments(arguments)?;
-        let texts = match arguments.sql {
-            Texts::One(text) => vec![text],
-            Texts::Many(texts) => texts,
-        };
+        let texts = arguments.sql;
         let last = texts.len().saturating_sub(1);
         let parameters = |place: usize| if place == last { arguments.parameters.as_slice() } else { &[] };
         let statements: Vec<Statement<'_>> = texts

@@ -57,6 +57,22 @@ pub(crate) fn optional_duration<'de, D: Deserializer<'de>>(
     }
 }
 
+/// Reads an argument of the kind `TextList`: a list of texts, one text, or `null` for none.
+pub(crate) fn text_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Given {
+        None(()),
+        One(String),
+        Several(Vec<String>),
+    }
+    Ok(match Given::deserialize(deserializer)? {
+        Given::None(()) => Vec::new(),
+        Given::One(text) => vec![text],
+        Given::Several(texts) => texts,
+    })
+}
+
 /// Does the work unless the attempt is told to end first.
 pub(crate) async fn or_cancelled<T, E: Into<TaskError>>(
     context: &TaskContext,

@@ -103,11 +103,12 @@ impl Operator for TriggerDag {
         let state = found.ok_or_else(missing)?.state;
         if !state.is_terminal() {
             return Ok(TaskOutput::waiting(Waiting {
-                at_most: arguments.poke_interval()?,
                 run: Some((dag_id.to_owned(), run_id.clone())),
-                trigger: None,
-                reason: format!("it waits for the run {dag_id}/{run_id}"),
                 state: json!({ "run_id": run_id }),
+                ..Waiting::at_most(
+                    arguments.poke_interval()?,
+                    format!("it waits for the run {dag_id}/{run_id}"),
+                )
             }));
         }
         if arguments.allows(state) {

@@ -118,6 +118,21 @@ impl Body {
         }
     }
 
+    /// Takes a list of strings, which must be there and not be empty.
+    pub(super) fn texts(&mut self, key: &str) -> Option<Vec<String>> {
+        let Some(value) = self.take(key) else {
+            self.fault(key, "missing", "Field required", Value::Null);
+            return None;
+        };
+        let items = value.as_array().map_or(&[][..], Vec::as_slice);
+        let texts: Option<Vec<String>> = items.iter().map(|text| text.as_str().map(str::to_owned)).collect();
+        let texts = texts.filter(|texts| !texts.is_empty());
+        if texts.is_none() {
+            self.fault(key, "list_type", "Input should be a list of at least one string", value);
+        }
+        texts
+    }
+
     /// Takes an object.
     pub(super) fn object(&mut self, key: &str) -> Option<Map<String, Value>> {
         match self.take(key)? {

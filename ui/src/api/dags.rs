@@ -10,6 +10,7 @@ use crate::actor::ApiActor;
 use crate::definition::Definition;
 use axum::Json;
 use axum::extract::State;
+use esteira_core::dag::{Param, Params};
 use esteira_core::states::RunState;
 use esteira_store::{DagRow, RunFilter};
 use serde_json::{Map, Value, json};
@@ -124,13 +125,20 @@ pub(super) async fn details(
 }
 
 /// Params as Airflow tells them: a value and a schema each.
-fn params(definition: &Definition) -> Value {
-    let param = |(name, param): (&String, &Value)| {
-        let schema = schema(param);
-        let shape =
-            json!({ "value": param["default"], "description": param["description"], "schema": schema });
-        (name.clone(), shape)
+/// Params as Airflow shows them, by name.
+pub(super) fn param_shapes(params: &Params) -> Value {
+    let shape = |(name, param): (&String, &Param)| {
+        (name.clone(), param_shape(&serde_json::to_value(param).unwrap_or_default()))
     };
+    Value::Object(params.iter().map(shape).collect())
+}
+
+fn param_shape(param: &Value) -> Value {
+    json!({ "value": param["default"], "description": param["description"], "schema": schema(param) })
+}
+
+fn params(definition: &Definition) -> Value {
+    let param = |(name, param): (&String, &Value)| (name.clone(), param_shape(param));
     Value::Object(definition.params.iter().map(param).collect())
 }
 

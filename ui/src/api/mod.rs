@@ -9,6 +9,7 @@ mod dag_runs;
 mod dags;
 mod error;
 mod event_logs;
+mod hitl;
 mod hooks;
 mod import_errors;
 mod logs;
@@ -61,6 +62,9 @@ pub(crate) fn router() -> Router<AppState> {
         .route(&of_task("/logs/{try_number}"), get(logs::read))
         .route(&of_task("/xcomEntries"), get(xcoms::list))
         .route(&of_task("/xcomEntries/{key}"), get(xcoms::one))
+        .route(&format!("{RUN}/hitlDetails"), get(hitl::list))
+        .route(&of_task("/{map_index}/hitlDetails"), get(hitl::one).patch(hitl::answer))
+        .route(&of_task("/{map_index}/hitlDetails/tries/{try_number}"), get(hitl::of_try))
         .route("/api/v2/eventLogs", get(event_logs::list))
         .route("/api/v2/eventLogs/{seq}", get(event_logs::one))
         .route("/api/v2/importErrors", get(import_errors::list))

@@ -9,6 +9,7 @@ use crate::definition::{Definition, Task};
 use axum::Json;
 use axum::extract::State;
 use esteira_core::dag::DEFAULT_POOL;
+use esteira_core::ids::TaskId;
 use esteira_runtime::AffectedInstance;
 use esteira_store::{AttemptKey, AttemptRow, RunFilter, RunKey, RunRow, TaskInstanceRow, VersionId};
 use serde_json::{Value, json};
@@ -131,6 +132,22 @@ fn new_row(run: &RunRow, instance: &AffectedInstance) -> TaskInstanceRow {
         retry_at: None,
         label: None,
     }
+}
+
+/// One instance; null when it is gone.
+pub(super) async fn shape_of(
+    state: &AppState,
+    run_key: RunKey,
+    task_id: &TaskId,
+    map_index: i32,
+) -> Result<Value, ApiError> {
+    let reader = state.handle.reader();
+    let (run, instance) =
+        (reader.run_by_key(run_key).await?, reader.instance(run_key, task_id.as_str(), map_index).await?);
+    let (Some(run), Some(instance)) = (run, instance) else { return Ok(Value::Null) };
+    let mut definitions = Definitions::default();
+    let definition = definitions.of(state, run.version_id).await?;
+    Ok(shape(&run, &instance, definition.tasks.get(instance.task_index as usize)))
 }
 
 /// `GET …/taskInstances/{task_id}`.

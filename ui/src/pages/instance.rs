@@ -5,6 +5,7 @@ use super::cells::instance_key;
 use super::events_table::EventLine;
 use super::instance_log::{self, LogView};
 use super::instance_xcom::{self, XcomView};
+use super::question::{self, Given, QuestionView};
 use crate::AppState;
 use crate::definition::{Definition, Task};
 use crate::error_pages::PageError;
@@ -82,6 +83,7 @@ struct Attempt {
 struct InstancePage {
     frame: Frame,
     it: Subject,
+    question: Option<QuestionView>,
     view: &'static str,
     log: Option<LogView>,
     xcoms: Vec<XcomView>,
@@ -103,18 +105,48 @@ pub(crate) async fn page(
     Query(wanted): Query<Wanted>,
     visitor: Visitor,
 ) -> Result<Response, PageError> {
-    let run = super::run::find(&state, &dag_id, &run_id).await?;
-    let reader = state.handle.reader();
-    let instance = reader.instance(run.run_key, &task_id, wanted.map_index.unwrap_or(-1)).await?;
+    let (run, instance) = find(&state, &dag_id, &run_id, &task_id, &wanted).await?;
+    shown(&state, &run, &instance, &wanted, &visitor, &Given::default()).await
+}
+
+/// The run and the instance that an address names.
+pub(crate) async fn find(
+    state: &AppState,
+    dag_id: &str,
+    run_id: &str,
+    task_id: &str,
+    wanted: &Wanted,
+) -> Result<(RunRow, TaskInstanceRow), PageError> {
+    let run = super::run::find(state, dag_id, run_id).await?;
+    let instance =
+        state.handle.reader().instance(run.run_key, task_id, wanted.map_index.unwrap_or(-1)).await?;
     let missing = || PageError::not_found(format!("run \"{run_id}\" has no task \"{task_id}\""));
-    let instance = instance.ok_or_else(missing)?;
+    Ok((run, instance.ok_or_else(missing)?))
+}
+
+/// The page; `given` is what was typed into the form of its question.
+pub(crate) async fn shown(
+    state: &AppState,
+    run: &RunRow,
+    instance: &TaskInstanceRow,
+    wanted: &Wanted,
+    visitor: &Visitor,
+    given: &Given,
+) -> Result<Response, PageError> {
+    let reader = state.handle.reader();
     let key =
         AttemptKey { run_key: run.run_key, task_index: instance.task_index, map_index: instance.map_index };
     let attempts = reader.attempts(key).await?;
     let definition = Definition::read(reader.definition(run.version_id).await?.unwrap_or_default());
-    let mut it = subject(&run, &instance, &attempts, &definition, wanted.try_number);
-    it.why = why(&state, &run, &instance).await;
-    let log_key = LogKey { dag_id, run_id, task_id, map_index: instance.map_index, try_number: it.number };
+    let mut it = subject(run, instance, &attempts, &definition, wanted.try_number);
+    it.why = why(state, run, instance).await;
+    let log_key = LogKey {
+        dag_id: it.dag_id.clone(),
+        run_id: it.run_id.clone(),
+        task_id: it.task_id.clone(),
+        map_index: instance.map_index,
+        try_number: it.number,
+    };
     if wanted.panel {
         let mut log = instance_log::view(state.handle.logs(), log_key).await?;
         log.lines.drain(..log.lines.len().saturating_sub(PANEL_LINES));
@@ -128,18 +160,19 @@ pub(crate) async fn page(
     };
     let shown = attempts.iter().find(|attempt| attempt.try_number == it.number);
     let page = InstancePage {
-        frame: page_frame(&visitor, &it),
+        frame: page_frame(visitor, &it),
+        question: question::view(state, run, instance, it.number, given).await?,
         view,
         log: if view == "log" && it.number > 0 {
             Some(instance_log::view(state.handle.logs(), log_key).await?)
         } else {
             None
         },
-        xcoms: if view == "xcom" { instance_xcom::views(&state, &run, &instance).await? } else { Vec::new() },
+        xcoms: if view == "xcom" { instance_xcom::views(state, run, instance).await? } else { Vec::new() },
         arguments: shown
             .and_then(|attempt| attempt.arguments.as_ref())
             .and_then(|value| serde_json::to_string_pretty(value).ok()),
-        rows: if view == "events" { events(&state, &run, &instance).await? } else { Vec::new() },
+        rows: if view == "events" { events(state, run, instance).await? } else { Vec::new() },
         older: None,
         it,
     };

@@ -1,5 +1,6 @@
 //! The pages. One file a page; what pages of the same thing share stands in [`dag_head`] and [`cells`].
 
+mod actions;
 mod audit;
 mod cells;
 mod commands;
@@ -16,6 +17,7 @@ mod instance;
 mod instance_log;
 mod instance_xcom;
 mod pools;
+mod question;
 mod rerun;
 mod run;
 mod run_audit;
@@ -47,6 +49,8 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/dags/{dag_id}/runs/{run_id}/audit", get(run_audit::page))
         .route("/dags/{dag_id}/runs/{run_id}/cancel", post(commands::cancel))
         .route("/dags/{dag_id}/runs/{run_id}/tasks/{task_id}", get(instance::page))
+        .route("/dags/{dag_id}/runs/{run_id}/tasks/{task_id}/answer", post(question::submit))
+        .route("/actions", get(actions::page))
         .route("/dags/{dag_id}/runs/{run_id}/tasks/{task_id}/log", get(instance_log::lines))
         .route("/dags/{dag_id}/runs/{run_id}/tasks/{task_id}/log.txt", get(instance_log::text))
         .route("/dags/{dag_id}/runs/{run_id}/tasks/{task_id}/xcom/{key}", get(instance_xcom::raw))

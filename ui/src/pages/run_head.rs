@@ -125,6 +125,7 @@ fn shares(instances: &[TaskInstanceRow]) -> Vec<Share> {
         Some(S::Restarting),
         Some(S::UpForReschedule),
         Some(S::Deferred),
+        Some(S::AwaitingInput),
         None,
         Some(S::Removed),
         Some(S::UpstreamFailed),

@@ -36,6 +36,7 @@ impl Mark {
             S::Restarting => ("restarting", "⟲"),
             S::UpForReschedule => ("up for reschedule", "◌"),
             S::Deferred => ("deferred", "◇"),
+            S::AwaitingInput => ("awaiting input", "?"),
             S::Removed => ("removed", "−"),
         };
         Self { name: state.as_str(), label, glyph }

@@ -14,11 +14,12 @@ pub(crate) fn state_of<'a>(
         Some(S::UpstreamFailed) => 1,
         Some(S::UpForRetry) => 2,
         Some(S::Running | S::Restarting) => 3,
-        Some(S::UpForReschedule | S::Deferred) => 4,
-        Some(S::Queued | S::Scheduled) => 5,
-        None => 6,
-        Some(S::Success) => 7,
-        Some(S::Skipped | S::Removed) => 8,
+        Some(S::AwaitingInput) => 4,
+        Some(S::UpForReschedule | S::Deferred) => 5,
+        Some(S::Queued | S::Scheduled) => 6,
+        None => 7,
+        Some(S::Success) => 8,
+        Some(S::Skipped | S::Removed) => 9,
     };
     instances.map(|instance| instance.state).min_by_key(|state| rank(*state)).flatten()
 }

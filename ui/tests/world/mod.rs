@@ -56,10 +56,16 @@ pub(crate) struct World {
 impl World {
     /// An engine with three files: one that fails half-way, one that waits, one that is broken.
     pub(crate) async fn new() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// The same with other files besides.
+    pub(crate) async fn with(besides: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let dags = folder.path().join("dags");
         std::fs::create_dir(&dags).unwrap();
-        for (name, text) in [("pipeline", PIPELINE), ("waiting", WAITING), ("broken", BROKEN)] {
+        let files = [("pipeline", PIPELINE), ("waiting", WAITING), ("broken", BROKEN)];
+        for (name, text) in files.iter().chain(besides) {
             std::fs::write(dags.join(format!("{name}.yaml")), text).unwrap();
         }
         let root = folder.path().join("home");
@@ -130,6 +136,21 @@ impl World {
         let (status, answer) = self.send_json("POST", "/api/v2/dags/pipeline/dagRuns", body).await;
         assert_eq!(status, StatusCode::OK, "{answer}");
         ended(notices, run_id).await;
+    }
+
+    /// Triggers a DAG, and waits until one of its tasks asks something.
+    pub(crate) async fn until_asked(&self, dag_id: &str, run_id: &str) {
+        let mut notices = self.engine.handle().subscribe();
+        let body = serde_json::json!({ "dag_run_id": run_id });
+        let (status, answer) = self.send_json("POST", &format!("/api/v2/dags/{dag_id}/dagRuns"), body).await;
+        assert_eq!(status, StatusCode::OK, "{answer}");
+        loop {
+            if let Notice::Event(event) = notices.recv().await.unwrap()
+                && event.name == "task.rescheduled"
+            {
+                break;
+            }
+        }
     }
 
     /// Does something to a run, and waits until the run is over; gives what was answered and the run's state.

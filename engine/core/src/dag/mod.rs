@@ -9,7 +9,7 @@ mod scopes;
 pub use callback::{Callback, CallbackKind, Callbacks, Deadline, DeadlineReference};
 pub use graph::{Cycle, Graph};
 pub use mapping::{Expansion, Mapping, MappingKind};
-pub use param::{ConfError, Param, ParamKind, ParamSchema, check_param};
+pub use param::{ConfError, Param, ParamKind, ParamSchema, Params, check_param};
 pub use scopes::Scopes;
 pub(crate) use scopes::reachable;
 
@@ -17,7 +17,6 @@ use crate::admission::{WeightRule, weights};
 use crate::ids::{DagId, TaskId};
 use crate::run::{Follow, TriggerRule};
 use crate::schedule::{Schedule, Ticks};
-use indexmap::IndexMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -76,7 +75,7 @@ pub struct Dag {
     /// Who answers for it: the owners of its tasks, each once.
     pub owners: Vec<String>,
     /// The parameters that a trigger may set, with their defaults.
-    pub params: IndexMap<String, Param>,
+    pub params: Params,
     /// Its task groups, each after the one that it is in; [`GroupIndex`] points in here.
     pub groups: Vec<Group>,
     /// Its tasks, in the order of the file; [`TaskIndex`] points in here.
@@ -160,7 +159,7 @@ impl Dag {
             deadlines: Vec::new(),
             tags: Vec::new(),
             owners: Vec::new(),
-            params: IndexMap::new(),
+            params: Params::new(),
             groups: Vec::new(),
             scopes: Scopes::new(&tasks, &graph),
             weights: weights_of(&tasks, &graph),

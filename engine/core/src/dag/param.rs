@@ -2,6 +2,7 @@
 //! every door.
 
 use super::Dag;
+use indexmap::IndexMap;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -25,6 +26,9 @@ pub struct Param {
     /// forms are made from.
     pub schema: ParamSchema,
 }
+
+/// Params by name, in the order in which they are written.
+pub type Params = IndexMap<String, Param>;
 
 /// The JSON Schema of a param.
 #[derive(Clone, Debug, Default)]

@@ -271,6 +271,12 @@ impl Instance {
                 self.goes_on = true;
                 return;
             }
+            TaskChange::Answered { answer, .. } => {
+                if let Some(wait) = &mut self.wait {
+                    wait.answer = Some(Box::new(answer.clone()));
+                }
+                return;
+            }
             TaskChange::Scheduled => {
                 self.retry_at = None;
                 self.scheduled_at = Some(at);
@@ -315,11 +321,16 @@ fn next_state(instance: &Instance, change: &TaskChange) -> Option<Option<TaskIns
     use TaskInstanceState as S;
     let is_current = |number: &u32| *number == instance.try_number;
     let state = match (instance.state, change) {
-        (None | Some(S::UpForRetry | S::UpForReschedule), C::Scheduled) => S::Scheduled,
+        (None | Some(S::UpForRetry | S::UpForReschedule | S::AwaitingInput), C::Scheduled) => S::Scheduled,
         (Some(S::Scheduled), C::Started { try_number }) if *try_number == instance.next_try_number() => {
             S::Running
         }
-        (Some(S::Running), C::Rescheduled { try_number, .. }) if is_current(try_number) => S::UpForReschedule,
+        (Some(S::Running), C::Rescheduled { try_number, wait }) if is_current(try_number) => {
+            if wait.question.is_some() { S::AwaitingInput } else { S::UpForReschedule }
+        }
+        (Some(S::AwaitingInput), C::Answered { try_number, .. }) if is_current(try_number) => {
+            S::AwaitingInput
+        }
         (Some(S::Running), C::Succeeded { try_number, .. }) if is_current(try_number) => S::Success,
         (Some(S::Running), C::Failed { try_number, retry_at, .. }) if is_current(try_number) => {
             if retry_at.is_some() { S::UpForRetry } else { S::Failed }
@@ -332,9 +343,10 @@ fn next_state(instance: &Instance, change: &TaskChange) -> Option<Option<TaskIns
             }
         }
         (Some(S::Running), C::Interrupted { try_number }) if is_current(try_number) => S::Scheduled,
-        (None | Some(S::Scheduled | S::UpForRetry | S::UpForReschedule | S::Running), C::Skipped { .. }) => {
-            S::Skipped
-        }
+        (
+            None | Some(S::Scheduled | S::UpForRetry | S::UpForReschedule | S::AwaitingInput | S::Running),
+            C::Skipped { .. },
+        ) => S::Skipped,
         (None, C::UpstreamFailed) => S::UpstreamFailed,
         (None, C::ExpansionFailed { .. }) => S::Failed,
         (Some(S::Running | S::Restarting), C::Interrupting { afterwards }) => match afterwards {

@@ -1,5 +1,6 @@
 //! What can change in a run. These are the bodies of the audit history's events: their spelling is persisted.
 
+use super::{Answer, Question};
 use crate::dag::TaskIndex;
 use crate::ids::{DagId, RunId, TaskId};
 use crate::states::{RunState, TaskInstanceState};
@@ -156,6 +157,13 @@ pub enum TaskChange {
         /// What it waits for.
         wait: Wait,
     },
+    /// Somebody answered what the attempt asked.
+    Answered {
+        /// The attempt's number.
+        try_number: u32,
+        /// What.
+        answer: Answer,
+    },
     /// The attempt found that there was nothing to do, or the run was cancelled before it began.
     Skipped {
         /// Why, in one sentence.
@@ -195,6 +203,35 @@ pub struct Wait {
     /// What it is told when it goes on.
     #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
     pub state: serde_json::Value,
+    /// What it asks people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub question: Option<Box<Question>>,
+    /// What somebody answered; that is an event of its own.
+    #[serde(skip)]
+    pub answer: Option<Box<Answer>>,
+}
+
+impl Wait {
+    /// A wait for a time, and nothing else.
+    pub fn until(until: Timestamp, reason: impl Into<String>) -> Self {
+        Self {
+            until,
+            run: None,
+            is_watched: false,
+            reason: reason.into(),
+            state: serde_json::Value::Null,
+            question: None,
+            answer: None,
+        }
+    }
+
+    /// What the attempt is told when it goes on: of one that asked, the answer as well, or null if nobody gave one.
+    pub fn told(&self) -> serde_json::Value {
+        match &self.question {
+            None => self.state.clone(),
+            Some(_) => serde_json::json!({ "state": self.state, "answer": self.answer }),
+        }
+    }
 }
 
 /// Why an attempt failed, as the history keeps it.
@@ -258,6 +295,7 @@ impl Change {
                 TaskChange::Lost { .. } => "task.lost",
                 TaskChange::Interrupted { .. } => "task.interrupted",
                 TaskChange::Rescheduled { .. } => "task.rescheduled",
+                TaskChange::Answered { .. } => "task.answered",
                 TaskChange::Skipped { .. } => "task.skipped",
                 TaskChange::UpstreamFailed => "task.upstream_failed",
                 TaskChange::Cleared => "task.cleared",
@@ -296,6 +334,9 @@ impl Change {
             Self::Task { change: TaskChange::Rescheduled { wait, .. }, .. } => {
                 serde_json::json!({ "wait": wait })
             }
+            Self::Task { change: TaskChange::Answered { answer, .. }, .. } => {
+                serde_json::json!({ "answer": answer })
+            }
             Self::Task { change: TaskChange::Lost { again, .. }, .. } => {
                 serde_json::json!({ "again": again })
             }
@@ -316,6 +357,7 @@ impl Change {
             | TaskChange::Failed { try_number, .. }
             | TaskChange::Lost { try_number, .. }
             | TaskChange::Rescheduled { try_number, .. }
+            | TaskChange::Answered { try_number, .. }
             | TaskChange::Interrupted { try_number } => Some(*try_number),
             TaskChange::Expanded { .. }
             | TaskChange::ExpansionFailed { .. }
@@ -367,6 +409,10 @@ impl Change {
             "task.rescheduled" => TaskChange::Rescheduled {
                 try_number: try_number?,
                 wait: serde_json::from_value(field("wait")).ok()?,
+            },
+            "task.answered" => TaskChange::Answered {
+                try_number: try_number?,
+                answer: serde_json::from_value(field("answer")).ok()?,
             },
             "task.interrupted" => TaskChange::Interrupted { try_number: try_number? },
             "task.skipped" => TaskChange::Skipped { reason: body["reason"].as_str()?.to_owned() },

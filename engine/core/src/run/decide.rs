@@ -2,12 +2,13 @@
 
 use super::stop::stop_reason;
 use super::{
-    Afterwards, AttemptError, Change, Facts, Follow, IllegalChange, InstanceKey, Look, Past, Run, StopCause,
-    TaskChange, Verdict, Wait,
+    Afterwards, Answer, AttemptError, Change, Facts, Follow, IllegalChange, InstanceKey, Look, Past, Run,
+    StopCause, TaskChange, Verdict, Wait,
 };
 use crate::dag::{TaskIndex, reachable};
+use crate::instant;
 use crate::states::{RunState, TaskInstanceState};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 /// How often an instance's attempt may be lost with the engine before the instance fails.
 pub const LOSSES_MAX: u32 = 3;
@@ -49,6 +50,13 @@ pub enum Input {
     GoOn {
         /// Whose.
         instance: InstanceKey,
+    },
+    /// Somebody answers what an attempt asked. It fits the question.
+    Answer {
+        /// Whose.
+        instance: InstanceKey,
+        /// What.
+        answer: Answer,
     },
     /// What the run before says of a task that depends on it: nothing that it may run, otherwise why it has to wait.
     Past {
@@ -196,6 +204,7 @@ impl Run {
             Input::Expanded { task, count } => step.expanded(task, count)?,
             Input::RetryDue { instance } => step.retry_due(instance)?,
             Input::GoOn { instance } => step.go_on(instance)?,
+            Input::Answer { instance, answer } => step.answer(instance, answer)?,
             Input::Past { task, reason } => step.past(task, reason),
             Input::TimedOut => step.time_out()?,
             Input::DeadlinePassed { deadline, at } => step.miss_deadline(deadline, at)?,
@@ -216,7 +225,7 @@ impl Run {
         let pending = |(instance, live): (InstanceKey, &super::Instance)| match (live.state, live.retry_at) {
             (Some(TaskInstanceState::Scheduled), _) => Some(Effect::Enqueue { instance }),
             (Some(TaskInstanceState::UpForRetry), Some(at)) => Some(Effect::ArmRetry { instance, at }),
-            (Some(TaskInstanceState::UpForReschedule), _) => {
+            (Some(TaskInstanceState::UpForReschedule | TaskInstanceState::AwaitingInput), _) => {
                 live.wait.clone().map(|wait| {
                     // What was looked at is not known any more: the attempt has to say it again.
                     let until = if wait.is_watched { Timestamp::UNIX_EPOCH } else { wait.until };
@@ -354,8 +363,22 @@ impl Step<'_> {
 
     fn go_on(&mut self, instance: InstanceKey) -> Result<(), IllegalChange> {
         let waits = self.run.has_instance(instance)
-            && self.run.instance(instance).state == Some(TaskInstanceState::UpForReschedule);
+            && matches!(
+                self.run.instance(instance).state,
+                Some(TaskInstanceState::UpForReschedule | TaskInstanceState::AwaitingInput)
+            );
         if waits { self.schedule(instance) } else { Ok(()) }
+    }
+
+    fn answer(&mut self, instance: InstanceKey, answer: Answer) -> Result<(), IllegalChange> {
+        let is_asked = self.run.has_instance(instance)
+            && self.run.instance(instance).state == Some(TaskInstanceState::AwaitingInput);
+        if !is_asked {
+            return Ok(());
+        }
+        let try_number = self.run.instance(instance).try_number;
+        self.task(instance, TaskChange::Answered { try_number, answer })?;
+        self.schedule(instance)
     }
 
     /// Keeps what the run before says, and decides about the task anew.
@@ -483,10 +506,7 @@ impl Step<'_> {
         let failures = self.run.instance(instance).failures;
         let may_retry = !self.is_stopped(instance) && task.retry.allows(&error, failures);
         let seed = seed(&self.run.dag.dag_id, task.task_id.as_str(), &self.run.run_id, instance.map_index);
-        // A delay beyond the end of time is a delay to the end of time.
-        let delay =
-            SignedDuration::try_from(task.retry.delay(failures, &seed)).unwrap_or(SignedDuration::MAX);
-        let retry_at = may_retry.then(|| self.now.checked_add(delay).unwrap_or(Timestamp::MAX));
+        let retry_at = may_retry.then(|| instant::later(self.now, task.retry.delay(failures, &seed)));
         TaskChange::Failed { try_number, error, retry_at }
     }
 

@@ -36,6 +36,26 @@ enum Rerun {
     Mark(TaskInstanceState),
 }
 
+fn question() -> Question {
+    Question {
+        subject: "?".to_owned(),
+        body: None,
+        options: vec!["yes".to_owned()],
+        defaults: None,
+        multiple: false,
+        params: serde_json::Map::new(),
+    }
+}
+
+fn answer() -> Answer {
+    Answer {
+        chosen_options: vec!["yes".to_owned()],
+        params_input: serde_json::Map::new(),
+        responded_by: "ana".to_owned(),
+        responded_at: Timestamp::UNIX_EPOCH,
+    }
+}
+
 fn outcomes() -> impl Strategy<Value = Outcome> {
     let error = |kind| Outcome::Failed(AttemptError::new(kind, "no"));
     prop_oneof![
@@ -50,12 +70,10 @@ fn outcomes() -> impl Strategy<Value = Outcome> {
         1 => Just(Outcome::Skipped { reason: "nothing to do".into() }),
         2 => Just(Outcome::Lost),
         1 => Just(Outcome::Interrupted),
-        2 => Just(Outcome::Waits(Wait {
-            until: Timestamp::UNIX_EPOCH,
-            run: None,
-            is_watched: false,
-            reason: "for rain".to_owned(),
-            state: serde_json::Value::Null,
+        2 => Just(Outcome::Waits(Wait::until(Timestamp::UNIX_EPOCH, "for rain"))),
+        1 => Just(Outcome::Waits(Wait {
+            question: Some(Box::new(question())),
+            ..Wait::until(Timestamp::UNIX_EPOCH, "for an answer")
         })),
     ]
 }
@@ -508,7 +526,13 @@ impl Player {
         }
         if let Some(instance) = self.waits.iter().nth(next.pick % self.waits.len().max(1)).copied() {
             self.waits.remove(&instance);
-            self.input(Input::GoOn { instance });
+            // A question may time out as well as be answered.
+            let is_answered = !next.pick.is_multiple_of(3)
+                && self.run.instance(instance).state == Some(TaskInstanceState::AwaitingInput);
+            match is_answered {
+                true => self.input(Input::Answer { instance, answer: answer() }),
+                false => self.input(Input::GoOn { instance }),
+            }
         }
         let choices = self.waiting.len() + self.running.len();
         if choices == 0 {

@@ -228,7 +228,22 @@ fn changes_are_read_back_as_they_were_written() {
     let error = AttemptError { hint: Some("h".into()), ..AttemptError::new(AttemptErrorKind::TimedOut, "m") };
     let at = Timestamp::from_microsecond(1_700_000_000_123_456).unwrap();
     let task = |change| Change::Task { instance: key(3), change };
+    let question = Question {
+        subject: "s".to_owned(),
+        body: Some("b".to_owned()),
+        options: vec!["o".to_owned()],
+        defaults: Some(vec!["o".to_owned()]),
+        multiple: true,
+        params: serde_json::Map::from_iter([("p".to_owned(), 1.into())]),
+    };
+    let answer = Answer {
+        chosen_options: vec!["o".to_owned()],
+        params_input: serde_json::Map::from_iter([("p".to_owned(), 2.into())]),
+        responded_by: "ana".to_owned(),
+        responded_at: Timestamp::UNIX_EPOCH,
+    };
     let changes = [
+        Change::DeadlineMissed { deadline: 1, at },
         Change::RunStarted,
         Change::StopRequested { cause: StopCause::Cancelled },
         Change::StopRequested { cause: StopCause::FailFast },
@@ -260,8 +275,11 @@ fn changes_are_read_back_as_they_were_written() {
                 is_watched: true,
                 reason: "w".to_owned(),
                 state: serde_json::json!({"a": 1}),
+                question: Some(Box::new(question.clone())),
+                answer: None,
             },
         }),
+        task(TaskChange::Answered { try_number: 2, answer: answer.clone() }),
         task(TaskChange::Interrupted { try_number: 2 }),
         task(TaskChange::Skipped { reason: "r".into() }),
         task(TaskChange::UpstreamFailed),
@@ -291,4 +309,12 @@ fn a_teardown_that_was_being_cleared_when_its_run_was_cancelled_runs_again() {
     world.start(1);
     world.end(1, SUCCESS);
     assert_eq!((world.states(), world.run.state()), (vec!["success", "success"], RunState::Failed));
+}
+
+#[test]
+fn a_wait_without_end_is_read_back() {
+    let wait = Wait::until(crate::instant::LAST, "w");
+    let change = Change::Task { instance: key(3), change: TaskChange::Rescheduled { try_number: 2, wait } };
+    let read = Change::read(change.event_name(), Some(key(3)), change.try_number(), &change.body());
+    assert_eq!(read, Some(change));
 }

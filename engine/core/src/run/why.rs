@@ -35,7 +35,7 @@ impl Run {
                     "it failed, and is tried again at {at} (retry {failures} of {retries})"
                 )))
             }
-            Some(TaskInstanceState::UpForReschedule) => {
+            Some(TaskInstanceState::UpForReschedule | TaskInstanceState::AwaitingInput) => {
                 Some(Why::Because(live.wait.as_ref().map(|wait| wait.reason.clone()).unwrap_or_default()))
             }
             Some(TaskInstanceState::Restarting) => Some(Why::Because(

@@ -31,9 +31,10 @@ pub use diagnostic::{Diagnostic, Severity, Snippet, SnippetLine};
 pub use schema::json_schema;
 
 use crate::catalog::Catalog;
-use crate::dag::Dag;
+use crate::dag::{Dag, Params};
 use marked::Mark;
 use report::{Fault, Report};
+use serde_json::{Map, Value};
 
 /// The largest file that is read: 1 MiB. A DAG of thousands of tasks is a tenth of it.
 pub const FILE_SIZE_MAX: usize = 1024 * 1024;
@@ -67,8 +68,28 @@ pub fn parse(source: Source<'_>, catalog: &dyn Catalog) -> Parsed {
     Parsed { dag, diagnostics: report.finish() }
 }
 
+/// Params that are written in JSON, as under the `params:` of a DAG. The error is the first fault, in one sentence.
+pub fn read_params(params: &Map<String, Value>) -> Result<Params, String> {
+    if params.is_empty() {
+        return Ok(Params::new());
+    }
+    // JSON is YAML: one reader for both.
+    let text = serde_json::to_string(params).map_err(|error| error.to_string())?;
+    let mut report = Report::new("params", &text);
+    let read = reader::read(&text, &mut report).and_then(|root| params::lower(&root, &mut report));
+    let faults = report.finish();
+    match (read, faults.into_iter().find(|fault| fault.severity == Severity::Error)) {
+        (Some(params), None) => Ok(params),
+        (_, Some(fault)) => Err(match fault.hint {
+            Some(hint) => format!("{}: {hint}", fault.message),
+            None => fault.message,
+        }),
+        (None, None) => Err("these are no params".to_owned()),
+    }
+}
+
 /// A DAG file as the JSON value that it stands for, if it is YAML at all: what a [`json_schema`] is held against.
-pub fn to_json(source: Source<'_>) -> Option<serde_json::Value> {
+pub fn to_json(source: Source<'_>) -> Option<Value> {
     let mut report = Report::new(source.name, source.text);
     reader::read(source.text, &mut report).map(|root| root.to_value())
 }

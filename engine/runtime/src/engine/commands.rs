@@ -55,6 +55,10 @@ impl MainLoop {
                 let answer = self.rerun(turn, &request).await;
                 respond(turn, reply, answer)
             }
+            Command::Answer { request, reply } => {
+                let answer = self.answer(turn, &request).await;
+                respond(turn, reply, answer)
+            }
             Command::MarkRun { dag_id, run_id, state, actor, reply } => {
                 let answer = self.mark_run(turn, &dag_id, &run_id, state, &actor).await;
                 respond(turn, reply, answer)

@@ -21,7 +21,7 @@ use crate::triggerer::Triggerer;
 use crate::vault::Vault;
 use esteira_core::admission::Admission;
 use esteira_core::catalog::Catalog;
-use esteira_core::run::{Change, Effect, Input, InstanceKey, Outcome, TaskChange};
+use esteira_core::run::{Change, Effect, Input, InstanceKey, Outcome, TaskChange, Wait};
 use esteira_core::states::TaskInstanceState;
 use esteira_store::{
     Batch, EventRow, InstanceLabel, InstanceUpdate, NewAttempt, Reader, RunKey, RunUpdate, StoreError, Writer,
@@ -445,7 +445,7 @@ impl MainLoop {
                     let current = live.run.instance(instance);
                     let start = Start {
                         expansion: live.expansions.get(&expand::owner(&dag, instance.task)).cloned(),
-                        resumed: current.wait.as_ref().map(|wait| wait.state.clone()),
+                        resumed: current.wait.as_ref().map(Wait::told),
                         started_at: current.started_at.unwrap_or_else(turn::now),
                         ask_number: try_number - current.losses.min(try_number - 1),
                     };

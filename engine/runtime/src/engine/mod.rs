@@ -1,11 +1,12 @@
 //! Starting and stopping the engine.
 //!
 //! The parts of the loop: [`main_loop`] waits and takes turns, [`turn`] collects what a turn makes durable,
-//! [`commands`], [`reruns`], [`folder`], [`schedules`], [`assets`] and [`backfills`] are what a turn may be about,
+//! [`commands`], [`reruns`], [`answers`], [`folder`], [`schedules`], [`assets`] and [`backfills`] are what a turn may be about,
 //! [`latest_version`] moves a run to another version of its DAG, [`expansions`] gives mapped tasks their
 //! instances, [`queue`] says which runs may begin, [`pools`] which instances, [`past`] and [`waits`] what these wait for
 //! besides, [`deadlines`] when runs are to be over, [`notifications`] who is told of what, [`secrets`] are variables and connections, [`recovery`] is the first turn of all.
 
+mod answers;
 mod assets;
 mod backfills;
 mod commands;

@@ -8,10 +8,11 @@ use crate::command::Actor;
 use crate::expand;
 use crate::notifier::Notification;
 use crate::versions::Versions;
+use esteira_core::instant;
 use esteira_core::run::{AttemptError, Change, InstanceKey};
 use esteira_core::states::NotificationState;
 use esteira_store::{NewEvent, NotificationRow, RunKey, Subject};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::json;
 use std::cmp::Reverse;
 use std::collections::hash_map::Entry;
@@ -105,7 +106,7 @@ impl MainLoop {
                 let policy = &row.callback.retry;
                 let again = policy.allows(&error, row.failures);
                 let delay = policy.delay(row.failures, &format!("notification#{notification_id}"));
-                row.due_at = later(turn.now, delay);
+                row.due_at = instant::later(turn.now, delay);
                 row.failures += 1;
                 let state = if again { NotificationState::Pending } else { NotificationState::Failed };
                 (state, Some(error))
@@ -151,11 +152,6 @@ impl MainLoop {
         }
         Ok(())
     }
-}
-
-fn later(now: Timestamp, delay: std::time::Duration) -> Timestamp {
-    let delay = SignedDuration::try_from(delay).unwrap_or(SignedDuration::MAX);
-    now.checked_add(delay).unwrap_or(Timestamp::MAX)
 }
 
 /// The event of a try.

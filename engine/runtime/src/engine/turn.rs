@@ -7,9 +7,10 @@ use crate::logs::LogKey;
 use esteira_core::dag::TaskIndex;
 use esteira_core::ids::DagId;
 use esteira_core::ids::RunId;
+use esteira_core::instant;
 use esteira_core::run::{Change, InstanceKey, Run, TaskChange};
 use esteira_operator::{AfterCommit, Trigger};
-use esteira_store::{Batch, InstancesGone, NewEvent, RunKey, Subject};
+use esteira_store::{Batch, InstancesGone, NewAnswer, NewEvent, NewQuestion, RunKey, Subject};
 use jiff::Timestamp;
 use std::collections::{BTreeSet, HashSet};
 
@@ -108,6 +109,33 @@ impl Turn {
             _ => {
                 self.touched_instances.insert((run_key, instance));
             }
+        }
+        self.questions(run_key, run, instance, change);
+    }
+
+    /// What an attempt asks people, and what they answer, for lists.
+    fn questions(&mut self, run_key: RunKey, run: &Run, instance: InstanceKey, change: &TaskChange) {
+        let (task_id, map_index) = (run.dag().task(instance.task).task_id.clone(), instance.map_index);
+        match change {
+            TaskChange::Rescheduled { try_number, wait } => {
+                let Some(question) = wait.question.as_deref().cloned() else { return };
+                let due_at = Some(wait.until).filter(|until| *until < instant::LAST);
+                let (try_number, created_at) = (*try_number, self.now);
+                self.batch.questions.push(NewQuestion {
+                    run_key,
+                    task_id,
+                    map_index,
+                    try_number,
+                    question,
+                    created_at,
+                    due_at,
+                });
+            }
+            TaskChange::Answered { try_number, answer } => {
+                let (try_number, answer) = (*try_number, answer.clone());
+                self.batch.answers.push(NewAnswer { run_key, task_id, map_index, try_number, answer });
+            }
+            _ => {}
         }
     }
 

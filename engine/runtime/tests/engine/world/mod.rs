@@ -5,8 +5,8 @@ use async_trait::async_trait;
 use esteira_core::ids::RunId;
 use esteira_core::states::TriggeredBy;
 use esteira_operator::{
-    Argument, ArgumentKind, Masker, Operator, Poke, Poked, Registry, Signature, TaskContext, TaskError,
-    TaskOutput, Trigger, Waiting, parse_arguments,
+    Argument, ArgumentKind, Masker, Operator, Poke, Poked, Question, Registry, Signature, TaskContext,
+    TaskError, TaskOutput, Trigger, Waiting, parse_arguments,
 };
 use esteira_runtime::home::Home;
 use esteira_runtime::{
@@ -196,7 +196,7 @@ pub(crate) async fn wait_for(
 
 pub(crate) fn registry() -> Registry {
     let mut registry = Registry::new();
-    registry.register(Act).register(WatchFile).register(WriteLine);
+    registry.register(Act).register(WatchFile).register(WriteLine).register(Ask);
     registry
 }
 
@@ -249,6 +249,36 @@ impl Operator for WatchFile {
         };
         let wait = Waiting { trigger: Some(trigger), ..Waiting::at_most(left, "it waits for the file") };
         Ok(TaskOutput::waiting(wait))
+    }
+}
+
+/// Asks people, and pushes what it is told.
+struct Ask;
+
+#[async_trait]
+impl Operator for Ask {
+    fn signature(&self) -> Signature {
+        let arguments = vec![
+            Argument::required("subject", ArgumentKind::Text, "for a test"),
+            Argument::optional("timeout_ms", ArgumentKind::Integer, "for a test"),
+        ];
+        Signature { name: "ask", summary: "asks people", arguments }
+    }
+
+    async fn execute(&self, context: &TaskContext, arguments: Value) -> Result<TaskOutput, TaskError> {
+        if let Some(told) = &context.resumed {
+            return Ok(TaskOutput::returning(told.clone()));
+        }
+        let question = Question {
+            subject: arguments["subject"].as_str().unwrap().to_owned(),
+            body: None,
+            options: vec!["yes".to_owned(), "no".to_owned()],
+            defaults: None,
+            multiple: false,
+            params: Map::from_iter([("days".to_owned(), json!({"type": "integer", "default": 1}))]),
+        };
+        let longest = arguments["timeout_ms"].as_u64().map_or(Duration::MAX, Duration::from_millis);
+        Ok(TaskOutput::waiting(Waiting::for_answer(question, longest)))
     }
 }
 
