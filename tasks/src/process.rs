@@ -18,6 +18,8 @@ mod watchdog;
 pub use marks::reap_marked;
 pub use watchdog::{WATCHDOG_SUBCOMMAND, set_watchdog_command, spawn_watchdog, watchdog_main};
 
+pub(crate) use lines::Lines;
+
 use ending::Family;
 use esteira_operator::{TaskContext, TaskError};
 use std::ffi::OsString;
@@ -159,6 +161,13 @@ pub fn judge(status: ExitStatus, skip_codes: &[i32]) -> Result<(), TaskError> {
         }
         (None, None) => Err(TaskError::failed(format!("the process ended: {status}"))),
     }
+}
+
+/// The status of a process that ended with this exit code; above 128 as the shell has it, by a signal.
+pub(crate) fn exit_status(code: i64) -> ExitStatus {
+    let code = i32::try_from(code).unwrap_or(i32::MAX);
+    // What wait(2) gives.
+    ExitStatus::from_raw(if code > 128 && code < 160 { code - 128 } else { (code & 0xff) << 8 })
 }
 
 #[cfg(test)]

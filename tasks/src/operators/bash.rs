@@ -182,7 +182,8 @@ fn check_variable(name: &str, value: &Value) -> Result<(), String> {
     }
 }
 
-fn skip_codes(value: &Value) -> Result<Vec<i32>, String> {
+/// The exit codes that skip a task, as `skip_on_exit_code` says them.
+pub(super) fn skip_codes(value: &Value) -> Result<Vec<i32>, String> {
     let code = |value: &Value| value.as_i64().and_then(|code| i32::try_from(code).ok());
     let codes = match value {
         Value::Null => Some(Vec::new()),

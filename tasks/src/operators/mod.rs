@@ -9,6 +9,7 @@ mod celery;
 mod condition;
 mod csv_to_kafka;
 mod dead_letters;
+mod docker;
 mod email;
 mod empty;
 pub(crate) mod http;
@@ -47,6 +48,7 @@ pub fn register_all(registry: &mut Registry, connectors: &Connectors) {
         .register(redis::Redis::new(connectors.clone()))
         .register(s3::S3::new(connectors.clone()))
         .register(celery::Celery::new(connectors.clone()))
+        .register(docker::Docker::new(connectors.clone()))
         .register(sql::Sql::new(connectors.clone()))
         .register(email::Email::new(connectors.clone()))
         .register(slack::SlackWebhook::new(connectors.clone()))

@@ -68,7 +68,7 @@ async fn follow(
     source: &'static str,
     reporter: Arc<dyn TaskReporter>,
 ) -> Option<String> {
-    let mut lines = Lines { waiting: Vec::new(), last: None };
+    let mut lines = Lines::default();
     let mut chunk = vec![0; CHUNK_BYTES];
     let tell = |line: &str| reporter.line(Level::Info, source, line);
     // A pipe that cannot be read any more is at its end.
@@ -80,13 +80,15 @@ async fn follow(
 }
 
 /// Cuts bytes into lines.
-struct Lines {
+#[derive(Default)]
+pub(crate) struct Lines {
     waiting: Vec<u8>,
     last: Option<String>,
 }
 
 impl Lines {
-    fn take(&mut self, mut bytes: &[u8], tell: &impl Fn(&str)) {
+    /// Tells the lines that end in these bytes.
+    pub(crate) fn take(&mut self, mut bytes: &[u8], tell: &impl Fn(&str)) {
         while let Some(at) = bytes.iter().position(|byte| *byte == b'\n') {
             self.waiting.extend_from_slice(&bytes[..at]);
             bytes = &bytes[at + 1..];
@@ -97,7 +99,8 @@ impl Lines {
         self.cut_long(tell);
     }
 
-    fn finish(&mut self, tell: &impl Fn(&str)) {
+    /// Tells what is left without an end.
+    pub(crate) fn finish(&mut self, tell: &impl Fn(&str)) {
         if !self.waiting.is_empty() {
             self.tell_line(tell);
         }
@@ -134,7 +137,7 @@ mod tests {
     fn cut(chunks: &[&[u8]]) -> (Vec<String>, Option<String>) {
         let told = RefCell::new(Vec::new());
         let tell = |line: &str| told.borrow_mut().push(line.to_owned());
-        let mut lines = Lines { waiting: Vec::new(), last: None };
+        let mut lines = Lines::default();
         for chunk in chunks {
             lines.take(chunk, &tell);
         }
