@@ -40,6 +40,14 @@ impl TemplateSource for Values {
         Ok((id == "warehouse").then_some(fields))
     }
 
+    fn now(&self) -> Option<Timestamp> {
+        "2026-02-01T00:00:00Z".parse().ok()
+    }
+
+    fn random(&self) -> Option<[u8; 16]> {
+        Some([0xff; 16])
+    }
+
     fn previous_success(&self) -> Result<Option<PreviousRun>, String> {
         let at = |text: &str| -> Timestamp { text.parse().unwrap() };
         let (start, end) = (at("2026-01-30T00:00:00Z"), at("2026-01-31T00:00:00Z"));
@@ -175,6 +183,30 @@ fn the_names_are_airflows() {
         ("{{ task_instance.map_index }}", json!(-1)),
         ("{{ ti.task_id }}", json!("one")),
         ("{{ macros.ds_add(ds, 30) }}", json!("2024-03-01")),
+        (
+            "{{ logical_date.add(macros.timedelta(days=1, hours=-1)) | ts }}",
+            json!("2024-02-01T08:05:06+00:00"),
+        ),
+        ("{{ logical_date.subtract(macros.timedelta(2)) | ds }}", json!("2024-01-29")),
+        ("{{ macros.timedelta(hours=36).total_seconds() }}", json!(129_600.0)),
+        ("in {{ macros.timedelta(hours=36) }}", json!("in 1 day, 12:00:00")),
+        ("{{ macros.timedelta(minutes=-1).days }}", json!(-1)),
+        ("{{ macros.datetime.now() | ds }}", json!("2026-02-01")),
+        ("{{ macros.datetime(2024, 2, 29, 12).strftime('%d %H') }}", json!("29 12")),
+        (
+            "{{ macros.datetime.strptime('29/02/2024', '%d/%m/%Y').isoformat() }}",
+            json!("2024-02-29T00:00:00+00:00"),
+        ),
+        ("{{ macros.dateutil.parser.parse('2024-02-29') | ds_nodash }}", json!("20240229")),
+        ("{{ macros.time.time() }}", json!(1_769_904_000.0)),
+        ("{{ macros.json.loads('{\"a\": [1, 2]}').a[1] }}", json!(2)),
+        ("{{ macros.json.dumps({'a': [1, none]}) }}", json!("{\"a\":[1,null]}")),
+        ("{{ macros.yaml.safe_load('a: [1, two]').a }}", json!([1, "two"])),
+        ("{{ macros.uuid.uuid4() }}", json!("ffffffff-ffff-4fff-bfff-ffffffffffff")),
+        ("{{ macros.random() < 1 }}", json!(true)),
+        ("{{ macros.datetime_diff_for_humans('2026-01-30T00:00:00Z') }}", json!("2 days ago")),
+        ("{{ macros.datetime_diff_for_humans('2026-03-30', '2026-01-29') }}", json!("2 months after")),
+        ("{{ macros.datetime_diff_for_humans('2026-02-01T00:00:05Z') }}", json!("in a few seconds")),
         ("{{ macros.ds_add('2024-03-01', -1) }}", json!("2024-02-29")),
         ("{{ macros.ds_format(ds, '%Y-%m-%d', '%d/%m/%Y') }}", json!("31/01/2024")),
         ("{{ params.nested | tojson | fromjson }}", json!({"z": 1, "a": [1, 2.5, null]})),
@@ -282,7 +314,11 @@ fn faults_say_where_and_what() {
         ("x {{ ti.xcom_pull('broken') }}", "of the task \"broken\" could not be read: the store is gone"),
         ("{{ ti.xcom_pull('load', dag_id='x') }}", "unknown keyword argument 'dag_id'"),
         ("{{ ti.xcom_push('x') }}", "ti has no method xcom_push"),
-        ("{{ macros.uuid() }}", "macros has no uuid"),
+        ("{{ macros.uuid() }}", "macros has no uuid; it has datetime"),
+        ("{{ macros.yaml.dump(1) }}", "macros.yaml has no dump; it has safe_load"),
+        ("{{ macros.timedelta(day=1) }}", "unknown keyword argument"),
+        ("{{ macros.yaml.safe_load('a: [') }}", "is no YAML"),
+        ("{{ logical_date + macros.timedelta(days=1) }}", "write logical_date.add(days=1)"),
         ("{{ 'x' | ds }}", "\"x\" is no date"),
         ("{{ '[' | fromjson }}", "is no JSON"),
         ("{{ 5 | nofilter }}", "nofilter"),

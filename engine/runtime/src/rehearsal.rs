@@ -180,6 +180,14 @@ impl TemplateSource for NoRun {
         self.vault.connection_fields(id)
     }
 
+    fn now(&self) -> Option<Timestamp> {
+        Some(Timestamp::now())
+    }
+
+    fn random(&self) -> Option<[u8; 16]> {
+        Some(uuid::Uuid::new_v4().into_bytes())
+    }
+
     fn previous_success(&self) -> Result<Option<PreviousRun>, String> {
         Ok(None)
     }

@@ -87,6 +87,14 @@ impl TemplateSource for RunSource {
         self.vault.connection_fields(id)
     }
 
+    fn now(&self) -> Option<Timestamp> {
+        Some(Timestamp::now())
+    }
+
+    fn random(&self) -> Option<[u8; 16]> {
+        Some(uuid::Uuid::new_v4().into_bytes())
+    }
+
     fn previous_success(&self) -> Result<Option<PreviousRun>, String> {
         let Some(at) = self.logical_date else { return Ok(None) };
         let found = self.reader.success_before(self.dag.dag_id.as_str(), at);

@@ -43,6 +43,7 @@ pub(crate) fn inspect(text: &str) -> Result<Vec<Mention>, SyntaxFault> {
         place: error.range(),
     })?;
     let mut undeclared = template.undeclared_variables(false);
+    undeclared.remove("macros");
     for (global, _) in environment().globals() {
         undeclared.remove(global);
     }

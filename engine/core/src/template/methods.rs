@@ -1,5 +1,6 @@
 //! The methods of Python's strings, dictionaries and dates that Airflow's templates call most.
 
+use super::macros::TimeDelta;
 use jiff::fmt::temporal::Pieces;
 use jiff::tz::{Offset, TimeZone};
 use jiff::{Span, Timestamp, Zoned};
@@ -39,7 +40,9 @@ fn of_text(
         "endswith" => return from_args(arguments).map(|(end,): (&str,)| text.ends_with(end).into()),
         "isoformat" => return Ok(value.clone()),
         "strftime" | "format" => return from_args(arguments).and_then(|(format,)| strftime(text, format)),
-        "add" | "subtract" => return from_args(arguments).and_then(|(by,)| moved(text, method, by)),
+        "add" | "subtract" => {
+            return from_args(arguments).and_then(|(length, by)| moved(text, method, length, by));
+        }
         "in_timezone" | "in_tz" => return from_args(arguments).and_then(|(zone,)| in_zone(text, zone)),
         "timestamp" => {
             let instant: Option<Timestamp> = text.parse().ok();
@@ -68,8 +71,8 @@ fn zoned(text: &str) -> Option<Zoned> {
     Some(text.parse::<Timestamp>().ok()?.to_zoned(TimeZone::fixed(offset)))
 }
 
-/// `add(days=1, hours=2)` and `subtract`, as Airflow's dates (pendulum) have them.
-fn moved(text: &str, method: &str, by: Kwargs) -> Result<Value, Error> {
+/// `add(days=1, hours=2)` and `subtract`, as Airflow's dates (pendulum) have them; or with a `macros.timedelta`.
+fn moved(text: &str, method: &str, length: Option<Value>, by: Kwargs) -> Result<Value, Error> {
     let invalid = |error: jiff::Error| Error::new(ErrorKind::InvalidOperation, format!("{method}: {error}"));
     let zoned = zoned(text).ok_or_else(|| unknown(method))?;
     let mut span = Span::new();
@@ -78,7 +81,16 @@ fn moved(text: &str, method: &str, by: Kwargs) -> Result<Value, Error> {
         span = set(span, count).map_err(invalid)?;
     }
     by.assert_all_used()?;
-    let moved = if method == "add" { zoned.checked_add(span) } else { zoned.checked_sub(span) };
+    let length = length
+        .map(|value| value.downcast_object_ref::<TimeDelta>().map(|length| length.0))
+        .map(|length| length.ok_or_else(|| unknown(method)))
+        .transpose()?
+        .unwrap_or_default();
+    let moved = if method == "add" {
+        zoned.checked_add(span).and_then(|at| at.checked_add(length))
+    } else {
+        zoned.checked_sub(span).and_then(|at| at.checked_sub(length))
+    };
     moved.map(|at| Value::from(iso_with_offset(&at))).map_err(invalid)
 }
 

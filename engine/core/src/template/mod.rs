@@ -8,6 +8,7 @@ mod environment;
 mod facts;
 mod filters;
 mod inspect;
+mod macros;
 mod mapped_list;
 mod methods;
 mod render;
@@ -50,6 +51,16 @@ pub trait TemplateSource {
     fn connection(&self, id: &str) -> Result<Option<serde_json::Value>, String> {
         let _ = id;
         Ok(None)
+    }
+
+    /// The time at this moment, for `macros.datetime.now()`; none where templates must not see it.
+    fn now(&self) -> Option<Timestamp> {
+        None
+    }
+
+    /// Some random bytes, for `macros.uuid.uuid4()`; none where there is no chance.
+    fn random(&self) -> Option<[u8; 16]> {
+        None
     }
 
     /// The last run of the DAG before this one that succeeded, if there is one.

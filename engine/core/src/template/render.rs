@@ -140,6 +140,9 @@ impl Renderer<'_> {
             let _ = write!(message, ": {source}");
             cause = source.source();
         }
+        if message.contains("unsupported types") {
+            message.push_str("; dates are texts: write logical_date.add(days=1), or .subtract");
+        }
         let has_no_date = self.context.variables.get("logical_date").is_some_and(Json::is_null);
         if has_no_date && error.kind() == ErrorKind::UndefinedError {
             message.push_str(" (this run has no logical date, so ds, ts and their like do not exist)");

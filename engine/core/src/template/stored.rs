@@ -1,5 +1,6 @@
 //! `var` and `conn` in templates, and the names whose values are looked up only when a template reads them.
 
+use super::macros::Macros;
 use super::{PreviousRun, TemplateSource, convert, facts};
 use minijinja::value::{Enumerator, Object, ObjectRepr, Value, from_args};
 use minijinja::{Error, ErrorKind, State};
@@ -67,6 +68,7 @@ impl Object for Names {
         match name {
             "var" => Some(place(Kind::Var)),
             "conn" => Some(place(Kind::Conn)),
+            "macros" => Some(Macros::value(&self.source)),
             _ if PREVIOUS.contains(&name) => Some(self.previous(name)),
             _ => self.known.get(name).cloned(),
         }
