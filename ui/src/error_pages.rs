@@ -95,6 +95,7 @@ pub(crate) fn command_status(error: &CommandError) -> StatusCode {
         | CommandError::RunIsBeingStopped(_)
         | CommandError::RunKeepsItsVersion(_)
         | CommandError::NotAsked { .. }
+        | CommandError::XcomExists { .. }
         | CommandError::BackfillIsOver(_)
         | CommandError::RunIsOver { .. }
         | CommandError::RunCannotGoOn(_)

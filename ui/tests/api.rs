@@ -312,6 +312,72 @@ async fn questions_to_people_have_airflows_shapes_and_are_answered_once() {
 }
 
 #[tokio::test]
+async fn runs_and_dags_are_counted_tagged_and_removed() {
+    let world = World::new().await;
+    world.run("r1").await;
+    check(&world, "dag_stats", "/api/v2/dagStats?dag_ids=pipeline").await;
+    assert_eq!(world.json("/api/v2/dagTags").await, json!({"tags": ["test"], "total_entries": 1}));
+    assert_eq!(world.json("/api/v2/dagTags?tag_name_pattern=no").await["total_entries"], 0);
+    let run = "/api/v2/dags/pipeline/dagRuns/r1";
+    let delete = |address: &'static str| world.send_json("DELETE", address, Value::Null);
+    assert_eq!(delete(run).await.0, StatusCode::NO_CONTENT);
+    assert_eq!(world.get(run).await.0, StatusCode::NOT_FOUND);
+    assert_eq!(delete(run).await.0, StatusCode::NOT_FOUND);
+    let body = json!({"dag_run_id": "w", "conf": {"reason": "x"}});
+    assert_eq!(world.send_json("POST", "/api/v2/dags/waiting/dagRuns", body).await.0, StatusCode::OK);
+    assert_eq!(delete("/api/v2/dags/waiting/dagRuns/w").await.0, StatusCode::CONFLICT);
+    assert_eq!(delete("/api/v2/dags/waiting").await.0, StatusCode::CONFLICT);
+    assert_eq!(delete("/api/v2/dags/pipeline").await.0, StatusCode::OK);
+    assert_eq!(delete("/api/v2/dags/nope").await.0, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn waiting_for_a_run_ends_with_its_results() {
+    let world = World::new().await;
+    let body = json!({"dag_run_id": "w", "conf": {"limit": 4}});
+    assert_eq!(world.send_json("POST", "/api/v2/dags/pipeline/dagRuns", body).await.0, StatusCode::OK);
+    let wait = "/api/v2/dags/pipeline/dagRuns/w/wait";
+    let (status, text) = world.get(&format!("{wait}?interval=1&result=first&result=third")).await;
+    assert_eq!(status, StatusCode::OK);
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let last = json!({"state": "failed", "results": {"first": "4", "third": null}});
+    assert_eq!(lines.last(), Some(&last));
+    // It is over: one line.
+    assert_eq!(world.get(&format!("{wait}?interval=0.5")).await.1, "{\"state\":\"failed\"}\n");
+    for bad in ["", "?interval=0", "?interval=x"] {
+        assert_eq!(world.get(&format!("{wait}{bad}")).await.0, StatusCode::UNPROCESSABLE_ENTITY, "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn a_value_is_given_from_outside_once_and_stands_in_the_history() {
+    let world = World::new().await;
+    world.run("r1").await;
+    let entries = "/api/v2/dags/pipeline/dagRuns/r1/taskInstances/third/xcomEntries";
+    let post = |body: Value| world.send_json("POST", entries, body);
+    let (status, made) = post(json!({"key": "k", "value": {"a": [1]}, "map_index": -1})).await;
+    assert_eq!((status, &made["value"]), (StatusCode::CREATED, &json!({"a": [1]})));
+    assert_eq!(post(json!({"key": "k", "value": 2})).await.0, StatusCode::CONFLICT);
+    assert_eq!(post(json!({"value": 2})).await.0, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(world.json(&format!("{entries}/k")).await["value"], json!({"a": [1]}));
+    let log = world.json("/api/v2/eventLogs?event=xcom.set").await;
+    assert_eq!(log["event_logs"][0]["task_id"], "third");
+}
+
+const MAKER: &str = "dag_id: maker\ntasks: {make: {operator: empty, outlets: 's3://lake/a'}}\n";
+
+#[tokio::test]
+async fn an_asset_is_made_by_the_dag_that_makes_it() {
+    let world = World::with(&[("maker", MAKER)]).await;
+    let id = world.json("/api/v2/assets").await["assets"][0]["id"].clone();
+    let address = format!("/api/v2/assets/{id}/materialize");
+    let (status, run) = world.send_json("POST", &address, json!({"dag_run_id": "m1"})).await;
+    assert_eq!((status, &run["dag_id"], &run["dag_run_id"]), (StatusCode::OK, &json!("maker"), &json!("m1")));
+    let missing = world.send_json("POST", "/api/v2/assets/99/materialize", json!({})).await;
+    assert_eq!(missing.0, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
 async fn pools_are_made_changed_and_removed() {
     let world = World::new().await;
     let pools = "/api/v2/pools";

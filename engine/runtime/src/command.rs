@@ -176,6 +176,25 @@ pub struct AnswerRequest {
     pub actor: Actor,
 }
 
+/// A value that somebody gives a task instance, as if the instance had pushed it.
+#[derive(Clone, Debug)]
+pub struct XcomRequest {
+    /// The DAG.
+    pub dag_id: DagId,
+    /// The run.
+    pub run_id: RunId,
+    /// The task.
+    pub task_id: TaskId,
+    /// Which of its mapped instances, or -1.
+    pub map_index: i32,
+    /// The key.
+    pub key: String,
+    /// The value.
+    pub value: Value,
+    /// Who asks.
+    pub actor: Actor,
+}
+
 /// A task instance that a clear or a mark affects, as it was before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AffectedInstance {
@@ -252,6 +271,14 @@ pub enum CommandError {
         run_id: String,
     },
     /// 409 in the API.
+    #[error("the task \"{task_id}\" has a value \"{key}\" already")]
+    XcomExists {
+        /// The task.
+        task_id: String,
+        /// The key.
+        key: String,
+    },
+    /// 409 in the API.
     #[error("the backfill {0} is over already")]
     BackfillIsOver(i64),
     /// 409 in the API.
@@ -307,11 +334,9 @@ pub(crate) type Reply<T> = oneshot::Sender<Result<T, CommandError>>;
 /// What the loop is asked to do.
 pub(crate) enum Command {
     Trigger(TriggerRequest, Reply<RunRow>),
-    Cancel { dag_id: DagId, run_id: RunId, actor: Actor, reply: Reply<()> },
+    Run(RunCommand),
     Ping(Reply<()>),
-    Rerun { request: RerunRequest, reply: Reply<Vec<AffectedInstance>> },
-    Answer { request: AnswerRequest, reply: Reply<Answer> },
-    MarkRun { dag_id: DagId, run_id: RunId, state: RunState, actor: Actor, reply: Reply<()> },
+    DeleteDag { dag_id: DagId, actor: Actor, reply: Reply<usize> },
     CreateBackfill(BackfillRequest, Reply<(Option<BackfillRow>, Vec<PlannedBackfillRun>)>),
     ChangeBackfill { backfill_id: i64, change: BackfillChange, actor: Actor, reply: Reply<BackfillRow> },
     UpdateAsset { uri: String, extra: Map<String, Value>, actor: Actor, reply: Reply<AssetEventRow> },
@@ -320,6 +345,16 @@ pub(crate) enum Command {
     SetPool { pool: PoolRow, actor: Actor, reply: Reply<()> },
     RemovePool { name: String, actor: Actor, reply: Reply<()> },
     Pools(Reply<Vec<PoolStatus>>),
-    WhyWaiting { dag_id: DagId, run_id: RunId, reply: Reply<Vec<WaitingInstance>> },
     SetPaused { dag_id: DagId, is_paused: bool, actor: Actor, reply: Reply<()> },
+}
+
+/// What the loop is asked to do with a run that there is.
+pub(crate) enum RunCommand {
+    Cancel { dag_id: DagId, run_id: RunId, actor: Actor, reply: Reply<()> },
+    Rerun { request: RerunRequest, reply: Reply<Vec<AffectedInstance>> },
+    SetXcom { request: XcomRequest, reply: Reply<()> },
+    DeleteRun { dag_id: DagId, run_id: RunId, actor: Actor, reply: Reply<()> },
+    Answer { request: AnswerRequest, reply: Reply<Answer> },
+    MarkRun { dag_id: DagId, run_id: RunId, state: RunState, actor: Actor, reply: Reply<()> },
+    WhyWaiting { dag_id: DagId, run_id: RunId, reply: Reply<Vec<WaitingInstance>> },
 }

@@ -235,6 +235,12 @@ impl Executor {
         });
     }
 
+    /// Removes the logs of a run that is gone.
+    pub(crate) fn remove_logs(&self, dag_id: String, run_id: String) {
+        let logs = self.tools.logs.clone();
+        self.tasks.spawn_blocking(move || logs.remove_run(&dag_id, &run_id));
+    }
+
     /// Waits until everything that was started has ended.
     pub(crate) async fn drain(&self) {
         self.tasks.close();

@@ -2,7 +2,7 @@
 
 use crate::command::{
     Actor, AffectedInstance, AnswerRequest, BackfillRequest, Command, CommandError, PlannedBackfillRun,
-    PoolStatus, Reply, RerunRequest, TriggerRequest, WaitingInstance,
+    PoolStatus, Reply, RerunRequest, RunCommand, TriggerRequest, WaitingInstance, XcomRequest,
 };
 use crate::dag_folder::LoadedDag;
 use crate::engine::BackfillChange;
@@ -45,18 +45,34 @@ impl Handle {
     /// Asks a run to end: what has not begun is skipped, what runs is told to end. Durable when this returns; the
     /// run is over once its attempts are.
     pub async fn cancel(&self, dag_id: DagId, run_id: RunId, actor: Actor) -> Result<(), CommandError> {
-        self.ask(|reply| Command::Cancel { dag_id, run_id, actor, reply }).await
+        self.ask(|reply| Command::Run(RunCommand::Cancel { dag_id, run_id, actor, reply })).await
     }
 
     /// Clears or marks task instances of a run, which goes on if it was over; gives them as they were before. Clearing
     /// an attempt that is under way ends it first.
     pub async fn rerun(&self, request: RerunRequest) -> Result<Vec<AffectedInstance>, CommandError> {
-        self.ask(|reply| Command::Rerun { request, reply }).await
+        self.ask(|reply| Command::Run(RunCommand::Rerun { request, reply })).await
+    }
+
+    /// Gives a task instance a value that it has not pushed.
+    pub async fn set_xcom(&self, request: XcomRequest) -> Result<(), CommandError> {
+        self.ask(|reply| Command::Run(RunCommand::SetXcom { request, reply })).await
+    }
+
+    /// Removes a run that is not under way, with its values and logs. The history keeps what happened.
+    pub async fn delete_run(&self, dag_id: DagId, run_id: RunId, actor: Actor) -> Result<(), CommandError> {
+        self.ask(|reply| Command::Run(RunCommand::DeleteRun { dag_id, run_id, actor, reply })).await
+    }
+
+    /// Removes a DAG with all its runs, of which none may be under way; gives how many these were. One whose file is
+    /// still there begins anew.
+    pub async fn delete_dag(&self, dag_id: DagId, actor: Actor) -> Result<usize, CommandError> {
+        self.ask(|reply| Command::DeleteDag { dag_id, actor, reply }).await
     }
 
     /// Answers what a task instance asks people; gives the answer as it is kept.
     pub async fn answer(&self, request: AnswerRequest) -> Result<Answer, CommandError> {
-        self.ask(|reply| Command::Answer { request, reply }).await
+        self.ask(|reply| Command::Run(RunCommand::Answer { request, reply })).await
     }
 
     /// Gives a run another end, without a change to its task instances. One that is under way can only be cancelled.
@@ -67,7 +83,7 @@ impl Handle {
         state: RunState,
         actor: Actor,
     ) -> Result<(), CommandError> {
-        self.ask(|reply| Command::MarkRun { dag_id, run_id, state, actor, reply }).await
+        self.ask(|reply| Command::Run(RunCommand::MarkRun { dag_id, run_id, state, actor, reply })).await
     }
 
     /// Says what a backfill would run; creates it unless that was all that was asked.
@@ -136,7 +152,7 @@ impl Handle {
         dag_id: DagId,
         run_id: RunId,
     ) -> Result<Vec<WaitingInstance>, CommandError> {
-        self.ask(|reply| Command::WhyWaiting { dag_id, run_id, reply }).await
+        self.ask(|reply| Command::Run(RunCommand::WhyWaiting { dag_id, run_id, reply })).await
     }
 
     /// Changes a variable or a connection, or seals all of them with the newest key; says how many were changed. Durable

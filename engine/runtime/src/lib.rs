@@ -36,7 +36,7 @@ mod versions;
 
 pub use command::{
     Actor, AffectedInstance, AnswerRequest, BackfillRequest, CommandError, ParentRun, PlannedBackfillRun,
-    PoolStatus, RerunRequest, TriggerRequest, WaitingInstance,
+    PoolStatus, RerunRequest, TriggerRequest, WaitingInstance, XcomRequest,
 };
 pub use dag_folder::{LoadedDag, check_dag_file, dag_files};
 pub(crate) use engine::created_body as engine_body;

@@ -100,6 +100,17 @@ impl Logs {
         key.path(&self.folder)
     }
 
+    /// Removes the logs of a run.
+    pub(crate) fn remove_run(&self, dag_id: &str, run_id: &str) {
+        let folder = self.folder.join(dag_id).join(run_id);
+        match std::fs::remove_dir_all(&folder) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                tracing::warn!(folder = %folder.display(), %error, "the logs of a run that is gone could not be removed");
+            }
+            _ => {}
+        }
+    }
+
     /// Tells of growth while the attempt runs; none once it has ended. The receiver closes when the attempt ends.
     pub fn watch(&self, key: &LogKey) -> Option<watch::Receiver<u64>> {
         self.lock().get(key).map(watch::Sender::subscribe)

@@ -59,6 +59,10 @@ pub struct Batch {
     pub answers: Vec<NewAnswer>,
     /// Callbacks that are to be run, or were, as they are now.
     pub notifications: Vec<NotificationRow>,
+    /// Runs that are removed with all that belongs to them, after everything else.
+    pub runs_gone: Vec<RunKey>,
+    /// DAGs whose rows are removed; none has runs any more.
+    pub dags_gone: Vec<DagId>,
     /// What happened, in order.
     pub events: Vec<NewEvent>,
 }

@@ -16,6 +16,7 @@ mod open;
 mod pools;
 mod questions;
 mod read;
+mod removals;
 mod rows;
 mod secrets;
 mod version_moves;

@@ -12,6 +12,7 @@ use crate::notifications;
 use crate::open::connect_writer;
 use crate::pools;
 use crate::questions;
+use crate::removals;
 use crate::rows::{EventRow, RunKey, VersionId};
 use crate::secrets;
 use crate::version_moves;
@@ -43,7 +44,10 @@ impl Writer {
             Some(row) => (row.get(0), parse_hash(row.get(1))?),
             None => (0, history::GENESIS),
         };
-        let last_run_key = max_of(&mut connection, "SELECT coalesce(max(run_key), 0) FROM dag_run").await?;
+        // Also of runs that are gone: the history still tells of them by their numbers.
+        let last_run_key =
+            max_of(&mut connection, "SELECT coalesce(max(run_key), 0) FROM event WHERE run_key IS NOT NULL")
+                .await?;
         let last_version_id =
             max_of(&mut connection, "SELECT coalesce(max(version_id), 0) FROM dag_version").await?;
         let last_notification_id =
@@ -134,6 +138,10 @@ impl Writer {
         }
         for notification in &batch.notifications {
             notifications::upsert(&mut transaction, notification).await?;
+        }
+        removals::remove_runs(&mut transaction, &batch.runs_gone).await?;
+        for dag_id in &batch.dags_gone {
+            removals::remove_dag(&mut transaction, dag_id).await?;
         }
         insert_events(&mut transaction, &events).await?;
         transaction.commit().await?;

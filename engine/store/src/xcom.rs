@@ -45,6 +45,11 @@ pub enum XcomError {
 }
 
 impl EncodedXcom {
+    /// Its key.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
     /// Encodes a value; one whose JSON text is longer than `size_max` bytes is refused.
     pub fn encode(key: &str, value: &Value, size_max: usize) -> Result<Self, XcomError> {
         let unencodable = |reason: String| XcomError::Unencodable { key: key.to_owned(), reason };

@@ -2,13 +2,19 @@
 
 use super::body::Body;
 use super::error::ApiError;
+use super::path::Path;
 use super::query::Pairs;
-use super::shapes;
+use super::{dag_runs, shapes};
 use crate::AppState;
 use crate::actor::ApiActor;
 use crate::definition::Definition;
 use axum::Json;
 use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::http::header::CONTENT_TYPE;
+use esteira_core::dag::Dag;
+use esteira_core::ids::DagId;
+use esteira_runtime::TriggerRequest;
 use esteira_store::{AssetEventRow, AssetRow};
 use serde_json::{Value, json};
 
@@ -93,6 +99,44 @@ pub(super) async fn update(
     let row = state.handle.update_asset(uri, extra, actor).await?;
     let assets = state.handle.reader().assets().await?;
     Ok(Json(event(&row, &assets)))
+}
+
+/// `POST /assets/{asset_id}/materialize`: starts the DAG whose task brings the asset up to date.
+pub(super) async fn materialize(
+    State(state): State<AppState>,
+    Path(asset_id): Path<i64>,
+    ApiActor(actor): ApiActor,
+    headers: HeaderMap,
+    body: Result<Body, ApiError>,
+) -> Result<Json<Value>, ApiError> {
+    // Airflow's body may be left out.
+    let body = if headers.contains_key(CONTENT_TYPE) { Some(body?) } else { None };
+    let assets = state.handle.reader().assets().await?;
+    let uri = named(&assets, asset_id)?;
+    let makes = |dag: &Dag| dag.tasks.iter().any(|task| task.outlets.contains(&uri));
+    let makers: Vec<DagId> = state
+        .handle
+        .dags()
+        .iter()
+        .filter(|loaded| makes(&loaded.dag))
+        .map(|loaded| loaded.dag.dag_id.clone())
+        .collect();
+    let [dag_id] = makers.as_slice() else {
+        return Err(match makers.len() {
+            0 => ApiError::not_found(format!("no DAG has a task that brings {uri} up to date")),
+            _ => ApiError::bad_request(format!("several DAGs bring {uri} up to date: trigger one of them")),
+        });
+    };
+    let mut request = TriggerRequest::manual(dag_id.as_str(), actor);
+    if let Some(mut body) = body {
+        request.conf = body.object("conf").unwrap_or_default();
+        request.run_id = body.text("dag_run_id").map(Into::into);
+        request.logical_date = body.instant("logical_date");
+        request.note = body.text("note");
+        body.end()?;
+    }
+    let run = state.handle.trigger(request).await?;
+    dag_runs::answer(&state, &run).await
 }
 
 fn named(assets: &[AssetRow], id: i64) -> Result<String, ApiError> {

@@ -9,6 +9,7 @@ use crate::AppState;
 use crate::actor::ApiActor;
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use esteira_core::ids::is_valid_run_id;
 use esteira_core::states::{RunState, TriggeredBy};
 use esteira_runtime::{Actor, TriggerRequest};
@@ -124,6 +125,16 @@ pub(super) async fn patch(
     }
     let run = find(&state, &dag_id, &run_id).await?;
     answer(&state, &run).await
+}
+
+/// `DELETE /dags/{dag_id}/dagRuns/{run_id}`: a run that is not under way, with its values and logs.
+pub(super) async fn delete(
+    State(state): State<AppState>,
+    Path((dag_id, run_id)): Path<(String, String)>,
+    ApiActor(actor): ApiActor,
+) -> Result<StatusCode, ApiError> {
+    state.handle.delete_run(dag_id.into(), run_id.into(), actor).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 pub(super) async fn answer(state: &AppState, run: &RunRow) -> Result<Json<Value>, ApiError> {

@@ -14,7 +14,7 @@ use esteira_core::dag::{Param, Params};
 use esteira_core::states::RunState;
 use esteira_store::{DagRow, RunFilter};
 use serde_json::{Map, Value, json};
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 /// The DAG of this name; 404 when there is none.
 pub(super) async fn find(state: &AppState, dag_id: &str) -> Result<DagRow, ApiError> {
@@ -82,6 +82,53 @@ pub(super) async fn patch(
     find(&state, &dag_id).await?;
     state.handle.set_paused(dag_id.as_str().into(), is_paused.unwrap_or_default(), actor).await?;
     answer(&state, &dag_id).await
+}
+
+/// `DELETE /dags/{dag_id}`: with all its runs, of which none may be under way.
+pub(super) async fn delete(
+    State(state): State<AppState>,
+    Path(dag_id): Path<String>,
+    ApiActor(actor): ApiActor,
+) -> Result<Json<Value>, ApiError> {
+    state.handle.delete_dag(dag_id.into(), actor).await?;
+    Ok(Json(Value::Null))
+}
+
+/// `GET /dagTags`: all tags, with `tag_name_pattern` as a filter.
+pub(super) async fn tags(State(state): State<AppState>, pairs: Pairs) -> Result<Json<Value>, ApiError> {
+    let window = pairs.window()?;
+    let pattern =
+        pairs.text("tag_name_pattern").map(|pattern| pattern.replace(['%', '*'], "").to_lowercase());
+    let mut tags: BTreeSet<String> = BTreeSet::new();
+    for dag in state.handle.reader().dags().await?.into_iter().filter(|dag| !dag.is_stale) {
+        tags.extend(Definition::read(dag.definition).tags);
+    }
+    tags.retain(|tag| pattern.as_ref().is_none_or(|pattern| tag.to_lowercase().contains(pattern)));
+    let total = tags.len();
+    let page: Vec<String> = window.cut(tags).collect();
+    Ok(Json(json!({ "tags": page, "total_entries": total })))
+}
+
+/// `GET /dagStats`: how many runs of each DAG are in each state; `dag_ids` chooses some.
+pub(super) async fn stats(State(state): State<AppState>, pairs: Pairs) -> Result<Json<Value>, ApiError> {
+    let wanted: Vec<&str> = pairs.all("dag_ids").collect();
+    let counts = state.handle.reader().run_stats().await?;
+    let mut shapes = Vec::new();
+    for dag in state.handle.reader().dags().await? {
+        let dag_id = dag.dag_id.as_str();
+        if dag.is_stale || (!wanted.is_empty() && !wanted.contains(&dag_id)) {
+            continue;
+        }
+        let count = |state: RunState| {
+            let known = counts.get(dag_id).into_iter().flatten();
+            known.filter(|(of, _)| *of == state).map(|(_, count)| count).sum::<u64>()
+        };
+        let stats: Vec<Value> =
+            RunState::ALL.iter().map(|state| json!({ "state": state, "count": count(*state) })).collect();
+        shapes.push(json!({ "dag_id": dag_id, "dag_display_name": dag_id, "stats": stats }));
+    }
+    let total = shapes.len();
+    Ok(Json(json!({ "dags": shapes, "total_entries": total })))
 }
 
 /// `GET /dags/{dag_id}/details`.

@@ -19,6 +19,7 @@ mod pools;
 mod preview;
 mod query;
 mod reruns;
+mod run_wait;
 mod shapes;
 mod task_instances;
 mod tasks;
@@ -44,7 +45,9 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/api/v2/monitor/health", get(monitor::health))
         .route("/api/v2/version", get(monitor::version))
         .route("/api/v2/dags", get(dags::list))
-        .route("/api/v2/dags/{dag_id}", get(dags::one).patch(dags::patch))
+        .route("/api/v2/dags/{dag_id}", get(dags::one).patch(dags::patch).delete(dags::delete))
+        .route("/api/v2/dagStats", get(dags::stats))
+        .route("/api/v2/dagTags", get(dags::tags))
         .route("/api/v2/dags/{dag_id}/details", get(dags::details))
         .route("/api/v2/dags/{dag_id}/tasks", get(tasks::list))
         .route("/api/v2/dags/{dag_id}/tasks/{task_id}", get(tasks::one))
@@ -53,14 +56,15 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/api/v2/dagSources/{dag_id}", get(versions::source))
         .route("/api/v2/dags/{dag_id}/dagRuns", get(dag_runs::list).post(dag_runs::trigger))
         .route("/api/v2/dags/{dag_id}/clearTaskInstances", post(reruns::clear_instances))
-        .route(RUN, get(dag_runs::one).patch(dag_runs::patch))
+        .route(RUN, get(dag_runs::one).patch(dag_runs::patch).delete(dag_runs::delete))
+        .route(&format!("{RUN}/wait"), get(run_wait::wait))
         .route(&format!("{RUN}/clear"), post(reruns::clear_run))
         .route(&format!("{RUN}/taskInstances"), get(task_instances::list))
         .route(&of_task(""), get(task_instances::one).patch(reruns::mark_instance))
         .route(&of_task("/dry_run"), patch(reruns::would_mark_instance))
         .route(&of_task("/tries"), get(task_instances::tries))
         .route(&of_task("/logs/{try_number}"), get(logs::read))
-        .route(&of_task("/xcomEntries"), get(xcoms::list))
+        .route(&of_task("/xcomEntries"), get(xcoms::list).post(xcoms::create))
         .route(&of_task("/xcomEntries/{key}"), get(xcoms::one))
         .route(&format!("{RUN}/hitlDetails"), get(hitl::list))
         .route(&of_task("/{map_index}/hitlDetails"), get(hitl::one).patch(hitl::answer))
@@ -70,6 +74,7 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/api/v2/importErrors", get(import_errors::list))
         .route("/api/v2/assets", get(assets::list))
         .route("/api/v2/assets/events", get(assets::events).post(assets::update))
+        .route("/api/v2/assets/{asset_id}/materialize", post(assets::materialize))
         .route("/hooks/{dag_id}", post(hooks::call))
         .route("/api/dags/{dag_id}/webhook", put(hooks::renew).delete(hooks::remove))
         .route("/api/v2/backfills", get(backfills::list).post(backfills::create))

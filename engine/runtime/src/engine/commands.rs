@@ -4,7 +4,7 @@ use super::EngineError;
 use super::live::LiveRun;
 use super::main_loop::MainLoop;
 use super::turn::{Act, Turn};
-use crate::command::{Actor, Command, CommandError, Reply, TriggerRequest};
+use crate::command::{Actor, Command, CommandError, Reply, RunCommand, TriggerRequest};
 use crate::dag_folder::LoadedDag;
 use crate::preview::iso;
 use esteira_core::ids::{DagId, RunId, is_valid_run_id};
@@ -46,21 +46,10 @@ impl MainLoop {
                 let answer = self.trigger(turn, request).await;
                 respond(turn, reply, answer)
             }
-            Command::Cancel { dag_id, run_id, actor, reply } => {
-                let answer = self.cancel(turn, &dag_id, &run_id, &actor).await;
-                respond(turn, reply, answer)
-            }
+            Command::Run(command) => self.run_command(turn, command).await,
             Command::Ping(reply) => respond(turn, reply, Ok(())),
-            Command::Rerun { request, reply } => {
-                let answer = self.rerun(turn, &request).await;
-                respond(turn, reply, answer)
-            }
-            Command::Answer { request, reply } => {
-                let answer = self.answer(turn, &request).await;
-                respond(turn, reply, answer)
-            }
-            Command::MarkRun { dag_id, run_id, state, actor, reply } => {
-                let answer = self.mark_run(turn, &dag_id, &run_id, state, &actor).await;
+            Command::DeleteDag { dag_id, actor, reply } => {
+                let answer = self.delete_dag(turn, &dag_id, &actor).await;
                 respond(turn, reply, answer)
             }
             Command::CreateBackfill(request, reply) => {
@@ -95,12 +84,41 @@ impl MainLoop {
                 let answer = self.pools().await;
                 respond(turn, reply, answer)
             }
-            Command::WhyWaiting { dag_id, run_id, reply } => {
-                let answer = self.why_waiting(&dag_id, &run_id).await;
-                respond(turn, reply, answer)
-            }
             Command::SetPaused { dag_id, is_paused, actor, reply } => {
                 let answer = self.set_paused(turn, &dag_id, is_paused, &actor).await;
+                respond(turn, reply, answer)
+            }
+        }
+    }
+
+    async fn run_command(&mut self, turn: &mut Turn, command: RunCommand) -> Result<(), EngineError> {
+        match command {
+            RunCommand::Cancel { dag_id, run_id, actor, reply } => {
+                let answer = self.cancel(turn, &dag_id, &run_id, &actor).await;
+                respond(turn, reply, answer)
+            }
+            RunCommand::Rerun { request, reply } => {
+                let answer = self.rerun(turn, &request).await;
+                respond(turn, reply, answer)
+            }
+            RunCommand::SetXcom { request, reply } => {
+                let answer = self.set_xcom(turn, &request).await;
+                respond(turn, reply, answer)
+            }
+            RunCommand::DeleteRun { dag_id, run_id, actor, reply } => {
+                let answer = self.delete_run(turn, &dag_id, &run_id, &actor).await;
+                respond(turn, reply, answer)
+            }
+            RunCommand::Answer { request, reply } => {
+                let answer = self.answer(turn, &request).await;
+                respond(turn, reply, answer)
+            }
+            RunCommand::MarkRun { dag_id, run_id, state, actor, reply } => {
+                let answer = self.mark_run(turn, &dag_id, &run_id, state, &actor).await;
+                respond(turn, reply, answer)
+            }
+            RunCommand::WhyWaiting { dag_id, run_id, reply } => {
+                let answer = self.why_waiting(&dag_id, &run_id).await;
                 respond(turn, reply, answer)
             }
         }

@@ -455,6 +455,7 @@ impl MainLoop {
                     let Some(live) = self.runs.get(run_key) else { continue };
                     self.executor.expand(Arc::clone(live.run.dag()), Arc::clone(&live.facts), task);
                 }
+                Act::RemoveLogs(dag_id, run_id) => self.executor.remove_logs(dag_id, run_id),
                 Act::Notify(notification_id) => self.notify(notification_id),
                 Act::Watch { place, trigger } => self.triggerer.watch(place, trigger),
                 Act::KillAttempt { place, try_number } => self.executor.kill(place, try_number),

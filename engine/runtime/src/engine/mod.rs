@@ -1,7 +1,7 @@
 //! Starting and stopping the engine.
 //!
 //! The parts of the loop: [`main_loop`] waits and takes turns, [`turn`] collects what a turn makes durable,
-//! [`commands`], [`reruns`], [`answers`], [`folder`], [`schedules`], [`assets`] and [`backfills`] are what a turn may be about,
+//! [`commands`], [`reruns`], [`answers`], [`xcoms`], [`removals`], [`folder`], [`schedules`], [`assets`] and [`backfills`] are what a turn may be about,
 //! [`latest_version`] moves a run to another version of its DAG, [`expansions`] gives mapped tasks their
 //! instances, [`queue`] says which runs may begin, [`pools`] which instances, [`past`] and [`waits`] what these wait for
 //! besides, [`deadlines`] when runs are to be over, [`notifications`] who is told of what, [`secrets`] are variables and connections, [`recovery`] is the first turn of all.
@@ -21,11 +21,13 @@ mod past;
 mod pools;
 mod queue;
 mod recovery;
+mod removals;
 mod reruns;
 mod schedules;
 mod secrets;
 mod turn;
 mod waits;
+mod xcoms;
 
 pub(crate) use backfills::BackfillChange;
 pub(crate) use commands::created_body;

@@ -30,6 +30,11 @@ impl Outbox {
         self.due.peek().map(|Reverse((at, _))| *at)
     }
 
+    /// Forgets what was to be told of a run that is gone.
+    pub(super) fn forget_run(&mut self, run_key: RunKey) {
+        self.pending.retain(|_, notification| notification.row.run_key != run_key);
+    }
+
     fn pop_due(&mut self, now: Timestamp) -> Option<i64> {
         self.due.peek().filter(|Reverse((at, _))| *at <= now)?;
         self.due.pop().map(|Reverse((_, notification_id))| notification_id)

@@ -25,6 +25,7 @@ pub(super) enum Act {
     Expand { run_key: RunKey, task: TaskIndex },
     Watch { place: AttemptPlace, trigger: Trigger },
     Notify(i64),
+    RemoveLogs(String, String),
     KillAttempt { place: AttemptPlace, try_number: u32 },
     AfterCommit(AfterCommit, LogKey),
     Reply(Box<dyn FnOnce() + Send>),

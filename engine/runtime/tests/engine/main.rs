@@ -5,6 +5,7 @@ mod answers;
 mod mapping;
 mod notifications;
 mod orchestration;
+mod removals;
 mod secrets;
 mod sensors;
 mod versions;

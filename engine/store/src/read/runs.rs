@@ -71,6 +71,17 @@ impl Reader {
         Ok(count.unsigned_abs())
     }
 
+    /// How many runs of each DAG are in each state.
+    pub async fn run_stats(&self) -> Result<HashMap<String, Vec<(RunState, u64)>>, StoreError> {
+        let rows = sqlx::query("SELECT dag_id, state, count(*) FROM dag_run GROUP BY dag_id, state");
+        let mut stats: HashMap<String, Vec<(RunState, u64)>> = HashMap::new();
+        for row in rows.fetch_all(&self.pool).await? {
+            let count = row.get::<i64, _>(2).unsigned_abs();
+            stats.entry(row.get(0)).or_default().push((label(row.get(1), RunState::from_label)?, count));
+        }
+        Ok(stats)
+    }
+
     /// The runs of a DAG that stand for an instant between these two, themselves included; the earliest first.
     pub async fn runs_between(
         &self,
@@ -185,10 +196,11 @@ impl Reader {
         Ok(Some(RunSnapshot { run, instances, attempts, events }))
     }
 
-    /// A run that the history tells of and that has no row: its DAG and its name.
+    /// A run that the history tells of, but not of its removal, and that has no row: its DAG and its name.
     pub async fn run_without_row(&self) -> Result<Option<(String, String)>, StoreError> {
         let query = "SELECT dag_id, run_id FROM event WHERE name = 'run.created' \
-             AND run_key NOT IN (SELECT run_key FROM dag_run) ORDER BY seq LIMIT 1";
+             AND run_key NOT IN (SELECT run_key FROM dag_run) \
+             AND run_key NOT IN (SELECT run_key FROM event WHERE name = 'run.deleted') ORDER BY seq LIMIT 1";
         Ok(sqlx::query_as(query).fetch_optional(&self.pool).await?)
     }
 
