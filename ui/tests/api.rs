@@ -331,6 +331,73 @@ async fn runs_and_dags_are_counted_tagged_and_removed() {
     assert_eq!(delete("/api/v2/dags/nope").await.0, StatusCode::NOT_FOUND);
 }
 
+/// The names of the rows of a list, under this key.
+fn names(answer: &Value, list: &str, key: &str) -> Vec<String> {
+    let rows = answer[list].as_array().unwrap_or_else(|| panic!("{answer}"));
+    rows.iter().map(|row| row[key].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn lists_are_narrowed_down_and_ordered_as_airflow_does() {
+    let world = World::new().await;
+    for run in ["a1", "b2", "c3"] {
+        world.run(run).await;
+    }
+    let runs = "/api/v2/dags/~/dagRuns";
+    for (query, expected) in [
+        ("", vec!["a1", "b2", "c3"]),
+        ("order_by=-id&limit=2", vec!["c3", "b2"]),
+        ("order_by=-id&offset=2", vec!["a1"]),
+        ("order_by=state,-run_id", vec!["c3", "b2", "a1"]),
+        ("run_id_pattern=B", vec!["b2"]),
+        ("conf_contains=limit&state=failed&state=running", vec!["a1", "b2", "c3"]),
+        ("state=success", vec![]),
+        ("run_type=scheduled", vec![]),
+        ("dag_id_pattern=pipe%&dag_version=1", vec!["a1", "b2", "c3"]),
+        ("triggering_user_name_pattern=nobody", vec![]),
+        ("start_date_gte=2020-01-01T00:00:00Z&duration_lt=3600", vec!["a1", "b2", "c3"]),
+        ("end_date_lt=2020-01-01T00:00:00Z", vec![]),
+    ] {
+        let answer = world.json(&format!("{runs}?{query}")).await;
+        assert_eq!(names(&answer, "dag_runs", "dag_run_id"), expected, "{query}");
+    }
+    assert_eq!(world.json(&format!("{runs}?limit=1&state=failed")).await["total_entries"], 3);
+    let instances = "/api/v2/dags/pipeline/dagRuns/~/taskInstances";
+    for (query, expected) in [
+        ("run_id_pattern=a1", vec!["first", "second", "third", "fourth"]),
+        ("state=failed&order_by=-run_id", vec!["second", "second", "second"]),
+        ("state=none", vec![]),
+        ("task_id=third&task_id=fourth&run_id_pattern=a1&order_by=-task_id", vec!["third", "fourth"]),
+        ("map_index=0", vec![]),
+        ("try_number=1&run_id_pattern=b2&order_by=task_id", vec!["first", "fourth", "second"]),
+    ] {
+        let answer = world.json(&format!("{instances}?{query}")).await;
+        assert_eq!(names(&answer, "task_instances", "task_id"), expected, "{query}");
+    }
+    for wrong in
+        ["order_by=colour", "state=blue", "start_date_gte=today", "updated_at_gte=2020-01-01T00:00:00Z"]
+    {
+        let status = world.get(&format!("{runs}?{wrong}")).await.0;
+        assert!(matches!(status.as_u16(), 400 | 422), "{wrong}: {status}");
+    }
+    let refused = world.get(&format!("{instances}?pool=default_pool")).await;
+    assert!(refused.1.contains("cannot filter by pool"), "{}", refused.1);
+    let body = json!({"dag_ids": ["pipeline"], "states": ["failed"], "order_by": "-id", "page_limit": 1, "page_offset": 1});
+    let (_, batch) = world.send_json("POST", "/api/v2/dags/~/dagRuns/list", body).await;
+    assert_eq!(
+        (names(&batch, "dag_runs", "dag_run_id"), &batch["total_entries"]),
+        (vec!["b2".to_owned()], &json!(3))
+    );
+    let body = json!({"dag_run_ids": ["a1", "c3"], "task_ids": ["first"], "state": ["success"]});
+    let list = "/api/v2/dags/~/dagRuns/~/taskInstances/list";
+    let (_, batch) = world.send_json("POST", list, body).await;
+    assert_eq!(names(&batch, "task_instances", "dag_run_id"), ["a1", "c3"]);
+    let elsewhere = world.send_json("POST", "/api/v2/dags/pipeline/dagRuns/list", json!({})).await;
+    assert_eq!(elsewhere.0, StatusCode::UNPROCESSABLE_ENTITY);
+    world.run("list").await;
+    assert_eq!(world.json("/api/v2/dags/pipeline/dagRuns/list").await["dag_run_id"], "list");
+}
+
 #[tokio::test]
 async fn waiting_for_a_run_ends_with_its_results() {
     let world = World::new().await;

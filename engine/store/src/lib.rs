@@ -36,7 +36,10 @@ pub use notifications::NotificationRow;
 pub use open::{open_reader, open_writer};
 pub use pools::{PoolChange, PoolRow};
 pub use questions::{NewAnswer, NewQuestion, QuestionFilter, QuestionRow};
-pub use read::{AttemptKey, EventFilter, Page, Reader, RunFilter, RunSnapshot};
+pub use read::{
+    AttemptKey, Bound, Column, EventFilter, InstanceColumn, Listing, Page, Reader, RunColumn, RunFilter,
+    RunSnapshot,
+};
 pub use rows::{
     AttemptRow, DagRow, EventRow, ImportErrorRow, RunKey, RunRow, TaskInstanceRow, VersionId, VersionRow,
     XcomRow,

@@ -50,6 +50,11 @@ impl Body {
         }
     }
 
+    /// All keys, whatever they are.
+    pub(super) fn whole(self) -> Value {
+        Value::Object(self.keys)
+    }
+
     /// Takes a key; null is as good as none.
     fn take(&mut self, key: &str) -> Option<Value> {
         self.keys.shift_remove(key).filter(|value| !value.is_null())

@@ -1,10 +1,10 @@
 //! `/dags/{dag_id}/dagRuns`: starting, listing, showing and cancelling runs.
 
 use super::body::Body;
-use super::error::{ApiError, Fault};
+use super::error::ApiError;
 use super::path::Path;
 use super::query::{Pairs, unless_wildcard};
-use super::{dags, shapes};
+use super::{dags, listing, shapes};
 use crate::AppState;
 use crate::actor::ApiActor;
 use axum::Json;
@@ -13,7 +13,7 @@ use axum::http::StatusCode;
 use esteira_core::ids::is_valid_run_id;
 use esteira_core::states::{RunState, TriggeredBy};
 use esteira_runtime::{Actor, TriggerRequest};
-use esteira_store::{RunFilter, RunRow, VersionId};
+use esteira_store::{Listing, RunColumn, RunRow, VersionId};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -62,34 +62,36 @@ fn request(dag_id: &str, actor: Actor, mut body: Body) -> Result<TriggerRequest,
     Ok(request)
 }
 
-/// `GET /dags/{dag_id or ~}/dagRuns`: newest first.
+/// `GET /dags/{dag_id or ~}/dagRuns`, in the order of their creation unless `order_by` says otherwise.
 pub(super) async fn list(
     State(state): State<AppState>,
     Path(dag_id): Path<String>,
     pairs: Pairs,
 ) -> Result<Json<Value>, ApiError> {
-    let window = pairs.window()?;
-    let dag_id = unless_wildcard(&dag_id);
-    if let Some(dag_id) = &dag_id {
-        dags::find(&state, dag_id).await?;
+    let mut listing = listing::runs(&pairs)?;
+    if let Some(dag_id) = unless_wildcard(&dag_id) {
+        dags::find(&state, &dag_id).await?;
+        listing.any_of.push((RunColumn::DagId, vec![Some(dag_id)]));
     }
-    let filter = RunFilter { dag_id, states: states(&pairs)?, before: None };
-    let reader = state.handle.reader();
-    let runs: Vec<RunRow> = window.cut(reader.runs(&filter, window.reach()).await?.rows).collect();
-    let created = versions_created(&state, &runs).await?;
-    let shapes: Vec<Value> =
-        runs.iter().map(|run| shape(run, created.get(&run.version_id).copied())).collect();
-    Ok(Json(json!({ "dag_runs": shapes, "total_entries": reader.run_count(&filter).await? })))
+    listed(&state, &listing).await
 }
 
-fn states(pairs: &Pairs) -> Result<Vec<RunState>, ApiError> {
-    let read = |label: &str| {
-        RunState::from_label(label).ok_or_else(|| {
-            let message = "Input should be 'queued', 'running', 'success' or 'failed'";
-            ApiError::invalid(vec![Fault::of("query", "state", "enum", message, json!(label))])
-        })
-    };
-    pairs.all("state").map(read).collect()
+/// `POST /dags/~/dagRuns/list`: the same, asked for in a body.
+pub(super) async fn batch(
+    State(state): State<AppState>,
+    Path(dag_id): Path<String>,
+    body: Body,
+) -> Result<Json<Value>, ApiError> {
+    listing::only_wildcard("dag_id", &dag_id)?;
+    listed(&state, &listing::runs(&listing::pairs_of_body(body.whole()))?).await
+}
+
+async fn listed(state: &AppState, listing: &Listing<RunColumn>) -> Result<Json<Value>, ApiError> {
+    let (runs, total) = state.handle.reader().list_runs(listing).await?;
+    let created = versions_created(state, &runs).await?;
+    let shapes: Vec<Value> =
+        runs.iter().map(|run| shape(run, created.get(&run.version_id).copied())).collect();
+    Ok(Json(json!({ "dag_runs": shapes, "total_entries": total })))
 }
 
 /// `GET /dags/{dag_id}/dagRuns/{run_id}`.
@@ -99,6 +101,14 @@ pub(super) async fn one(
 ) -> Result<Json<Value>, ApiError> {
     let run = find(&state, &dag_id, &run_id).await?;
     answer(&state, &run).await
+}
+
+/// The run that is called `list`, whose address is that of the batch list.
+pub(super) async fn called_list(
+    state: State<AppState>,
+    Path(dag_id): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    one(state, Path((dag_id, "list".to_owned()))).await
 }
 
 /// `PATCH /dags/{dag_id}/dagRuns/{run_id}`: `state: failed` cancels a run that is under way; one that is over is marked.

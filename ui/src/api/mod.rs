@@ -12,6 +12,7 @@ mod event_logs;
 mod hitl;
 mod hooks;
 mod import_errors;
+mod listing;
 mod logs;
 mod monitor;
 mod path;
@@ -55,11 +56,16 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/api/v2/dags/{dag_id}/dagVersions/{number}", get(versions::one))
         .route("/api/v2/dagSources/{dag_id}", get(versions::source))
         .route("/api/v2/dags/{dag_id}/dagRuns", get(dag_runs::list).post(dag_runs::trigger))
+        .route("/api/v2/dags/{dag_id}/dagRuns/list", post(dag_runs::batch).get(dag_runs::called_list))
         .route("/api/v2/dags/{dag_id}/clearTaskInstances", post(reruns::clear_instances))
         .route(RUN, get(dag_runs::one).patch(dag_runs::patch).delete(dag_runs::delete))
         .route(&format!("{RUN}/wait"), get(run_wait::wait))
         .route(&format!("{RUN}/clear"), post(reruns::clear_run))
         .route(&format!("{RUN}/taskInstances"), get(task_instances::list))
+        .route(
+            &format!("{RUN}/taskInstances/list"),
+            post(task_instances::batch).get(task_instances::called_list),
+        )
         .route(&of_task(""), get(task_instances::one).patch(reruns::mark_instance))
         .route(&of_task("/dry_run"), patch(reruns::would_mark_instance))
         .route(&of_task("/tries"), get(task_instances::tries))

@@ -53,6 +53,11 @@ impl Window {
 }
 
 impl Pairs {
+    /// Of these keys and values.
+    pub(super) fn new(pairs: Vec<(String, String)>) -> Self {
+        Self(pairs)
+    }
+
     /// The value of a key that is not empty.
     pub(crate) fn text(&self, key: &str) -> Option<String> {
         self.all(key).find(|value| !value.is_empty()).map(str::to_owned)

@@ -1,9 +1,10 @@
 //! `/dags/{dag_id}/dagRuns/{run_id}/taskInstances`: the task instances of runs, and their attempts.
 
+use super::body::Body;
 use super::error::ApiError;
 use super::path::Path;
 use super::query::{Pairs, unless_wildcard};
-use super::{dag_runs, shapes};
+use super::{dag_runs, listing, shapes};
 use crate::AppState;
 use crate::definition::{Definition, Task};
 use axum::Json;
@@ -11,13 +12,12 @@ use axum::extract::State;
 use esteira_core::dag::DEFAULT_POOL;
 use esteira_core::ids::TaskId;
 use esteira_runtime::AffectedInstance;
-use esteira_store::{AttemptKey, AttemptRow, RunFilter, RunKey, RunRow, TaskInstanceRow, VersionId};
+use esteira_store::{
+    AttemptKey, AttemptRow, InstanceColumn, Listing, RunKey, RunRow, TaskInstanceRow, VersionId,
+};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-
-/// How many of the newest runs the wildcard `~` looks at.
-const WILDCARD_RUNS_MAX: u32 = 100;
 
 /// An instance with its run.
 pub(super) struct Found {
@@ -40,45 +40,54 @@ pub(super) async fn find(
     Ok(Found { run, instance: instance.ok_or_else(missing)? })
 }
 
-/// `GET …/taskInstances`, in the order of the DAG's file; `~` stands for any DAG or any run.
+/// `GET …/taskInstances`, in the order of the DAG's file unless `order_by` says otherwise; `~` stands for any DAG or any
+/// run.
 pub(super) async fn list(
     State(state): State<AppState>,
     Path((dag_id, run_id)): Path<(String, String)>,
     pairs: Pairs,
 ) -> Result<Json<Value>, ApiError> {
-    let window = pairs.window()?;
-    let runs = runs(&state, &dag_id, &run_id).await?;
-    let keys: Vec<RunKey> = runs.iter().map(|run| run.run_key).collect();
-    let by_key: HashMap<RunKey, &RunRow> = runs.iter().map(|run| (run.run_key, run)).collect();
-    let states: Vec<&str> = pairs.all("state").collect();
-    let task_ids: Vec<&str> = pairs.all("task_id").collect();
-    let mut instances = state.handle.reader().instances_of_runs(&keys).await?;
-    instances.retain(|instance| {
-        let label = instance.state.map_or("no_status", |state| state.as_str());
-        let is_wanted = |list: &[&str], value: &str| list.is_empty() || list.contains(&value);
-        is_wanted(&states, label) && is_wanted(&task_ids, instance.task_id.as_str())
-    });
-    let total = instances.len();
+    let mut listing = listing::instances(&pairs)?;
+    if let (Some(dag_id), Some(run_id)) = (unless_wildcard(&dag_id), unless_wildcard(&run_id)) {
+        dag_runs::find(&state, &dag_id, &run_id).await?;
+    }
+    let names = [(InstanceColumn::DagId, dag_id), (InstanceColumn::RunId, run_id)];
+    for (column, name) in names {
+        listing.any_of.extend(unless_wildcard(&name).map(|name| (column, vec![Some(name)])));
+    }
+    listed(&state, &listing).await
+}
+
+/// `POST /dags/~/dagRuns/~/taskInstances/list`: the same, asked for in a body.
+pub(super) async fn batch(
+    State(state): State<AppState>,
+    Path((dag_id, run_id)): Path<(String, String)>,
+    body: Body,
+) -> Result<Json<Value>, ApiError> {
+    listing::only_wildcard("dag_id", &dag_id)?;
+    listing::only_wildcard("dag_run_id", &run_id)?;
+    listed(&state, &listing::instances(&listing::pairs_of_body(body.whole()))?).await
+}
+
+async fn listed(state: &AppState, listing: &Listing<InstanceColumn>) -> Result<Json<Value>, ApiError> {
+    let reader = state.handle.reader();
+    let (instances, total) = reader.list_instances(listing).await?;
+    let mut runs: HashMap<RunKey, RunRow> = HashMap::new();
     let mut definitions = Definitions::default();
     let mut shapes = Vec::new();
-    for instance in window.cut(instances) {
-        let Some(run) = by_key.get(&instance.run_key) else { continue };
-        let definition = definitions.of(&state, run.version_id).await?;
+    for instance in instances {
+        if let Entry::Vacant(place) = runs.entry(instance.run_key) {
+            match reader.run_by_key(instance.run_key).await? {
+                Some(run) => place.insert(run),
+                // Removed since the list was read.
+                None => continue,
+            };
+        }
+        let run = &runs[&instance.run_key];
+        let definition = definitions.of(state, run.version_id).await?;
         shapes.push(shape(run, &instance, definition.tasks.get(instance.task_index as usize)));
     }
     Ok(Json(json!({ "task_instances": shapes, "total_entries": total })))
-}
-
-async fn runs(state: &AppState, dag_id: &str, run_id: &str) -> Result<Vec<RunRow>, ApiError> {
-    if let (Some(dag_id), Some(run_id)) = (unless_wildcard(dag_id), unless_wildcard(run_id)) {
-        return Ok(vec![dag_runs::find(state, &dag_id, &run_id).await?]);
-    }
-    let filter = RunFilter { dag_id: unless_wildcard(dag_id), ..RunFilter::default() };
-    let mut runs = state.handle.reader().runs(&filter, WILDCARD_RUNS_MAX).await?.rows;
-    if let Some(run_id) = unless_wildcard(run_id) {
-        runs.retain(|run| run.run_id.as_str() == run_id);
-    }
-    Ok(runs)
 }
 
 /// Definitions, read once for each version.
@@ -148,6 +157,15 @@ pub(super) async fn shape_of(
     let mut definitions = Definitions::default();
     let definition = definitions.of(state, run.version_id).await?;
     Ok(shape(&run, &instance, definition.tasks.get(instance.task_index as usize)))
+}
+
+/// The task that is called `list`, whose address is that of the batch list.
+pub(super) async fn called_list(
+    state: State<AppState>,
+    Path((dag_id, run_id)): Path<(String, String)>,
+    pairs: Pairs,
+) -> Result<Json<Value>, ApiError> {
+    one(state, Path((dag_id, run_id, "list".to_owned())), pairs).await
 }
 
 /// `GET …/taskInstances/{task_id}`.

@@ -9,7 +9,7 @@ use serde_json::Value;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
-const INSTANCE_COLUMNS: &str = "SELECT run_key, dag_id, run_id, task_index, task_id, map_index, task_instance.state, \
+pub(super) const INSTANCE_COLUMNS: &str = "SELECT run_key, dag_id, run_id, task_index, task_id, map_index, task_instance.state, \
      try_number, scheduled_at, task_instance.started_at, task_instance.ended_at, retry_at, label \
      FROM task_instance JOIN dag_run USING (run_key)";
 
@@ -141,7 +141,7 @@ pub(super) async fn attempts_of_run(
     rows.iter().map(read).collect()
 }
 
-fn instance_row(row: &SqliteRow) -> Result<TaskInstanceRow, StoreError> {
+pub(super) fn instance_row(row: &SqliteRow) -> Result<TaskInstanceRow, StoreError> {
     let state: Option<String> = row.get(6);
     Ok(TaskInstanceRow {
         run_key: row.get(0),

@@ -3,10 +3,12 @@
 mod dags;
 mod events;
 mod instances;
+mod lists;
 mod runs;
 
 pub use events::EventFilter;
 pub use instances::AttemptKey;
+pub use lists::{Bound, Column, InstanceColumn, Listing, RunColumn};
 pub use runs::{RunFilter, RunSnapshot};
 
 use crate::error::StoreError;

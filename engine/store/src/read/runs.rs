@@ -11,7 +11,7 @@ use sqlx::sqlite::SqliteRow;
 use std::collections::HashMap;
 use std::time::Duration;
 
-const RUN_COLUMNS: &str = "SELECT run_key, dag_run.dag_id, run_id, dag_run.version_id, version_number, state, run_type, \
+pub(super) const RUN_COLUMNS: &str = "SELECT run_key, dag_run.dag_id, run_id, dag_run.version_id, version_number, state, run_type, \
      triggered_by, triggering_user, logical_date, data_interval_start, data_interval_end, run_after, queued_at, \
      started_at, ended_at, conf, note, parent_run_key, is_cancelled_with_parent, backfill_id FROM dag_run JOIN dag_version USING (version_id)";
 
@@ -241,7 +241,7 @@ impl Reader {
     }
 }
 
-fn run_row(row: &SqliteRow) -> Result<RunRow, StoreError> {
+pub(super) fn run_row(row: &SqliteRow) -> Result<RunRow, StoreError> {
     Ok(RunRow {
         run_key: row.get(0),
         dag_id: row.get::<String, _>(1).into(),

@@ -1,0 +1,247 @@
+//! Lists of runs and of task instances, narrowed down and ordered as a client asks.
+
+use super::Reader;
+use super::instances::{INSTANCE_COLUMNS, instance_row};
+use super::runs::{RUN_COLUMNS, run_row};
+use crate::error::StoreError;
+use crate::rows::{RunRow, TaskInstanceRow};
+use sqlx::{QueryBuilder, Row, Sqlite};
+
+/// Something that rows can be narrowed down and ordered by.
+pub trait Column: Copy {
+    /// The expression that stands for it.
+    fn expression(self) -> &'static str;
+}
+
+/// Of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunColumn {
+    /// In the order of creation.
+    Key,
+    /// The DAG.
+    DagId,
+    /// The run's name.
+    RunId,
+    /// Its state.
+    State,
+    /// What kind of run it is.
+    RunType,
+    /// Who asked for it.
+    TriggeringUser,
+    /// The number of its DAG version.
+    Version,
+    /// The instant that it stands for.
+    LogicalDate,
+    /// When it might begin.
+    RunAfter,
+    /// When it was created.
+    QueuedAt,
+    /// When it began.
+    StartedAt,
+    /// When it ended.
+    EndedAt,
+    /// How long it took, in seconds.
+    Duration,
+    /// What its trigger said, as JSON text.
+    Conf,
+}
+
+impl Column for RunColumn {
+    fn expression(self) -> &'static str {
+        match self {
+            Self::Key => "run_key",
+            Self::DagId => "dag_run.dag_id",
+            Self::RunId => "run_id",
+            Self::State => "state",
+            Self::RunType => "run_type",
+            Self::TriggeringUser => "triggering_user",
+            Self::Version => "version_number",
+            Self::LogicalDate => "logical_date",
+            Self::RunAfter => "run_after",
+            Self::QueuedAt => "queued_at",
+            Self::StartedAt => "started_at",
+            Self::EndedAt => "ended_at",
+            Self::Duration => "((ended_at - started_at) / 1e6)",
+            Self::Conf => "conf",
+        }
+    }
+}
+
+/// Of a task instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InstanceColumn {
+    /// In the order of the runs' creation and of the DAG's file.
+    Key,
+    /// The DAG.
+    DagId,
+    /// The run's name.
+    RunId,
+    /// The task.
+    TaskId,
+    /// The place among mapped instances, or -1.
+    MapIndex,
+    /// The name of a mapped instance.
+    Label,
+    /// Its state.
+    State,
+    /// The newest attempt's number.
+    TryNumber,
+    /// The instant that its run stands for.
+    LogicalDate,
+    /// When its run might begin.
+    RunAfter,
+    /// When the newest attempt was allowed to run.
+    ScheduledAt,
+    /// When the newest attempt began.
+    StartedAt,
+    /// When it ended.
+    EndedAt,
+    /// How long it took, in seconds.
+    Duration,
+}
+
+impl Column for InstanceColumn {
+    fn expression(self) -> &'static str {
+        match self {
+            Self::Key => "run_key, task_index",
+            Self::DagId => "dag_id",
+            Self::RunId => "run_id",
+            Self::TaskId => "task_id",
+            Self::MapIndex => "map_index",
+            Self::Label => "label",
+            Self::State => "task_instance.state",
+            Self::TryNumber => "try_number",
+            Self::LogicalDate => "logical_date",
+            Self::RunAfter => "run_after",
+            Self::ScheduledAt => "scheduled_at",
+            Self::StartedAt => "task_instance.started_at",
+            Self::EndedAt => "task_instance.ended_at",
+            Self::Duration => "((task_instance.ended_at - task_instance.started_at) / 1e6)",
+        }
+    }
+}
+
+/// A bound of a range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// This and more.
+    AtLeast,
+    /// More than this.
+    MoreThan,
+    /// This and less.
+    AtMost,
+    /// Less than this.
+    LessThan,
+}
+
+impl Bound {
+    fn sign(self) -> &'static str {
+        match self {
+            Self::AtLeast => " >= ",
+            Self::MoreThan => " > ",
+            Self::AtMost => " <= ",
+            Self::LessThan => " < ",
+        }
+    }
+}
+
+/// What a list has, and in which order.
+#[derive(Clone, Debug)]
+pub struct Listing<C> {
+    /// Columns that have one of these values; none stands for no value.
+    pub any_of: Vec<(C, Vec<Option<String>>)>,
+    /// Columns that are one of these numbers.
+    pub any_number: Vec<(C, Vec<i64>)>,
+    /// Columns whose text holds this, whatever the case.
+    pub containing: Vec<(C, String)>,
+    /// Columns within bounds: instants in microseconds since 1970, lengths of time in seconds.
+    pub within: Vec<(C, Bound, f64)>,
+    /// The order: columns, and whether backwards. What is equal in all of them stands in the order of creation.
+    pub order: Vec<(C, bool)>,
+    /// The most rows.
+    pub limit: u32,
+    /// How many rows are passed over before.
+    pub offset: u32,
+}
+
+impl<C> Default for Listing<C> {
+    fn default() -> Self {
+        Self {
+            any_of: Vec::new(),
+            any_number: Vec::new(),
+            containing: Vec::new(),
+            within: Vec::new(),
+            order: Vec::new(),
+            limit: 50,
+            offset: 0,
+        }
+    }
+}
+
+impl<C: Column> Listing<C> {
+    fn narrow(&self, query: &mut QueryBuilder<Sqlite>) {
+        query.push(" WHERE true");
+        for (column, values) in &self.any_of {
+            query.push(" AND (false");
+            for value in values {
+                query.push(format!(" OR {} ", column.expression()));
+                match value {
+                    Some(value) => query.push("= ").push_bind(value.clone()),
+                    None => query.push("IS NULL"),
+                };
+            }
+            query.push(")");
+        }
+        for (column, values) in &self.any_number {
+            query.push(format!(" AND {} IN (SELECT value FROM json_each(", column.expression()));
+            query.push_bind(serde_json::json!(values).to_string()).push("))");
+        }
+        for (column, text) in &self.containing {
+            query.push(" AND instr(lower(").push(column.expression()).push("), lower(");
+            query.push_bind(text.clone()).push("))");
+        }
+        for (column, bound, value) in &self.within {
+            query.push(" AND ").push(column.expression()).push(bound.sign()).push_bind(*value);
+        }
+    }
+
+    fn order(&self, query: &mut QueryBuilder<Sqlite>, last: &str) {
+        query.push(" ORDER BY ");
+        for (column, is_backwards) in &self.order {
+            // An expression may be several columns.
+            for part in column.expression().split(", ") {
+                query.push(part).push(if *is_backwards { " DESC, " } else { ", " });
+            }
+        }
+        query.push(last).push(" LIMIT ").push_bind(self.limit).push(" OFFSET ").push_bind(self.offset);
+    }
+}
+
+impl Reader {
+    /// Runs, and how many there are without limit and offset.
+    pub async fn list_runs(&self, listing: &Listing<RunColumn>) -> Result<(Vec<RunRow>, u64), StoreError> {
+        let mut query = QueryBuilder::new(RUN_COLUMNS);
+        listing.narrow(&mut query);
+        listing.order(&mut query, "run_key");
+        let rows = query.build().fetch_all(&self.pool).await?;
+        let mut count = QueryBuilder::new("SELECT count(*) FROM dag_run JOIN dag_version USING (version_id)");
+        listing.narrow(&mut count);
+        let total = count.build().fetch_one(&self.pool).await?.get::<i64, _>(0).unsigned_abs();
+        Ok((rows.iter().map(run_row).collect::<Result<_, _>>()?, total))
+    }
+
+    /// Task instances, and how many there are without limit and offset.
+    pub async fn list_instances(
+        &self,
+        listing: &Listing<InstanceColumn>,
+    ) -> Result<(Vec<TaskInstanceRow>, u64), StoreError> {
+        let mut query = QueryBuilder::new(INSTANCE_COLUMNS);
+        listing.narrow(&mut query);
+        listing.order(&mut query, "run_key, task_index, map_index");
+        let rows = query.build().fetch_all(&self.pool).await?;
+        let mut count = QueryBuilder::new("SELECT count(*) FROM task_instance JOIN dag_run USING (run_key)");
+        listing.narrow(&mut count);
+        let total = count.build().fetch_one(&self.pool).await?.get::<i64, _>(0).unsigned_abs();
+        Ok((rows.iter().map(instance_row).collect::<Result<_, _>>()?, total))
+    }
+}
