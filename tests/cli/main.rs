@@ -9,6 +9,7 @@ mod demo;
 mod examples;
 mod help;
 mod history;
+mod official_client;
 mod running;
 mod sample;
 mod serving;

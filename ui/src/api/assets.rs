@@ -1,6 +1,6 @@
 //! `/assets`: what tasks bring up to date and DAGs are run for.
 
-use super::body::Body;
+use super::body::{Body, MaybeBody};
 use super::error::ApiError;
 use super::path::Path;
 use super::query::Pairs;
@@ -10,12 +10,11 @@ use crate::actor::ApiActor;
 use crate::definition::Definition;
 use axum::Json;
 use axum::extract::State;
-use axum::http::HeaderMap;
-use axum::http::header::CONTENT_TYPE;
 use esteira_core::dag::Dag;
 use esteira_core::ids::DagId;
 use esteira_runtime::TriggerRequest;
 use esteira_store::{AssetEventRow, AssetRow};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 /// The most updates that one list shows.
@@ -28,40 +27,69 @@ pub(super) async fn list(State(state): State<AppState>, pairs: Pairs) -> Result<
     let mut assets = state.handle.reader().assets().await?;
     assets.retain(|asset| asset.uri.contains(&pattern));
     let total = assets.len();
-    let dags = state.handle.dags();
-    let shape = |asset: AssetRow| {
-        let is_scheduled = |dag: &esteira_core::dag::Dag| {
-            dag.schedule
-                .assets
-                .as_ref()
-                .is_some_and(|condition| condition.uris().contains(asset.uri.as_str()))
-        };
-        let scheduled: Vec<Value> = dags
-            .iter()
-            .filter(|loaded| is_scheduled(&loaded.dag))
-            .map(|loaded| json!({ "dag_id": loaded.dag.dag_id }))
-            .collect();
-        let producing: Vec<Value> = dags
-            .iter()
-            .flat_map(|loaded| loaded.dag.tasks.iter().map(|task| (&loaded.dag.dag_id, task)))
-            .filter(|(_, task)| task.outlets.contains(&asset.uri))
-            .map(|(dag_id, task)| json!({ "dag_id": dag_id, "task_id": task.task_id }))
-            .collect();
-        json!({
-            "id": asset.asset_id,
-            "name": asset.uri,
-            "uri": asset.uri,
-            "group": "asset",
-            "extra": {},
-            "scheduled_dags": scheduled,
-            "producing_tasks": producing,
-            "consuming_tasks": [],
-            "aliases": [],
-            "watchers": [],
-        })
-    };
-    let shapes: Vec<Value> = window.cut(assets).map(shape).collect();
+    let mut shapes = Vec::new();
+    for asset in window.cut(assets) {
+        shapes.push(shape(&state, &asset).await?);
+    }
     Ok(Json(json!({ "assets": shapes, "total_entries": total })))
+}
+
+/// An asset. When it and what refers to it came to be is not kept: the versions of the DAGs that name it tell, and its last
+/// update.
+async fn shape(state: &AppState, asset: &AssetRow) -> Result<Value, ApiError> {
+    let (mut scheduled, mut producing, mut times) = (Vec::new(), Vec::new(), Vec::new());
+    for loaded in state.handle.dags() {
+        let dag = &loaded.dag;
+        let condition = dag.schedule.assets.as_ref();
+        let is_scheduled = condition.is_some_and(|it| it.uris().contains(asset.uri.as_str()));
+        let makers: Vec<_> = dag.tasks.iter().filter(|task| task.outlets.contains(&asset.uri)).collect();
+        if !is_scheduled && makers.is_empty() {
+            continue;
+        }
+        let version = state.handle.reader().version_by_id(loaded.version_id).await?;
+        let at = version.map_or(Timestamp::UNIX_EPOCH, |version| version.created_at);
+        times.push(at);
+        let reference = |mut fields: Value| {
+            fields["created_at"] = json!(shapes::instant(at));
+            fields["updated_at"] = fields["created_at"].clone();
+            fields
+        };
+        if is_scheduled {
+            scheduled.push(reference(json!({ "dag_id": dag.dag_id })));
+        }
+        for task in makers {
+            producing.push(reference(json!({ "dag_id": dag.dag_id, "task_id": task.task_id })));
+        }
+    }
+    let last = state.handle.reader().asset_events(Some(&asset.uri), 1).await?.pop();
+    times.extend(last.as_ref().map(|event| event.at));
+    let time = |found: Option<&Timestamp>| shapes::instant(found.copied().unwrap_or(Timestamp::UNIX_EPOCH));
+    Ok(json!({
+        "id": asset.asset_id,
+        "name": asset.uri,
+        "uri": asset.uri,
+        "group": "asset",
+        "extra": {},
+        "created_at": time(times.iter().min()),
+        "updated_at": time(times.iter().max()),
+        "scheduled_dags": scheduled,
+        "producing_tasks": producing,
+        "consuming_tasks": [],
+        "aliases": [],
+        "watchers": [],
+        "last_asset_event":
+            last.map(|event| json!({ "id": event.asset_event_id, "timestamp": shapes::instant(event.at) })),
+    }))
+}
+
+/// `GET /assets/{asset_id}`.
+pub(super) async fn one(
+    State(state): State<AppState>,
+    Path(asset_id): Path<i64>,
+) -> Result<Json<Value>, ApiError> {
+    let assets = state.handle.reader().assets().await?;
+    let uri = named(&assets, asset_id)?;
+    Ok(Json(shape(&state, &AssetRow { asset_id, uri }).await?))
 }
 
 /// `GET /assets/events`, newest first; `asset_id` or `uri` chooses one asset.
@@ -106,11 +134,8 @@ pub(super) async fn materialize(
     State(state): State<AppState>,
     Path(asset_id): Path<i64>,
     ApiActor(actor): ApiActor,
-    headers: HeaderMap,
-    body: Result<Body, ApiError>,
+    MaybeBody(body): MaybeBody,
 ) -> Result<Json<Value>, ApiError> {
-    // Airflow's body may be left out.
-    let body = if headers.contains_key(CONTENT_TYPE) { Some(body?) } else { None };
     let assets = state.handle.reader().assets().await?;
     let uri = named(&assets, asset_id)?;
     let makes = |dag: &Dag| dag.tasks.iter().any(|task| task.outlets.contains(&uri));

@@ -35,6 +35,21 @@ impl FromRequest<AppState> for Body {
     }
 }
 
+/// A body that may be left out.
+pub(super) struct MaybeBody(pub(super) Option<Body>);
+
+impl FromRequest<AppState> for MaybeBody {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _state: &AppState) -> Result<Self, ApiError> {
+        let bytes = Bytes::from_request(request, &())
+            .await
+            .map_err(|error| ApiError::unreadable_body(error.status(), error.body_text()))?;
+        // Some clients name the kind of a body that they do not send.
+        if bytes.is_empty() { Ok(Self(None)) } else { Body::read(&bytes).map(Some).map(Self) }
+    }
+}
+
 impl Body {
     fn read(bytes: &[u8]) -> Result<Self, ApiError> {
         let whole = |kind, message: String| {

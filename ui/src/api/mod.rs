@@ -80,6 +80,7 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/api/v2/importErrors", get(import_errors::list))
         .route("/api/v2/assets", get(assets::list))
         .route("/api/v2/assets/events", get(assets::events).post(assets::update))
+        .route("/api/v2/assets/{asset_id}", get(assets::one))
         .route("/api/v2/assets/{asset_id}/materialize", post(assets::materialize))
         .route("/hooks/{dag_id}", post(hooks::call))
         .route("/api/dags/{dag_id}/webhook", put(hooks::renew).delete(hooks::remove))
