@@ -398,6 +398,46 @@ async fn lists_are_narrowed_down_and_ordered_as_airflow_does() {
     assert_eq!(world.json("/api/v2/dags/pipeline/dagRuns/list").await["dag_run_id"], "list");
 }
 
+const MAPPED: &str = "dag_id: mapped
+tasks:
+  each: {operator: bash, expand: {bash_command: [echo one, exit 1]}}
+  plain: {operator: empty}
+";
+
+#[tokio::test]
+async fn mapped_instances_have_addresses_of_their_own() {
+    let world = World::with(&[("mapped", MAPPED)]).await;
+    let body = json!({"dag_run_id": "m"});
+    let trigger = world.send_json("POST", "/api/v2/dags/mapped/dagRuns", body);
+    let (_, state) = world.until_over("m", trigger).await;
+    assert_eq!(state, "failed");
+    let each = "/api/v2/dags/mapped/dagRuns/m/taskInstances/each";
+    let list = world.json(&format!("{each}/listMapped?order_by=-map_index")).await;
+    let places: Vec<_> =
+        list["task_instances"].as_array().unwrap().iter().map(|it| it["map_index"].clone()).collect();
+    assert_eq!(places, [json!(1), json!(0)]);
+    let plain = world.json("/api/v2/dags/mapped/dagRuns/m/taskInstances/plain/listMapped").await;
+    assert_eq!(plain["total_entries"], 0);
+    assert_eq!(
+        world.get("/api/v2/dags/mapped/dagRuns/m/taskInstances/no/listMapped").await.0,
+        StatusCode::NOT_FOUND
+    );
+    assert_eq!(world.json(&format!("{each}/1")).await["state"], "failed");
+    assert_eq!(world.json(&format!("{each}/0/tries")).await["total_entries"], 1);
+    assert_eq!(world.json(&format!("{each}/1/tries/1")).await["state"], "failed");
+    assert_eq!(world.json(&format!("{each}/tries/1?map_index=0")).await["state"], "success");
+    assert_eq!(world.get(&format!("{each}/1/tries/7")).await.0, StatusCode::NOT_FOUND);
+    assert_eq!(world.get(&format!("{each}/9")).await.0, StatusCode::NOT_FOUND);
+    let mark = json!({"new_state": "success"});
+    let (_, told) = world.send_json("PATCH", &format!("{each}/1/dry_run"), mark.clone()).await;
+    assert_eq!(told["total_entries"], 1);
+    let second = format!("{each}/1");
+    assert_eq!(world.until_over("m", world.send_json("PATCH", &second, mark)).await.1, "success");
+    let first = world.json("/api/v2/importErrors/1").await;
+    assert_eq!(first["import_error_id"], 1);
+    assert_eq!(world.get("/api/v2/importErrors/9").await.0, StatusCode::NOT_FOUND);
+}
+
 #[tokio::test]
 async fn waiting_for_a_run_ends_with_its_results() {
     let world = World::new().await;

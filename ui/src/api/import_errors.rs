@@ -1,6 +1,7 @@
 //! `/importErrors`: files that make no DAG at the moment.
 
 use super::error::ApiError;
+use super::path::Path;
 use super::query::Pairs;
 use super::shapes;
 use crate::AppState;
@@ -17,6 +18,17 @@ pub(super) async fn list(State(state): State<AppState>, pairs: Pairs) -> Result<
     let shapes: Vec<Value> =
         window.cut(errors).enumerate().map(|(place, error)| shape(place, error)).collect();
     Ok(Json(json!({ "import_errors": shapes, "total_entries": total })))
+}
+
+/// `GET /importErrors/{import_error_id}`; the number is the place in the list at this moment.
+pub(super) async fn one(
+    State(state): State<AppState>,
+    Path(number): Path<usize>,
+) -> Result<Json<Value>, ApiError> {
+    let errors = state.handle.reader().import_errors().await?;
+    let found = errors.into_iter().enumerate().find(|(place, _)| place + 1 == number);
+    let missing = || ApiError::not_found(format!("there is no import error {number}"));
+    found.map(|(place, error)| Json(shape(place, error))).ok_or_else(missing)
 }
 
 fn shape(place: usize, error: ImportErrorRow) -> Value {

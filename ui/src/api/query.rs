@@ -58,6 +58,11 @@ impl Pairs {
         Self(pairs)
     }
 
+    /// Whether nothing was asked.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The value of a key that is not empty.
     pub(crate) fn text(&self, key: &str) -> Option<String> {
         self.all(key).find(|value| !value.is_empty()).map(str::to_owned)

@@ -69,7 +69,10 @@ pub(super) async fn batch(
     listed(&state, &listing::instances(&listing::pairs_of_body(body.whole()))?).await
 }
 
-async fn listed(state: &AppState, listing: &Listing<InstanceColumn>) -> Result<Json<Value>, ApiError> {
+pub(super) async fn listed(
+    state: &AppState,
+    listing: &Listing<InstanceColumn>,
+) -> Result<Json<Value>, ApiError> {
     let reader = state.handle.reader();
     let (instances, total) = reader.list_instances(listing).await?;
     let mut runs: HashMap<RunKey, RunRow> = HashMap::new();
@@ -201,6 +204,18 @@ pub(super) async fn tries(
     }
     let total = tries.len();
     Ok(Json(json!({ "task_instances": tries, "total_entries": total })))
+}
+
+/// `GET …/taskInstances/{task_id}/tries/{try_number}`: one of its attempts.
+pub(super) async fn one_try(
+    state: State<AppState>,
+    Path((dag_id, run_id, task_id, number)): Path<(String, String, String, u32)>,
+    pairs: Pairs,
+) -> Result<Json<Value>, ApiError> {
+    let missing = || ApiError::not_found(format!("the task \"{task_id}\" has no attempt {number}"));
+    let Json(mut all) = tries(state, Path((dag_id, run_id, task_id.clone())), pairs).await?;
+    let list = all["task_instances"].as_array_mut().map(std::mem::take).unwrap_or_default();
+    list.into_iter().find(|it| it["try_number"] == number).map(Json).ok_or_else(missing)
 }
 
 async fn attempts(state: &AppState, instance: &TaskInstanceRow) -> Result<Vec<AttemptRow>, ApiError> {
