@@ -182,13 +182,16 @@ impl<C: Column> Listing<C> {
     fn narrow(&self, query: &mut QueryBuilder<Sqlite>) {
         query.push(" WHERE true");
         for (column, values) in &self.any_of {
-            query.push(" AND (false");
-            for value in values {
-                query.push(format!(" OR {} ", column.expression()));
-                match value {
-                    Some(value) => query.push("= ").push_bind(value.clone()),
-                    None => query.push("IS NULL"),
-                };
+            query.push(" AND (").push(column.expression());
+            // A list of values, and not one OR after another: an index is of use then.
+            query.push(" IN (");
+            let mut list = query.separated(", ");
+            for value in values.iter().flatten() {
+                list.push_bind(value.clone());
+            }
+            query.push(")");
+            if values.contains(&None) {
+                query.push(" OR ").push(column.expression()).push(" IS NULL");
             }
             query.push(")");
         }
@@ -203,6 +206,13 @@ impl<C: Column> Listing<C> {
         for (column, bound, value) in &self.within {
             query.push(" AND ").push(column.expression()).push(bound.sign()).push_bind(*value);
         }
+    }
+
+    fn is_narrowed(&self) -> bool {
+        !(self.any_of.is_empty()
+            && self.any_number.is_empty()
+            && self.containing.is_empty()
+            && self.within.is_empty())
     }
 
     fn order(&self, query: &mut QueryBuilder<Sqlite>, last: &str) {
@@ -239,7 +249,9 @@ impl Reader {
         listing.narrow(&mut query);
         listing.order(&mut query, "run_key, task_index, map_index");
         let rows = query.build().fetch_all(&self.pool).await?;
-        let mut count = QueryBuilder::new("SELECT count(*) FROM task_instance JOIN dag_run USING (run_key)");
+        // The store counts a million instances a good deal faster when it need not look at their runs.
+        let from = if listing.is_narrowed() { " JOIN dag_run USING (run_key)" } else { "" };
+        let mut count = QueryBuilder::new(format!("SELECT count(*) FROM task_instance{from}"));
         listing.narrow(&mut count);
         let total = count.build().fetch_one(&self.pool).await?.get::<i64, _>(0).unsigned_abs();
         Ok((rows.iter().map(instance_row).collect::<Result<_, _>>()?, total))
