@@ -77,7 +77,9 @@ async fn text_params(settings: &Settings, arguments: &TriggerArguments) -> Resul
     }
     let Some(reader) = history::open_if_any(settings).await? else { return Ok(Vec::new()) };
     let row = reader.dag(&arguments.dag_id).await.map_err(history::failure)?;
-    let params = row.and_then(|row| row.definition["params"].as_object().cloned()).unwrap_or_default();
+    let definition: Option<Value> = row.and_then(|row| serde_json::from_str(&row.definition).ok());
+    let params =
+        definition.and_then(|definition| definition["params"].as_object().cloned()).unwrap_or_default();
     Ok(params.into_iter().filter(|(_, param)| param["kind"] == "string").map(|(name, _)| name).collect())
 }
 

@@ -90,9 +90,9 @@ impl Default for Schedule {
 }
 
 impl Definition {
-    /// Reads the JSON. What this program does not know is left out: a page shows what it can.
-    pub(crate) fn read(definition: Value) -> Self {
-        serde_json::from_value(definition).unwrap_or_else(|error| {
+    /// Reads the JSON text. What this program does not know is left out: a page shows what it can.
+    pub(crate) fn read(definition: &str) -> Self {
+        serde_json::from_str(definition).unwrap_or_else(|error| {
             tracing::warn!(%error, "a stored DAG definition could not be read");
             Self::default()
         })

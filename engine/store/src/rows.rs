@@ -30,8 +30,9 @@ pub struct DagRow {
     pub is_stale: bool,
     /// When its file was last read with a new content.
     pub loaded_at: Timestamp,
-    /// The definition: [`esteira_core::dag::Dag`] as JSON, for pages and lists.
-    pub definition: Value,
+    /// The definition: [`esteira_core::dag::Dag`] as JSON text, for pages and lists. Few of those who read a thousand rows
+    /// look into all, so each parses what it needs.
+    pub definition: String,
 }
 
 /// One content that a DAG file had.

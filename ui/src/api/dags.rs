@@ -33,18 +33,23 @@ pub(super) async fn list(State(state): State<AppState>, pairs: Pairs) -> Result<
     let broken = broken_files(&state).await?;
     let mut found = Vec::new();
     for dag in state.handle.reader().dags().await? {
-        let definition = Definition::read(dag.definition.clone());
-        let fits = paused.is_none_or(|paused| dag.is_paused == paused)
-            && !(exclude_stale && dag.is_stale)
-            && pattern.as_ref().is_none_or(|pattern| dag.dag_id.as_str().to_lowercase().contains(pattern))
+        if exclude_stale && dag.is_stale || paused.is_some_and(|paused| dag.is_paused != paused) {
+            continue;
+        }
+        let definition = Definition::read(&dag.definition);
+        let fits = pattern
+            .as_ref()
+            .is_none_or(|pattern| dag.dag_id.as_str().to_lowercase().contains(pattern))
             && (tags.is_empty() || definition.tags.iter().any(|tag| tags.contains(&tag.as_str())))
             && (owners.is_empty() || definition.owners.iter().any(|owner| owners.contains(&owner.as_str())));
         if fits {
-            found.push(shape(&state, &dag, &definition, &broken));
+            found.push((dag, definition));
         }
     }
     let total = found.len();
-    Ok(Json(json!({ "dags": window.cut(found).collect::<Vec<_>>(), "total_entries": total })))
+    let shape = |(dag, definition): (DagRow, Definition)| shape(&state, &dag, &definition, &broken);
+    let page: Vec<_> = window.cut(found).map(shape).collect();
+    Ok(Json(json!({ "dags": page, "total_entries": total })))
 }
 
 /// `GET /dags/{dag_id}`.
@@ -57,7 +62,7 @@ pub(super) async fn one(
 
 async fn answer(state: &AppState, dag_id: &str) -> Result<Json<Value>, ApiError> {
     let dag = find(state, dag_id).await?;
-    let definition = Definition::read(dag.definition.clone());
+    let definition = Definition::read(&dag.definition);
     let broken = broken_files(state).await?;
     Ok(Json(Value::Object(shape(state, &dag, &definition, &broken))))
 }
@@ -101,7 +106,7 @@ pub(super) async fn tags(State(state): State<AppState>, pairs: Pairs) -> Result<
         pairs.text("tag_name_pattern").map(|pattern| pattern.replace(['%', '*'], "").to_lowercase());
     let mut tags: BTreeSet<String> = BTreeSet::new();
     for dag in state.handle.reader().dags().await?.into_iter().filter(|dag| !dag.is_stale) {
-        tags.extend(Definition::read(dag.definition).tags);
+        tags.extend(Definition::read(&dag.definition).tags);
     }
     tags.retain(|tag| pattern.as_ref().is_none_or(|pattern| tag.to_lowercase().contains(pattern)));
     let total = tags.len();
@@ -137,7 +142,7 @@ pub(super) async fn details(
     Path(dag_id): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
     let dag = find(&state, &dag_id).await?;
-    let definition = Definition::read(dag.definition.clone());
+    let definition = Definition::read(&dag.definition);
     let filter = RunFilter {
         dag_id: Some(dag_id.clone()),
         states: vec![RunState::Queued, RunState::Running],

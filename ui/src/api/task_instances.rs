@@ -103,7 +103,7 @@ impl Definitions {
             Entry::Occupied(known) => Ok(known.into_mut()),
             Entry::Vacant(place) => {
                 let definition = state.handle.reader().definition(version_id).await?;
-                Ok(place.insert(Definition::read(definition.unwrap_or_default())))
+                Ok(place.insert(Definition::read(&definition.unwrap_or_default())))
             }
         }
     }

@@ -13,7 +13,7 @@ pub(super) async fn list(
     State(state): State<AppState>,
     Path(dag_id): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
-    let definition = Definition::read(dags::find(&state, &dag_id).await?.definition);
+    let definition = Definition::read(&dags::find(&state, &dag_id).await?.definition);
     let tasks: Vec<Value> = (0..definition.tasks.len()).map(|place| shape(&definition, place)).collect();
     let total = tasks.len();
     Ok(Json(json!({ "tasks": tasks, "total_entries": total })))
@@ -23,7 +23,7 @@ pub(super) async fn one(
     State(state): State<AppState>,
     Path((dag_id, task_id)): Path<(String, String)>,
 ) -> Result<Json<Value>, ApiError> {
-    let definition = Definition::read(dags::find(&state, &dag_id).await?.definition);
+    let definition = Definition::read(&dags::find(&state, &dag_id).await?.definition);
     let place = definition.tasks.iter().position(|task| task.task_id == task_id);
     let missing = || ApiError::not_found(format!("DAG \"{dag_id}\" has no task \"{task_id}\""));
     Ok(Json(shape(&definition, place.ok_or_else(missing)?)))

@@ -85,7 +85,7 @@ pub(crate) async fn page(
 /// The picture of a run; none when the DAG is too large for one.
 pub(super) async fn of_run(state: &AppState, run: &RunRow) -> Result<Option<Drawing>, PageError> {
     let reader = state.handle.reader();
-    let definition = Definition::read(reader.definition(run.version_id).await?.unwrap_or_default());
+    let definition = Definition::read(&reader.definition(run.version_id).await?.unwrap_or_default());
     if definition.tasks.len() > NODES_MAX {
         return Ok(None);
     }

@@ -47,7 +47,7 @@ impl DagHead {
     }
 
     fn new(state: &AppState, dag: DagRow, hash: String, recent: &[RunRow], tab: &'static str) -> Self {
-        let definition = Definition::read(dag.definition);
+        let definition = Definition::read(&dag.definition);
         let loaded = state.handle.dag(dag.dag_id.as_str());
         let next = loaded.filter(|loaded| !loaded.is_paused).and_then(|loaded| loaded.next_run_at());
         let in_state = |wanted: RunState| recent.iter().filter(|run| run.state == wanted).count();

@@ -73,7 +73,7 @@ pub(crate) async fn page(
 
 fn row(state: &AppState, dag: DagRow, newest: &[RunRow], wanted: &Wanted, now: Timestamp) -> Option<Row> {
     let dag_id = dag.dag_id.to_string();
-    let definition = Definition::read(dag.definition);
+    let definition = Definition::read(&dag.definition);
     if !matches(wanted, &dag_id, &definition) {
         return None;
     }

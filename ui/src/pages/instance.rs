@@ -137,7 +137,7 @@ pub(crate) async fn shown(
     let key =
         AttemptKey { run_key: run.run_key, task_index: instance.task_index, map_index: instance.map_index };
     let attempts = reader.attempts(key).await?;
-    let definition = Definition::read(reader.definition(run.version_id).await?.unwrap_or_default());
+    let definition = Definition::read(&reader.definition(run.version_id).await?.unwrap_or_default());
     let mut it = subject(run, instance, &attempts, &definition, wanted.try_number);
     it.why = why(state, run, instance).await;
     let log_key = LogKey {

@@ -85,7 +85,7 @@ pub(crate) async fn page(
 ) -> Result<Response, PageError> {
     let (head, run, instances) = RunHead::read(&state, &dag_id, &run_id, "tasks").await?;
     let reader = state.handle.reader();
-    let definition = Definition::read(reader.definition(run.version_id).await?.unwrap_or_default());
+    let definition = Definition::read(&reader.definition(run.version_id).await?.unwrap_or_default());
     let window = Window::of_run(&run, Timestamp::now());
     let mut bars = HashMap::new();
     if instances.len() <= INSTANCES_WITH_EVENTS {

@@ -65,14 +65,14 @@ impl Reader {
         Ok(sqlx::query_as(query).fetch_all(&self.pool).await?)
     }
 
-    /// The definition of a version, as JSON.
-    pub async fn definition(&self, version_id: VersionId) -> Result<Option<serde_json::Value>, StoreError> {
+    /// The definition of a version, as JSON text.
+    pub async fn definition(&self, version_id: VersionId) -> Result<Option<String>, StoreError> {
         let text: Option<String> =
             sqlx::query_scalar("SELECT definition FROM dag_version WHERE version_id = ?1")
                 .bind(version_id)
                 .fetch_optional(&self.pool)
                 .await?;
-        text.as_deref().map(json).transpose()
+        Ok(text)
     }
 
     /// Files that make no DAG at the moment, by name.
@@ -101,7 +101,7 @@ fn dag_row(row: &SqliteRow) -> Result<DagRow, StoreError> {
         is_paused: row.get(4),
         is_stale: row.get(5),
         loaded_at: instant(row.get(6))?,
-        definition: json(row.get(7))?,
+        definition: row.get(7),
     })
 }
 
