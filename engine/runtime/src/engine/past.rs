@@ -23,6 +23,7 @@ impl MainLoop {
                 .touched_instances
                 .iter()
                 .filter_map(|(run_key, _)| Some(self.runs.get(*run_key)?.run.dag().dag_id.clone()))
+                .chain(turn.dags_with_runs_gone.iter().cloned())
                 .filter(|dag_id| self.past_asks.contains_key(dag_id))
                 .collect();
             let asks: Vec<(RunKey, TaskIndex)> =
@@ -34,7 +35,7 @@ impl MainLoop {
                     continue;
                 };
                 let dag_id = live.run.dag().dag_id.clone();
-                let reason = self.reason_of_past(run_key, task).await?;
+                let reason = self.reason_of_past(run_key, task, &turn.batch.runs_gone).await?;
                 if reason.is_none() {
                     self.past_asks.entry(dag_id).or_default().remove(&(run_key, task));
                     has_changed = true;
@@ -57,11 +58,16 @@ impl MainLoop {
     }
 
     /// Why the run before does not let a task run; nothing when it does, or when there is none.
-    async fn reason_of_past(&self, run_key: RunKey, task: TaskIndex) -> Result<Option<String>, EngineError> {
+    async fn reason_of_past(
+        &self,
+        run_key: RunKey,
+        task: TaskIndex,
+        gone: &[RunKey],
+    ) -> Result<Option<String>, EngineError> {
         let Some(live) = self.runs.get(run_key) else { return Ok(None) };
         let dag = live.run.dag();
         let Some(logical_date) = live.facts.logical_date else { return Ok(None) };
-        let Some(before) = self.run_before(&dag.dag_id, logical_date).await? else { return Ok(None) };
+        let Some(before) = self.run_before(&dag.dag_id, logical_date, gone).await? else { return Ok(None) };
         let mut looked_at = vec![task];
         if dag.task(task).wait_for_downstream {
             looked_at.extend(dag.graph.downstream(task));
@@ -87,12 +93,19 @@ impl MainLoop {
         Ok(None)
     }
 
-    /// The run of a DAG that stands for the last instant before this one; it may be too new for the database.
-    async fn run_before(&self, dag_id: &DagId, at: Timestamp) -> Result<Option<RunRow>, EngineError> {
-        let stored = self.reader.run_before(dag_id.as_str(), at).await?;
+    /// The run of a DAG that stands for the last instant before this one; it may be too new for the database, and those
+    /// that this turn removes are still in it.
+    async fn run_before(
+        &self,
+        dag_id: &DagId,
+        at: Timestamp,
+        gone: &[RunKey],
+    ) -> Result<Option<RunRow>, EngineError> {
+        let stored = self.reader.run_before(dag_id.as_str(), at, gone).await?;
         let live = self
             .runs
             .of_dag(dag_id)
+            .filter(|(run_key, _)| !gone.contains(run_key))
             .filter_map(|(run_key, live)| Some((live.facts.logical_date.filter(|date| *date < at)?, run_key)))
             .max();
         match (stored, live) {

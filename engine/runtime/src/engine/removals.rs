@@ -75,6 +75,7 @@ impl MainLoop {
         let place = (run.run_key, run.run_id.clone());
         turn.run_event("run.deleted", &run.dag_id, place, actor, String::new());
         turn.batch.runs_gone.push(run.run_key);
+        turn.dags_with_runs_gone.insert(run.dag_id.clone());
         turn.acts.push(Act::RemoveLogs(run.dag_id.to_string(), run.run_id.to_string()));
     }
 }

@@ -44,6 +44,8 @@ pub(super) struct Turn {
     pub(super) outlets: Vec<AttemptPlace>,
     /// Runs that have ended in this turn and whose room is not used yet.
     pub(super) ended_runs: Vec<(DagId, RunKey)>,
+    /// DAGs that a run was removed of, which may be the one that a later run waits for.
+    pub(super) dags_with_runs_gone: BTreeSet<DagId>,
 }
 
 impl Turn {
@@ -57,6 +59,7 @@ impl Turn {
             dags_changed: false,
             outlets: Vec::new(),
             ended_runs: Vec::new(),
+            dags_with_runs_gone: BTreeSet::new(),
         }
     }
 

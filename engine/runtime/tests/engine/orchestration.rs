@@ -25,7 +25,7 @@ impl World {
     }
 
     /// `task: reason` for each instance that waits.
-    async fn reasons(&self, run: &RunRow) -> Vec<String> {
+    pub(crate) async fn reasons(&self, run: &RunRow) -> Vec<String> {
         let waiting = self.handle().why_waiting("d".into(), run.run_id.clone()).await.unwrap();
         waiting.iter().map(|instance| format!("{}: {}", instance.task_id, instance.reason)).collect()
     }

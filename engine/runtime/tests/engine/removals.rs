@@ -1,7 +1,8 @@
 //! Runs and DAGs that are removed: their rows, values and logs go, the history stays whole.
 
 use crate::world::{World, tester, wait_for};
-use esteira_runtime::CommandError;
+use esteira_core::states::RunState;
+use esteira_runtime::{CommandError, TriggerRequest};
 use esteira_store::RunRow;
 use serde_json::json;
 
@@ -69,5 +70,33 @@ async fn what_is_under_way_is_not_removed() {
     assert!(world.handle().reader().dag("d").await.unwrap().is_none());
     let unknown = world.handle().delete_dag("d".into(), tester()).await;
     assert!(matches!(unknown, Err(CommandError::UnknownDag(_))));
+    world.is_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_that_waits_for_the_run_before_goes_on_when_that_is_removed() {
+    let world = World::with(
+        "dag_id: d\nparams: {fail: {type: [string, 'null']}}\n\
+         tasks: {a: {operator: act, depends_on_past: true, with: {fail: '{{ params.fail }}'}}}\n",
+    )
+    .await;
+    let trigger = |day: u32, fail: Option<&str>| {
+        let mut request = TriggerRequest::manual("d", tester());
+        request.run_id = Some(format!("day_{day}").into());
+        request.logical_date = Some(format!("2026-01-0{day}T00:00:00Z").parse().unwrap());
+        request.conf.insert("fail".into(), json!(fail));
+        request
+    };
+    let notices = world.handle().subscribe();
+    let first = world.handle().trigger(trigger(1, Some("broken"))).await.unwrap();
+    assert_eq!(world.ended(notices, &first.run_id).await.state, RunState::Failed);
+    let second = world.handle().trigger(trigger(2, None)).await.unwrap();
+    assert_eq!(
+        world.reasons(&second).await,
+        ["a: it waits for the run before, day_1: \"a\" has failed there (depends_on_past)"]
+    );
+    let notices = world.handle().subscribe();
+    delete(&world, &first).await.unwrap();
+    assert_eq!(world.ended(notices, &second.run_id).await.state, RunState::Success);
     world.is_sound().await;
 }

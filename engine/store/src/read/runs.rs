@@ -136,13 +136,19 @@ impl Reader {
         Ok(rows.into_iter().map(|micros| Duration::from_micros(u64::try_from(micros).unwrap_or(0))).collect())
     }
 
-    /// The run of a DAG that stands for the last instant before this one.
-    pub async fn run_before(&self, dag_id: &str, at: Timestamp) -> Result<Option<RunRow>, StoreError> {
+    /// The run of a DAG that stands for the last instant before this one, but for those that are about to be removed.
+    pub async fn run_before(
+        &self,
+        dag_id: &str,
+        at: Timestamp,
+        gone: &[RunKey],
+    ) -> Result<Option<RunRow>, StoreError> {
         let query = sqlx::AssertSqlSafe(format!(
-            "{RUN_COLUMNS} WHERE dag_run.dag_id = ?1 AND logical_date < ?2 ORDER BY logical_date DESC, run_key DESC LIMIT 1"
+            "{RUN_COLUMNS} WHERE dag_run.dag_id = ?1 AND logical_date < ?2 \
+             AND run_key NOT IN (SELECT value FROM json_each(?3)) ORDER BY logical_date DESC, run_key DESC LIMIT 1"
         ));
-        let row =
-            sqlx::query(query).bind(dag_id).bind(at.as_microsecond()).fetch_optional(&self.pool).await?;
+        let query = sqlx::query(query).bind(dag_id).bind(at.as_microsecond());
+        let row = query.bind(serde_json::json!(gone).to_string()).fetch_optional(&self.pool).await?;
         row.as_ref().map(run_row).transpose()
     }
 
