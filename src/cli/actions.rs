@@ -68,6 +68,7 @@ async fn list(settings: &Settings, arguments: &ListArguments) -> Result<(), Fail
     let mut query = vec![("limit", "100".to_owned())];
     if !arguments.all {
         query.push(("state", "awaiting_input".to_owned()));
+        query.push(("response_received", "false".to_owned()));
     }
     let answer = server.get_with(&["dags", "~", "dagRuns", "~", "hitlDetails"], &query).await?;
     if arguments.json {
@@ -102,7 +103,12 @@ async fn list(settings: &Settings, arguments: &ListArguments) -> Result<(), Fail
             Cell::new(answer.unwrap_or_else(|| "-".to_owned())),
         ]);
     }
-    table.print()
+    table.print()?;
+    let total = answer["total_entries"].as_u64().unwrap_or(0);
+    if total > details.len() as u64 {
+        say!("these are the newest {} of {total}; more come into view as these are answered", details.len());
+    }
+    Ok(())
 }
 
 async fn respond(settings: &Settings, arguments: &RespondArguments) -> Result<(), Failure> {

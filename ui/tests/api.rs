@@ -7,7 +7,7 @@ mod world;
 use axum::http::StatusCode;
 use insta::{assert_json_snapshot, with_settings};
 use serde_json::{Value, json};
-use world::World;
+use world::{ASKING, World};
 
 /// Compares an answer with its stored shape; times, durations and texts that differ from place to place are left out.
 async fn check(world: &World, name: &str, address: &str) {
@@ -257,22 +257,6 @@ async fn connections_are_set_in_airflows_fields_and_tried() {
     );
 }
 
-const ASKING: &str = r#"
-dag_id: asking
-tasks:
-  ask:
-    operator: hitl
-    with:
-      subject: May <b>it</b> be published?
-      body: "line one\nline two"
-      options: [Publish, Wait]
-      response_timeout: 1h
-      defaults: Wait
-      params:
-        title: {type: string, minLength: 3, title: The title}
-        days: {type: integer, default: 7, description: For how long}
-"#;
-
 #[tokio::test]
 async fn questions_to_people_have_airflows_shapes_and_are_answered_once() {
     let world = World::with(&[("asking", ASKING)]).await;
@@ -286,7 +270,9 @@ async fn questions_to_people_have_airflows_shapes_and_are_answered_once() {
         (list["total_entries"].as_i64(), &list["hitl_details"][0]["subject"]),
         (Some(1), &json!("May <b>it</b> be published?"))
     );
-    for query in ["state=success", "response_received=true", "task_id=other", "body_search=nothing"] {
+    for query in
+        ["state=success", "state=failed", "response_received=true", "task_id=other", "body_search=nothing"]
+    {
         let none = world.json(&format!("{runs}/hitlDetails?{query}")).await;
         assert_eq!(none["total_entries"], 0, "{query}");
     }
@@ -307,6 +293,12 @@ async fn questions_to_people_have_airflows_shapes_and_are_answered_once() {
     assert_eq!(patch(body).await.0, StatusCode::CONFLICT);
     let tried = world.json(&format!("{one}/tries/1")).await;
     assert_eq!((&tried["response_received"], &tried["chosen_options"]), (&json!(true), &json!(["Wait"])));
+    for (query, count) in [("state=success", 1), ("state=failed&state=awaiting_input", 0)] {
+        let found = world.json(&format!("{runs}/hitlDetails?{query}")).await;
+        assert_eq!(found["total_entries"], count, "{query}");
+    }
+    let unknown = world.get(&format!("{runs}/hitlDetails?state=nonsense")).await;
+    assert_eq!(unknown.0, StatusCode::UNPROCESSABLE_ENTITY);
     let missing = world.get(&format!("{runs}/taskInstances/nope/-1/hitlDetails")).await;
     assert_eq!(missing.0, StatusCode::NOT_FOUND);
 }

@@ -6,23 +6,7 @@ mod world;
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
-use world::World;
-
-const ASKING: &str = r#"
-dag_id: asking
-tasks:
-  ask:
-    operator: hitl
-    with:
-      subject: May <b>it</b> be published?
-      body: "line one\nline two"
-      options: [Publish, Wait]
-      response_timeout: 1h
-      defaults: Wait
-      params:
-        title: {type: string, minLength: 3, title: The title}
-        days: {type: integer, default: 7, description: For how long}
-"#;
+use world::{ASKING, World};
 
 #[tokio::test]
 async fn every_page_answers_and_says_what_it_is_about() {
@@ -197,4 +181,18 @@ async fn a_question_is_answered_on_the_page_of_its_task() {
     assert!(answered.contains("<b>Publish</b> <span class=\"muted\">by anonymous"), "{answered}");
     assert_eq!(world.submit(&answer, "option=Publish&param.title=Air").await.0, StatusCode::CONFLICT);
     assert!(world.get("/actions").await.1.contains("Lately"));
+}
+
+#[tokio::test]
+async fn the_page_of_questions_says_how_many_more_there_are() {
+    let subjects: Vec<String> = (0..203).map(|number| format!("Question {number}")).collect();
+    let many = format!(
+        "dag_id: many\nmax_active_tasks: 300\n\
+         tasks: {{ask: {{operator: hitl, expand: {{subject: {subjects:?}}}, with: {{options: [Yes, No]}}}}}}\n"
+    );
+    let world = World::with(&[("many", &many)]).await;
+    world.until_asked_by(203, "many", "r1").await;
+    let (_, list) = world.get("/actions").await;
+    assert_eq!(list.matches("class=\"name\" href=\"/dags/many/").count(), 200);
+    assert!(list.contains("and 3 older, which come into view as these are answered"), "{list}");
 }

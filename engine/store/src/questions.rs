@@ -85,6 +85,8 @@ pub struct QuestionFilter {
     pub try_number: Option<u32>,
     /// Those that can be answered at the moment, or those that cannot.
     pub is_open: Option<bool>,
+    /// What the instance asked last, while it is in one of these states; all states if there is none.
+    pub states: Vec<String>,
     /// Those that were answered, or those that were not.
     pub is_answered: Option<bool>,
     /// Whose subject holds this text, whatever the case.
@@ -105,7 +107,9 @@ fn joined(order: &str) -> String {
          AND (?4 IS NULL OR detail.map_index = ?4) AND (?5 IS NULL OR detail.try_number = ?5) \
          AND (?6 IS NULL OR {IS_OPEN} = ?6) AND (?7 IS NULL OR (answer IS NOT NULL) = ?7) \
          AND (?8 IS NULL OR instr(lower(question->>'subject'), lower(?8))) \
-         AND (?9 IS NULL OR instr(lower(coalesce(question->>'body', '')), lower(?9))) {order}"
+         AND (?9 IS NULL OR instr(lower(coalesce(question->>'body', '')), lower(?9))) \
+         AND (?10 = '[]' OR (task_instance.try_number = detail.try_number \
+         AND task_instance.state IN (SELECT value FROM json_each(?10)))) {order}"
     )
 }
 
@@ -119,7 +123,7 @@ impl Reader {
     ) -> Result<Vec<QuestionRow>, StoreError> {
         let query = format!(
             "SELECT detail.run_key, dag_id, run_id, detail.task_id, detail.map_index, detail.try_number, question, \
-             detail.created_at, due_at, answer, {IS_OPEN} {} LIMIT ?10 OFFSET ?11",
+             detail.created_at, due_at, answer, {IS_OPEN} {} LIMIT ?11 OFFSET ?12",
             joined(
                 "ORDER BY detail.created_at DESC, detail.run_key, detail.task_id, detail.map_index, detail.try_number DESC"
             )
@@ -158,6 +162,7 @@ fn bound<'q>(query: Query<'q>, filter: &'q QuestionFilter) -> Query<'q> {
         .bind(filter.is_answered)
         .bind(&filter.subject)
         .bind(&filter.body)
+        .bind(serde_json::json!(filter.states).to_string())
 }
 
 fn row(row: &SqliteRow) -> Result<QuestionRow, StoreError> {

@@ -4,11 +4,12 @@ use super::body::Body;
 use super::error::ApiError;
 use super::path::Path;
 use super::query::{Pairs, unless_wildcard};
-use super::{dags, shapes, task_instances};
+use super::{dags, listing, shapes, task_instances};
 use crate::AppState;
 use crate::actor::ApiActor;
 use axum::Json;
 use axum::extract::State;
+use esteira_core::states::TaskInstanceState;
 use esteira_runtime::AnswerRequest;
 use esteira_store::{QuestionFilter, QuestionRow};
 use serde_json::{Value, json};
@@ -20,17 +21,15 @@ pub(super) async fn list(
     pairs: Pairs,
 ) -> Result<Json<Value>, ApiError> {
     let window = pairs.window()?;
+    let states = listing::labels(&pairs, "state", |label| TaskInstanceState::from_label(label).is_some())?;
     let filter = QuestionFilter {
         dag_id: unless_wildcard(&dag_id),
         run_id: unless_wildcard(&run_id),
         task_id: pairs.text("task_id"),
         map_index: pairs.integer("map_index")?,
         try_number: None,
-        is_open: match pairs.text("state").as_deref() {
-            Some("awaiting_input") => Some(true),
-            Some(_) => Some(false),
-            None => None,
-        },
+        is_open: None,
+        states: states.into_iter().flatten().collect(),
         is_answered: pairs.boolean("response_received")?,
         subject: pairs.text("subject_search"),
         body: pairs.text("body_search"),

@@ -158,7 +158,12 @@ fn texts(pairs: &Pairs, name: &str) -> Vec<Option<String>> {
     pairs.all(name).filter(|text| !text.is_empty()).map(|text| Some(text.to_owned())).collect()
 }
 
-fn labels(pairs: &Pairs, name: &str, is_one: impl Fn(&str) -> bool) -> Result<Vec<Option<String>>, ApiError> {
+/// The values of a key that must each be one that exists; another is a 422.
+pub(super) fn labels(
+    pairs: &Pairs,
+    name: &str,
+    is_one: impl Fn(&str) -> bool,
+) -> Result<Vec<Option<String>>, ApiError> {
     let labels = texts(pairs, name);
     match labels.iter().flatten().find(|label| !is_one(label)) {
         Some(wrong) => {

@@ -19,6 +19,8 @@ const LENGTH_OF_OTHERS: u32 = 50;
 struct ActionsPage {
     frame: Frame,
     open: Vec<Row>,
+    /// How many more are open than the list shows.
+    more: u64,
     others: Vec<Row>,
 }
 
@@ -41,10 +43,12 @@ pub(crate) async fn page(State(state): State<AppState>, visitor: Visitor) -> Res
     let reader = state.handle.reader();
     let filter = |is_open| QuestionFilter { is_open: Some(is_open), ..QuestionFilter::default() };
     let open = reader.questions(&filter(true), LENGTH, 0).await?;
+    let total = reader.question_count(&filter(true)).await?;
     let others = reader.questions(&filter(false), LENGTH_OF_OTHERS, 0).await?;
     let now = Timestamp::now();
     let page = ActionsPage {
         frame: visitor.frame(Section::Actions, "Required actions").crumb("Required actions", ""),
+        more: total.saturating_sub(open.len() as u64),
         open: open.into_iter().map(|row| line(row, now)).collect(),
         others: others.into_iter().map(|row| line(row, now)).collect(),
     };

@@ -33,6 +33,23 @@ tasks:
   fourth: {operator: empty, depends_on: [first]}
 ";
 
+/// A task that asks people, with a form.
+pub(crate) const ASKING: &str = r#"
+dag_id: asking
+tasks:
+  ask:
+    operator: hitl
+    with:
+      subject: May <b>it</b> be published?
+      body: "line one\nline two"
+      options: [Publish, Wait]
+      response_timeout: 1h
+      defaults: Wait
+      params:
+        title: {type: string, minLength: 3, title: The title}
+        days: {type: integer, default: 7, description: For how long}
+"#;
+
 const WAITING: &str = "dag_id: waiting
 schedule: null
 params: {reason: {type: string}}
@@ -140,15 +157,21 @@ impl World {
 
     /// Triggers a DAG, and waits until one of its tasks asks something.
     pub(crate) async fn until_asked(&self, dag_id: &str, run_id: &str) {
+        self.until_asked_by(1, dag_id, run_id).await;
+    }
+
+    /// Starts a run, and waits until this many of its instances ask.
+    pub(crate) async fn until_asked_by(&self, count: u32, dag_id: &str, run_id: &str) {
         let mut notices = self.engine.handle().subscribe();
         let body = serde_json::json!({ "dag_run_id": run_id });
         let (status, answer) = self.send_json("POST", &format!("/api/v2/dags/{dag_id}/dagRuns"), body).await;
         assert_eq!(status, StatusCode::OK, "{answer}");
-        loop {
+        let mut asked = 0;
+        while asked < count {
             if let Notice::Event(event) = notices.recv().await.unwrap()
                 && event.name == "task.rescheduled"
             {
-                break;
+                asked += 1;
             }
         }
     }
