@@ -2,6 +2,7 @@
 //! succeed or their policy ends. What they end in changes nothing but their own row.
 
 use super::EngineError;
+use super::live::LiveRun;
 use super::main_loop::MainLoop;
 use super::turn::{Act, Turn};
 use crate::command::Actor;
@@ -9,7 +10,7 @@ use crate::expand;
 use crate::notifier::Notification;
 use crate::versions::Versions;
 use esteira_core::instant;
-use esteira_core::run::{AttemptError, Change, InstanceKey};
+use esteira_core::run::{AttemptError, AttemptErrorKind, Change, InstanceKey};
 use esteira_core::states::NotificationState;
 use esteira_store::{NewEvent, NotificationRow, RunKey, Subject};
 use jiff::Timestamp;
@@ -130,7 +131,7 @@ impl MainLoop {
     }
 
     /// Those that the last engine left, which are tried now or when they are due.
-    pub(super) async fn load_notifications(&mut self) -> Result<(), EngineError> {
+    pub(super) async fn load_notifications(&mut self, turn: &mut Turn) -> Result<(), EngineError> {
         let mut versions = Versions::default();
         let mut runs = HashMap::new();
         for row in self.reader.pending_notifications().await? {
@@ -144,7 +145,10 @@ impl MainLoop {
             // A run that this Esteira cannot read was told of when it was replayed.
             let Some(live) = live else { continue };
             let dag = live.run.dag();
-            let Some(task) = dag.index_of(row.task_id.as_str()) else { continue };
+            let Some(task) = dag.index_of(row.task_id.as_str()) else {
+                give_up(turn, row, live);
+                continue;
+            };
             let notification = Notification {
                 dag: dag.clone(),
                 facts: live.facts.clone(),
@@ -159,9 +163,24 @@ impl MainLoop {
     }
 }
 
-/// The event of a try.
-fn told(now: Timestamp, notification: &Notification, error: Option<&AttemptError>) -> NewEvent {
-    let row = &notification.row;
+/// Ends one whose task the run has no more: it has gone on with a version of its DAG without it.
+fn give_up(turn: &mut Turn, mut row: NotificationRow, live: &LiveRun) {
+    let message = format!(
+        "the run has gone on with a version of its DAG in which there is no task \"{}\"",
+        row.task_id
+    );
+    let error = AttemptError::new(AttemptErrorKind::Fatal, message);
+    row.state = NotificationState::Failed;
+    row.error = Some(error.message.clone());
+    row.ended_at = Some(turn.now);
+    let run = (row.run_key, (*live.facts.run_id).into());
+    let body = body(&row, Some(&error));
+    turn.run_event("notification.failed", &live.run.dag().dag_id, run, &Actor::engine(), body);
+    turn.batch.notifications.push(row);
+}
+
+/// What the event of a try says.
+fn body(row: &NotificationRow, error: Option<&AttemptError>) -> String {
     let mut body = json!({
         "notification_id": row.notification_id,
         "callback": row.kind,
@@ -172,6 +191,12 @@ fn told(now: Timestamp, notification: &Notification, error: Option<&AttemptError
         let retry_at = (row.state == NotificationState::Pending).then_some(row.due_at);
         body["retry_at"] = json!(retry_at.map(Timestamp::as_microsecond));
     }
+    body.to_string()
+}
+
+/// The event of a try.
+fn told(now: Timestamp, notification: &Notification, error: Option<&AttemptError>) -> NewEvent {
+    let row = &notification.row;
     let actor = Actor::engine();
     let run_id = (*notification.facts.run_id).into();
     let is_of_task = row.is_of_task;
@@ -186,6 +211,6 @@ fn told(now: Timestamp, notification: &Notification, error: Option<&AttemptError
         try_number: if is_of_task { row.try_number } else { 0 },
         actor: actor.name.clone(),
         via: actor.via,
-        body: body.to_string(),
+        body: body(row, error),
     }
 }

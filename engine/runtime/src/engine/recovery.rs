@@ -21,7 +21,7 @@ impl MainLoop {
         self.load_pools().await?;
         if self.is_serving {
             self.load_backfills().await?;
-            self.load_notifications().await?;
+            self.load_notifications(&mut turn).await?;
         }
         self.load_assets().await?;
         let mut versions = Versions::default();

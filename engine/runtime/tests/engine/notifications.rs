@@ -2,8 +2,8 @@
 
 use crate::world::{World, rerun, wait_for};
 use esteira_core::states::{NotificationState, RunState};
-use esteira_runtime::Notice;
 use esteira_runtime::logs::LogKey;
+use esteira_runtime::{Notice, RerunRequest};
 use esteira_store::{NotificationRow, RunRow};
 use serde_json::json;
 use std::path::Path;
@@ -200,6 +200,35 @@ async fn what_was_not_told_when_the_engine_stopped_is_told_by_the_next() {
     assert_eq!(lines(&file), ["eva 5 5", "eva 6 6"]);
     world.stop().await;
     world.start().await;
+    assert!(world.handle().reader().pending_notifications().await.unwrap().is_empty());
+    world.is_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_to_be_told_of_a_task_that_is_gone_ends_with_a_reason() {
+    let mut world = World::asleep();
+    let (file, never) = (world.file("lines"), world.file("never"));
+    let yaml = format!(
+        "dag_id: d\ntasks:\n  kept: {{operator: act}}\n  gone: {{operator: act, on_success_callback: \
+         {{operator: write_line, retry_delay: 1h, retries: 9, with: {{file: {}, text: told, needs: {}}}}}}}\n",
+        file.display(),
+        never.display()
+    );
+    world.write("dag.yaml", &yaml);
+    world.start().await;
+    let notices = world.handle().subscribe();
+    let run = world.run(json!({})).await;
+    wait_for(notices, |event| event.name == "notification.failed").await;
+    world.new_version("dag_id: d\ntasks: {kept: {operator: act}}\n").await;
+    let run = world.again(RerunRequest { on_latest_version: true, ..rerun(&run, &["kept"]) }).await;
+    world.stop().await;
+    world.start().await;
+    let row = rows(&world, &run).await.swap_remove(0);
+    assert_eq!((row.state, row.ended_at.is_some()), (NotificationState::Failed, true));
+    let reason = "the run has gone on with a version of its DAG in which there is no task \"gone\"";
+    assert_eq!(row.error.as_deref(), Some(reason));
+    let events = world.handle().reader().events_of_run(run.run_key).await.unwrap();
+    assert!(events.iter().any(|event| event.name == "notification.failed" && event.body.contains("no task")));
     assert!(world.handle().reader().pending_notifications().await.unwrap().is_empty());
     world.is_sound().await;
 }

@@ -26,7 +26,7 @@ tasks:
 ";
 
 impl World {
-    async fn new_version(&self, yaml: &str) {
+    pub(crate) async fn new_version(&self, yaml: &str) {
         let notices = self.handle().subscribe();
         self.write("dag.yaml", yaml);
         wait_for(notices, |event| event.name == "dag.version_added").await;
