@@ -49,4 +49,5 @@ EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
     CMD ["python3", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8080/api/v2/monitor/health', timeout=2)"]
 ENTRYPOINT ["tini", "--", "esteira"]
+# It listens for others, so it starts only with a user: set ESTEIRA_ADMIN_PASSWORD, or make one in the home before.
 CMD ["serve", "--listen", "0.0.0.0:8080", "--dags", "/app/dags"]

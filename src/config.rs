@@ -57,6 +57,8 @@ pub(crate) struct Settings {
     pub(crate) xcom_size_max: usize,
     /// Host names besides the loopback ones by which browsers may call: that of a proxy in front.
     pub(crate) allowed_hosts: Vec<String>,
+    /// The password of the user admin, who is made with it when there is no user.
+    pub(crate) admin_password: Option<String>,
     pub(crate) connections: EnvironmentConnections,
     /// Where the keys are that secrets are sealed with.
     pub(crate) keys: KeySource,
@@ -98,6 +100,7 @@ impl Settings {
             parallelism,
             xcom_size_max: xcom_size_max(file.xcom_size_max)?,
             allowed_hosts: allowed_hosts(file.allowed_hosts),
+            admin_password: from_environment("ESTEIRA_ADMIN_PASSWORD"),
             connections: connections(file.connections)?,
         })
     }

@@ -3,7 +3,7 @@
 
 use super::output::{offer, say};
 use super::run::{ConfArguments, run_to_end};
-use super::serve::{WebServer, listen, url};
+use super::serve::{WebServer, check_users, listen, url};
 use super::{Failure, grouped};
 use crate::config::Settings;
 use crate::wiring::{Parts, engine_failure, start_engine};
@@ -43,6 +43,9 @@ pub(crate) async fn demo(settings: &Settings, arguments: DemoArguments) -> Resul
         true => Some(listen(arguments.listen.as_deref().unwrap_or(&settings.listen)).await?),
         false => None,
     };
+    if let Some(listener) = &listener {
+        check_users(settings, listener).await?;
+    }
     let served = listener.as_ref().map(url).transpose()?;
     let settings = &served.map_or_else(|| settings.clone(), |url| settings.served_at(url));
     let engine = start_engine(settings, &parts, dag_folder(settings)?, arguments.serve).await?;

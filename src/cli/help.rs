@@ -7,7 +7,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("Run", &["demo", "run", "serve", "trigger", "backfills"]),
     ("Look", &["runs", "logs", "xcom", "actions", "pools", "assets", "audit"]),
     ("Write DAGs", &["init", "validate", "dags", "tasks", "operators", "schema", "sample"]),
-    ("Set up", &["connections", "variables", "secrets"]),
+    ("Set up", &["connections", "variables", "secrets", "users", "tokens"]),
 ];
 
 /// The command line with its help in groups, each line taken from the command itself.

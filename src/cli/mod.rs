@@ -1,5 +1,6 @@
 //! The subcommands: one file each. What they share: how they fail, and how they print.
 
+mod accounts;
 mod actions;
 mod assets;
 mod audit;
@@ -25,7 +26,9 @@ mod serve;
 mod server;
 mod tasks;
 mod times;
+mod tokens;
 mod trigger;
+mod users;
 mod validate;
 mod variables;
 mod xcom;
@@ -101,6 +104,12 @@ enum Command {
     /// Make a key that secrets are sealed with, and seal them anew
     #[command(subcommand)]
     Secrets(secrets::SecretsCommand),
+    /// Show and set users: who may come in, and what they may do
+    #[command(subcommand)]
+    Users(users::UsersCommand),
+    /// Show, make and revoke tokens: what programs come in with
+    #[command(subcommand)]
+    Tokens(tokens::TokensCommand),
     /// Show what an attempt of a task wrote
     Logs(logs::LogsArguments),
     /// Show what tasks passed on
@@ -217,6 +226,8 @@ async fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Variables(command) => variables::variables(&settings, command).await,
         Command::Connections(command) => connections::connections(&settings, command).await,
         Command::Secrets(command) => secrets::secrets(&settings, command).await,
+        Command::Users(command) => users::users(&settings, command).await,
+        Command::Tokens(command) => tokens::tokens(&settings, command).await,
         Command::Logs(arguments) => logs::logs(&settings, &arguments).await,
         Command::Xcom(command) => xcom::xcom(&settings, command).await,
         Command::Audit(command) => audit::audit(&settings, command).await,

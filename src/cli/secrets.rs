@@ -56,18 +56,34 @@ pub(crate) enum Door {
 
 impl Door {
     pub(crate) async fn open(settings: &Settings, arguments: &ServerArguments) -> Result<Self, Failure> {
-        if arguments.url.is_some() || home::running_engine(&settings.home).is_some() {
+        let Some(home) = idle_home(settings, arguments).await? else {
             let server = Server::find(settings, arguments, "esteira serve starts one")?;
             return Ok(Self::Server(Box::new(server)));
-        }
-        let home = wiring::open_home(settings)?;
-        // The database is made, if it is not there yet.
-        let path = home::database(home.root());
-        let writer = esteira_store::open_writer(&path).await.map_err(history::failure)?;
-        writer.close().await.map_err(history::failure)?;
+        };
         let vault = opened(settings).await?;
         Ok(Self::Home(Box::new(home), Box::new(vault)))
     }
+}
+
+/// The home, held by this process, with its database as this version has it; none when an engine is to be asked instead.
+pub(crate) async fn idle_home(
+    settings: &Settings,
+    arguments: &ServerArguments,
+) -> Result<Option<Home>, Failure> {
+    if arguments.url.is_some() || home::running_engine(&settings.home).is_some() {
+        return Ok(None);
+    }
+    take_home(settings).await.map(Some)
+}
+
+/// The home, held by this process, with its database as this version has it.
+pub(crate) async fn take_home(settings: &Settings) -> Result<Home, Failure> {
+    let home = wiring::open_home(settings)?;
+    // The database is made, if it is not there yet.
+    let path = home::database(home.root());
+    let writer = esteira_store::open_writer(&path).await.map_err(history::failure)?;
+    writer.close().await.map_err(history::failure)?;
+    Ok(home)
 }
 
 /// The variables and connections of the home, opened; read beside an engine that runs.

@@ -1,11 +1,14 @@
 //! `esteira serve`: web pages, API, schedules, until told to stop.
 
 use super::Failure;
+use super::accounts::{self, new_secret};
 use super::output::say;
+use super::secrets::take_home;
 use crate::config::Settings;
 use crate::wiring::{Parts, engine_failure, start_engine};
 use clap::Args;
-use esteira_runtime::Engine;
+use esteira_core::access::Role;
+use esteira_runtime::{AccountRequest, Engine};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -24,6 +27,7 @@ pub(crate) struct ServeArguments {
 pub(crate) async fn serve(settings: &Settings, arguments: ServeArguments) -> Result<ExitCode, Failure> {
     let parts = Parts::new(settings);
     let listener = listen(arguments.listen.as_deref().unwrap_or(&settings.listen)).await?;
+    check_users(settings, &listener).await?;
     let settings = &settings.served_at(url(&listener)?);
     let engine = start_engine(settings, &parts, settings.dags.clone(), true).await?;
     WebServer::start(settings, &engine, &parts, listener)?.until_stopped(engine).await?;
@@ -44,6 +48,43 @@ pub(crate) async fn listen(address: &str) -> Result<TcpListener, Failure> {
     })
 }
 
+/// Whether others than this machine reach a server that listens here: directly, or through a proxy with a name of its own.
+fn is_reached_from_elsewhere(settings: &Settings, listener: &TcpListener) -> Result<bool, Failure> {
+    let address = listener.local_addr().map_err(|error| Failure::usage(error.to_string()))?;
+    let is_loopback = |name: &String| ["localhost", "127.0.0.1", "[::1]"].contains(&name.as_str());
+    Ok(!address.ip().is_loopback() || !settings.allowed_hosts.iter().all(is_loopback))
+}
+
+/// Makes the admin that the environment gives a password for, if there is no user yet; and refuses to let everybody in.
+pub(crate) async fn check_users(settings: &Settings, listener: &TcpListener) -> Result<(), Failure> {
+    let is_reached_from_elsewhere = is_reached_from_elsewhere(settings, listener)?;
+    if settings.admin_password.is_none() && !is_reached_from_elsewhere {
+        return Ok(());
+    }
+    let home = take_home(settings).await?;
+    let accounts = accounts::loaded(&home).await?;
+    if accounts.has_users() {
+        return Ok(());
+    }
+    if let Some(password) = &settings.admin_password {
+        let (name, role, password_hash) = (FIRST_USER.to_owned(), Role::Admin, accounts::hashed(password)?);
+        accounts::change(&home, &accounts, AccountRequest::CreateUser { name, role, password_hash }).await?;
+        say!("the user {FIRST_USER} is there, with the password of ESTEIRA_ADMIN_PASSWORD");
+        return Ok(());
+    }
+    let address = listener.local_addr().map_err(|error| Failure::usage(error.to_string()))?;
+    let message = format!(
+        "a server on {address} is reached from other machines, and there are no users: everybody could do everything"
+    );
+    Err(Failure::usage(message).hint(
+        "make the first one, an admin: esteira users create NAME; or set ESTEIRA_ADMIN_PASSWORD, which makes the user \
+         admin; or listen on this machine only: --listen 127.0.0.1:8080",
+    ))
+}
+
+/// The user that the environment's password is for.
+const FIRST_USER: &str = "admin";
+
 /// A web server over a running engine.
 pub(crate) struct WebServer {
     task: JoinHandle<std::io::Result<()>>,
@@ -60,14 +101,21 @@ impl WebServer {
     ) -> Result<Self, Failure> {
         let url = url(&listener)?;
         engine.home().announce(Some(url.clone())).map_err(|error| Failure::usage(error.to_string()))?;
+        let secret = new_secret()?;
+        engine.handle().accounts().set_home_secret(&secret);
+        let kept = engine.home().write_secret(secret.text());
+        kept.map_err(|error| Failure::usage(format!("the home cannot be written: {error}")))?;
         let state = esteira_ui::AppState {
             handle: engine.handle().clone(),
             connectors: parts.connectors.clone(),
             registry: Arc::clone(&parts.registry),
             settings: esteira_ui::Settings {
                 allowed_hosts: settings.allowed_hosts.clone(),
+                requires_login: is_reached_from_elsewhere(settings, &listener)?,
+                is_https: settings.base_url.as_ref().is_some_and(|url| url.starts_with("https://")),
                 ..esteira_ui::Settings::default()
             },
+            doors: esteira_ui::Doors::default(),
         };
         let shutdown = CancellationToken::new();
         let task = tokio::spawn(esteira_ui::serve(listener, state, shutdown.clone()));

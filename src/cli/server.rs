@@ -4,13 +4,15 @@ use super::{Failure, person};
 use crate::config::Settings;
 use clap::Args;
 use esteira_runtime::home::{self, Announcement};
+use reqwest::header::{self, HeaderMap, HeaderValue};
 use reqwest::{Method, Response, StatusCode};
 use serde_json::Value;
+use std::fmt;
 use std::time::Duration;
 use url::{Host, Url};
 
 /// Which server to ask.
-#[derive(Args, Debug, Clone)]
+#[derive(Args, Clone)]
 pub(crate) struct ServerArguments {
     /// The address of the server [default: the one that serves the home]
     #[arg(
@@ -21,6 +23,15 @@ pub(crate) struct ServerArguments {
         value_name = "URL"
     )]
     pub(crate) url: Option<String>,
+    /// The token to come in with [default: none is needed for the home's own server]
+    #[arg(id = "token", long = "token", env = "ESTEIRA_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    pub(crate) token: Option<String>,
+}
+
+impl fmt::Debug for ServerArguments {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "ServerArguments({:?})", self.url)
+    }
 }
 
 /// A server that is asked for something.
@@ -40,14 +51,17 @@ impl Server {
         arguments: &ServerArguments,
         hint: &str,
     ) -> Result<Self, Failure> {
-        let address = match &arguments.url {
-            Some(url) => url.clone(),
-            None => announced(settings, hint)?,
-        };
-        Self::at(&address)
+        let token = arguments.token.clone().filter(|token| !token.is_empty());
+        match &arguments.url {
+            Some(url) => Self::at(url, token),
+            // Whoever may read the home may do everything with it anyway.
+            None => {
+                Self::at(&announced(settings, hint)?, token.or_else(|| home::read_secret(&settings.home)))
+            }
+        }
     }
 
-    fn at(address: &str) -> Result<Self, Failure> {
+    fn at(address: &str, token: Option<String>) -> Result<Self, Failure> {
         let bad = |reason: String| {
             Failure::usage(format!("the server's address \"{address}\" is no URL: {reason}"))
                 .hint("for example --server http://127.0.0.1:8080")
@@ -58,7 +72,8 @@ impl Server {
         }
         // Another part of the process may have chosen already: then that choice stands.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut client = reqwest::Client::builder().timeout(ANSWER_TIME);
+        let mut client =
+            reqwest::Client::builder().timeout(ANSWER_TIME).default_headers(authorization(token.as_deref())?);
         if is_loopback(&base) {
             // What a proxy calls loopback is another machine.
             client = client.no_proxy();
@@ -94,12 +109,38 @@ impl Server {
 
     /// Asks for one of Esteira's own additions, which stand beside `/api/v2`.
     pub(crate) async fn own(&self, method: &str, path: &[&str]) -> Result<Value, Failure> {
+        let method = Method::from_bytes(method.as_bytes()).unwrap_or(Method::GET);
+        self.ask_url(method, self.own_url(path), None).await
+    }
+
+    /// The same, with a body.
+    pub(crate) async fn own_with(&self, method: &str, path: &[&str], body: &Value) -> Result<Value, Failure> {
+        let method = Method::from_bytes(method.as_bytes()).unwrap_or(Method::POST);
+        self.ask_url(method, self.own_url(path), Some(body)).await
+    }
+
+    /// All that one of Esteira's own lists has, page by page.
+    pub(crate) async fn own_list(&self, name: &str) -> Result<Vec<Value>, Failure> {
+        let mut all = Vec::new();
+        loop {
+            let mut url = self.own_url(&[name]);
+            let offset = all.len().to_string();
+            url.query_pairs_mut().append_pair("limit", "100").append_pair("offset", &offset);
+            let mut answer = self.ask_url(Method::GET, url, None).await?;
+            let Value::Array(page) = answer[name].take() else { return Ok(all) };
+            if page.is_empty() {
+                return Ok(all);
+            }
+            all.extend(page);
+        }
+    }
+
+    fn own_url(&self, path: &[&str]) -> Url {
         let mut url = self.base.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().push("api").extend(path);
         }
-        let method = Method::from_bytes(method.as_bytes()).unwrap_or(Method::GET);
-        self.ask_url(method, url, None).await
+        url
     }
 
     pub(crate) async fn delete(&self, path: &[&str]) -> Result<Value, Failure> {
@@ -143,7 +184,7 @@ impl Server {
         let mut request = self
             .client
             .request(method, url)
-            .header("X-Esteira-Actor", header(&person()))
+            .header("X-Esteira-Actor", printable(&person()))
             .header("X-Esteira-Via", "cli");
         if let Some(body) = body {
             request = request.json(body);
@@ -194,6 +235,16 @@ impl Server {
     }
 }
 
+/// The header that lets a caller with this token in.
+fn authorization(token: Option<&str>) -> Result<HeaderMap, Failure> {
+    let Some(token) = token else { return Ok(HeaderMap::new()) };
+    let mut value = HeaderValue::from_str(&format!("Bearer {}", token.trim())).map_err(|_| {
+        Failure::usage("the token has letters that no token has").hint("esteira tokens create makes one")
+    })?;
+    value.set_sensitive(true);
+    Ok(HeaderMap::from_iter([(header::AUTHORIZATION, value)]))
+}
+
 fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(ip)) => ip.is_loopback(),
@@ -233,7 +284,10 @@ fn refusal(status: StatusCode, detail: &Value) -> Failure {
         StatusCode::NOT_FOUND if is_about_runs => {
             failure.hint("esteira dags list names the DAGs, esteira runs list the runs")
         }
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => failure.hint("this server asks for a login"),
+        StatusCode::UNAUTHORIZED => failure.hint(
+            "give a token with --token or ESTEIRA_TOKEN; on the server, esteira tokens create makes one",
+        ),
+        StatusCode::FORBIDDEN => failure.hint("esteira users set NAME --role ROLE gives a user another role"),
         _ => failure,
     }
 }
@@ -248,6 +302,6 @@ fn innermost(error: &dyn std::error::Error) -> String {
 }
 
 /// A person's name as a header may hold it.
-fn header(name: &str) -> String {
+fn printable(name: &str) -> String {
     name.chars().map(|letter| if letter.is_ascii_graphic() || letter == ' ' { letter } else { '?' }).collect()
 }

@@ -54,6 +54,16 @@ pub(crate) fn relative(at: Timestamp, now: Timestamp) -> String {
     if seconds > 0 { format!("in {length}") } else { format!("{length} ago") }
 }
 
+/// An instant as the API tells it, to the microsecond, so that home and server say the same.
+pub(crate) fn of_api(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
+}
+
+/// An instant that an answer has as text, to the second; the text itself, if it is none.
+pub(crate) fn shown(text: &str) -> String {
+    text.parse().map_or_else(|_| text.to_owned(), exact)
+}
+
 /// An instant as it is typed: a date (its beginning in UTC), or a date and a time with an offset.
 pub(crate) fn parse(text: &str) -> Result<Timestamp, String> {
     let date = || text.parse::<jiff::civil::Date>().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok();

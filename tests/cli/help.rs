@@ -17,8 +17,16 @@ fn no_command_shows_the_help() {
 #[test]
 fn subcommands_have_help() {
     let world = World::empty();
-    let lines =
-        ["run --help", "trigger --help", "dags --help", "runs --help", "logs --help", "audit list --help"];
+    let lines = [
+        "run --help",
+        "trigger --help",
+        "dags --help",
+        "runs --help",
+        "logs --help",
+        "audit list --help",
+        "users create --help",
+        "tokens create --help",
+    ];
     let all: Vec<String> =
         lines.iter().map(|line| format!("$ esteira {line}\n{}", world.run(line).plain())).collect();
     insta::assert_snapshot!(all.join("\n\n"));

@@ -85,7 +85,13 @@ impl World {
 
     /// Starts `serve` on a free port and waits for its word that it serves.
     pub(crate) fn serve(&self) -> Server {
-        let mut child = self.esteira("serve --listen 127.0.0.1:0").stderr(Stdio::piped()).spawn().unwrap();
+        self.serve_with("127.0.0.1:0", &[])
+    }
+
+    /// The same, on this address and with this in the environment.
+    pub(crate) fn serve_with(&self, listen: &str, environment: &[(&str, &str)]) -> Server {
+        let mut command = self.esteira(&format!("serve --listen {listen}"));
+        let mut child = command.envs(environment.iter().copied()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let mut said = Vec::new();
         let url = loop {

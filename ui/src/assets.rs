@@ -2,11 +2,10 @@
 //! good and scripts may import each other by relative names.
 
 use crate::AppState;
-use axum::Router;
+use crate::access::{Access, Routes};
 use axum::extract::Path;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use rust_embed::{EmbeddedFile, RustEmbed};
 use sha2::{Digest, Sha256};
 use std::sync::LazyLock;
@@ -26,8 +25,12 @@ static EDITION: LazyLock<String> = LazyLock::new(|| {
     hex::encode(&hasher.finalize()[..6])
 });
 
-pub(crate) fn router() -> Router<AppState> {
-    Router::new().route("/static/{edition}/{*name}", get(file)).route("/favicon.ico", get(favicon))
+pub(crate) fn routes() -> Routes<AppState> {
+    Routes::new().get("/static/{edition}/{*name}", Access::Public, file).get(
+        "/favicon.ico",
+        Access::Public,
+        favicon,
+    )
 }
 
 /// The address of a static file: `url("app.css")`.

@@ -43,6 +43,17 @@ impl PageError {
         }
     }
 
+    /// Whoever asks may not, or has to sign in before.
+    pub(crate) fn forbidden(message: impl Into<String>, is_unknown: bool) -> Self {
+        let hint = if is_unknown { "sign in, and try again" } else { "somebody with that role can do it" };
+        Self {
+            status: if is_unknown { StatusCode::UNAUTHORIZED } else { StatusCode::FORBIDDEN },
+            title: "That is not for you".to_owned(),
+            message: message.into(),
+            hint: Some(hint.to_owned()),
+        }
+    }
+
     /// Our own fault.
     pub(crate) fn internal(error: impl fmt::Display) -> Self {
         Self {
@@ -89,7 +100,9 @@ pub(crate) fn command_status(error: &CommandError) -> StatusCode {
         | CommandError::UnknownBackfill(_)
         | CommandError::UnknownVariable(_)
         | CommandError::UnknownConnection(_)
-        | CommandError::UnknownPool(_) => StatusCode::NOT_FOUND,
+        | CommandError::UnknownPool(_)
+        | CommandError::UnknownUser(_)
+        | CommandError::UnknownToken(_) => StatusCode::NOT_FOUND,
         CommandError::RunExists { .. }
         | CommandError::RunIsUnderWay(_)
         | CommandError::RunIsBeingStopped(_)
@@ -99,6 +112,8 @@ pub(crate) fn command_status(error: &CommandError) -> StatusCode {
         | CommandError::BackfillIsOver(_)
         | CommandError::RunIsOver { .. }
         | CommandError::RunCannotGoOn(_)
+        | CommandError::UserExists(_)
+        | CommandError::LastAdmin(_)
         | CommandError::Stale(_) => StatusCode::CONFLICT,
         CommandError::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
         CommandError::Stopping | CommandError::Store(_) => StatusCode::SERVICE_UNAVAILABLE,

@@ -7,13 +7,16 @@
 //! frame::html(&SensorsPage { frame, .. })
 //! ```
 
+use crate::access::Caller;
 use crate::error_pages::PageError;
 use crate::{AppState, assets};
 use askama::Template;
 use axum::extract::FromRequestParts;
-use axum::http::header;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
 use axum::response::{Html, IntoResponse, Response};
+use esteira_core::access::Role;
+use esteira_runtime::Credential;
 use std::convert::Infallible;
 
 /// The entries of the rail.
@@ -53,6 +56,7 @@ pub(crate) struct Visitor {
     import_errors: usize,
     open_questions: u64,
     newest_event: u64,
+    caller: Option<Caller>,
 }
 
 impl FromRequestParts<AppState> for Visitor {
@@ -64,7 +68,13 @@ impl FromRequestParts<AppState> for Visitor {
         let newest_event = state.handle.reader().event_count().await.unwrap_or(0);
         let import_errors = state.handle.reader().import_errors().await.map_or(0, |errors| errors.len());
         let open_questions = state.handle.reader().open_question_count().await.unwrap_or(0);
-        Ok(Self { theme: chosen_theme(parts), import_errors, open_questions, newest_event })
+        Ok(Self {
+            theme: chosen_theme(parts),
+            import_errors,
+            open_questions,
+            newest_event,
+            caller: Some(Caller::of(parts)),
+        })
     }
 }
 
@@ -79,19 +89,55 @@ impl Visitor {
             import_errors: self.import_errors,
             open_questions: self.open_questions,
             newest_event: self.newest_event,
+            user: self.user(),
+            may: self.may(),
             scripts: Vec::new(),
             styles: Vec::new(),
             events: String::new(),
         }
     }
+
+    /// Who is signed in; empty where there are no users.
+    fn user(&self) -> String {
+        let principal = self.caller.as_ref().and_then(|caller| caller.principal.as_ref());
+        let named = principal.filter(|principal| principal.credential != Credential::None);
+        named.map(|principal| principal.name.to_string()).unwrap_or_default()
+    }
+
+    fn may(&self) -> May {
+        let may = |role| self.caller.as_ref().is_some_and(|caller| caller.may(role));
+        May { run: may(Role::User), operate: may(Role::Operator) }
+    }
+}
+
+/// What whoever looks at a page may do, so that it shows no buttons that would be refused.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct May {
+    /// Start, stop, clear, mark, pause, answer.
+    pub(crate) run: bool,
+    /// Change what DAGs share.
+    pub(crate) operate: bool,
 }
 
 /// A chosen theme: by `?theme=` in the address (for pictures), or by the cookie that the toggle sets.
 fn chosen_theme(parts: &Parts) -> &'static str {
     let query = parts.uri.query().unwrap_or_default();
-    let cookies = parts.headers.get(header::COOKIE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let words = query.split('&').chain(cookies.split(';').map(str::trim));
+    theme_among(query.split('&').chain(cookies(&parts.headers)))
+}
+
+/// The theme that the toggle has set.
+pub(crate) fn theme_in_cookie(headers: &HeaderMap) -> &'static str {
+    theme_among(cookies(headers))
+}
+
+fn cookies(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let cookies = headers.get(header::COOKIE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    cookies.split(';').map(str::trim)
+}
+
+fn theme_among<'a>(mut words: impl Iterator<Item = &'a str>) -> &'static str {
     words
+        .by_ref()
         .filter_map(|word| word.strip_prefix("theme="))
         .find_map(|theme| match theme {
             "light" => Some("light"),
@@ -111,6 +157,9 @@ pub(crate) struct Frame {
     pub(crate) import_errors: usize,
     pub(crate) open_questions: u64,
     pub(crate) newest_event: u64,
+    /// Who is signed in, or empty where nobody has to.
+    pub(crate) user: String,
+    pub(crate) may: May,
     pub(crate) scripts: Vec<String>,
     pub(crate) styles: Vec<String>,
     /// The query of the live events that the page wants: `dag_id=x&run_id=y`.

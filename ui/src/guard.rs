@@ -75,6 +75,11 @@ fn is_same_origin(headers: &HeaderMap) -> bool {
     authority.is_some() && authority == text(headers, "host")
 }
 
+/// Whether a browser says at all what page sends a request. One that does not may be led by any page.
+pub(crate) fn says_origin(headers: &HeaderMap) -> bool {
+    text(headers, "sec-fetch-site").or(text(headers, "origin")).is_some()
+}
+
 /// The headers of every answer.
 pub(crate) async fn headers(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;

@@ -1,16 +1,16 @@
 //! The web: pages, REST API, data API and live events, served by axum from one process.
 //!
 //! ```text
-//!   browser ─▶ guard (host, origin, headers) ─▶ pages/    server-rendered HTML (askama)
-//!   client  ─▶                               ─▶ api/      /api/v2 in Airflow's shapes
-//!                                            ─▶ live/     /api/events, server-sent
-//!                                            ─▶ data_api/ and sensors/: the readings of the pipeline
+//!   browser ─▶ guard (host, origin, headers) ─▶ access (who? may they?) ─▶ pages/  server-rendered HTML (askama)
+//!   client  ─▶                                                           ─▶ api/    /api/v2 in Airflow's shapes
+//!                                                                        ─▶ live/   /api/events, server-sent
+//!                                                                        ─▶ data_api/ and sensors/: the pipeline's readings
 //! ```
 //!
 //! Nothing here writes: commands go through [`esteira_runtime::Handle`], reads through its reader.
 #![warn(missing_docs)]
 
-mod actor;
+mod access;
 mod api;
 mod assets;
 mod data_api;
@@ -31,7 +31,10 @@ mod settings;
 mod show;
 mod source_changes;
 
+pub use access::Doors;
 pub use settings::Settings;
+
+use access::{Routes, caller, gate};
 
 use axum::middleware;
 use axum::{Extension, Router};
@@ -55,23 +58,36 @@ pub struct AppState {
     pub registry: Arc<Registry>,
     /// Names that the data API and the dashboard use.
     pub settings: Settings,
+    /// What the doors keep in mind: who has tried how often to come in.
+    pub doors: Doors,
+}
+
+/// Every route, with who may use it.
+fn routes() -> Routes<AppState> {
+    api::routes()
+        .merge(live::routes())
+        .merge(data_api::routes())
+        .merge(assets::routes())
+        .merge(schema::routes())
+        .merge(pages::routes())
+        .merge(sensors::routes())
+        .map(|router| router.fallback(error_pages::not_found))
+}
+
+/// Every route as `(method, path, who may use it)`, in order: for the tests that leave none out.
+pub fn route_table() -> Vec<(String, String, String)> {
+    routes().into_parts().1.rows()
 }
 
 /// Everything that is served, without the check of the `Host` header, which needs to know the listener.
 pub fn router(state: AppState) -> Router {
-    let html = Router::new()
-        .merge(pages::router())
-        .merge(sensors::router())
-        .fallback(error_pages::not_found)
-        .layer(middleware::from_fn_with_state(state.clone(), error_pages::render));
-    Router::new()
-        .merge(api::router())
-        .merge(live::router())
-        .merge(data_api::router())
-        .merge(assets::router())
-        .merge(schema::router())
-        .merge(html)
-        .with_state(state)
+    let (router, table) = routes().into_parts();
+    let gate = gate::Gate { state: state.clone(), table: Arc::new(table) };
+    router
+        .with_state(state.clone())
+        .layer(middleware::from_fn_with_state(gate, gate::gate))
+        .layer(middleware::from_fn_with_state(state.clone(), error_pages::render))
+        .layer(middleware::from_fn_with_state(state, caller::identify))
         .layer(CompressionLayer::new())
         .layer(middleware::from_fn(guard::same_origin))
         .layer(middleware::from_fn(guard::headers))

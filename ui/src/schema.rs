@@ -1,14 +1,13 @@
 //! The JSON Schema of DAG files, where an editor can load it from.
 
 use crate::AppState;
-use axum::Router;
+use crate::access::{Access, Routes};
 use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
-use axum::routing::get;
 
-pub(crate) fn router() -> Router<AppState> {
-    Router::new().route("/schema/dag.json", get(schema))
+pub(crate) fn routes() -> Routes<AppState> {
+    Routes::new().get("/schema/dag.json", Access::Public, schema)
 }
 
 async fn schema(State(state): State<AppState>) -> impl IntoResponse {

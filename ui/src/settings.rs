@@ -20,6 +20,10 @@ pub struct Settings {
     /// Host names, besides the loopback ones, by which browsers may call the server: that of a proxy before it. Where
     /// none is given, a server that listens on loopback answers to the loopback names only, any other to every name.
     pub allowed_hosts: Vec<String>,
+    /// Whether nobody comes in without signing in, even while there are no users: the server is reached from elsewhere.
+    pub requires_login: bool,
+    /// Whether browsers reach the pages by https, through a proxy: cookies are kept to that then.
+    pub is_https: bool,
 }
 
 impl Default for Settings {
@@ -33,6 +37,8 @@ impl Default for Settings {
             queue_connection: "rabbitmq_default".to_owned(),
             objects_connection: "minio_default".to_owned(),
             allowed_hosts: Vec::new(),
+            requires_login: false,
+            is_https: false,
         }
     }
 }

@@ -10,8 +10,10 @@
 //! - [`asset`]: names of data that DAGs are run for.
 //! - [`template`]: the `{{ }}` language.
 //! - [`history`]: the hash chain of the audit history.
+//! - [`access`]: the roles of users.
 #![warn(missing_docs)]
 
+pub mod access;
 pub mod admission;
 pub mod asset;
 pub mod backfill;

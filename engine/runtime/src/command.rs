@@ -1,5 +1,6 @@
 //! What can be asked of the engine, and how it refuses.
 
+use crate::accounts::AccountRequest;
 use crate::engine::BackfillChange;
 use crate::vault::SecretRequest;
 use esteira_core::backfill::{Range, Reprocess};
@@ -260,6 +261,18 @@ pub enum CommandError {
     #[error("there is no connection \"{0}\" in the store")]
     UnknownConnection(String),
     /// 404 in the API.
+    #[error("there is no user \"{0}\"")]
+    UnknownUser(String),
+    /// 404 in the API.
+    #[error("there is no token \"{0}\"")]
+    UnknownToken(String),
+    /// 409 in the API.
+    #[error("there is a user \"{0}\" already")]
+    UserExists(String),
+    /// 409 in the API.
+    #[error("\"{0}\" is the last admin: make somebody else one before")]
+    LastAdmin(String),
+    /// 404 in the API.
     #[error("there is no backfill {0}")]
     UnknownBackfill(i64),
     /// 409 in the API.
@@ -341,6 +354,7 @@ pub(crate) enum Command {
     ChangeBackfill { backfill_id: i64, change: BackfillChange, actor: Actor, reply: Reply<BackfillRow> },
     UpdateAsset { uri: String, extra: Map<String, Value>, actor: Actor, reply: Reply<AssetEventRow> },
     SetWebhook { dag_id: DagId, secret_hash: Option<String>, actor: Actor, reply: Reply<()> },
+    ChangeAccount { request: AccountRequest, actor: Actor, reply: Reply<()> },
     ChangeSecret { request: SecretRequest, actor: Actor, reply: Reply<usize> },
     SetPool { pool: PoolRow, actor: Actor, reply: Reply<()> },
     RemovePool { name: String, actor: Actor, reply: Reply<()> },

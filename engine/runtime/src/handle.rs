@@ -1,5 +1,6 @@
 //! The door to the engine: commands in, answers and notices out. Everyone uses it: pages, API and command line.
 
+use crate::accounts::{AccountRequest, Accounts};
 use crate::command::{
     Actor, AffectedInstance, AnswerRequest, BackfillRequest, Command, CommandError, PlannedBackfillRun,
     PoolStatus, Reply, RerunRequest, RunCommand, TriggerRequest, WaitingInstance, XcomRequest,
@@ -32,6 +33,7 @@ pub struct Handle {
     pub(crate) logs: Logs,
     pub(crate) dags: Arc<RwLock<LiveDags>>,
     pub(crate) vault: Arc<Vault>,
+    pub(crate) accounts: Arc<Accounts>,
     pub(crate) started_at: Timestamp,
     pub(crate) ended: CancellationToken,
 }
@@ -159,6 +161,17 @@ impl Handle {
     /// when this returns, and seen by every attempt from then on.
     pub async fn change_secret(&self, request: SecretRequest, actor: Actor) -> Result<usize, CommandError> {
         self.ask(|reply| Command::ChangeSecret { request, actor, reply }).await
+    }
+
+    /// Changes users, sessions or tokens, or tells the history of a refusal. Durable when this returns, and in force from
+    /// then on.
+    pub async fn change_account(&self, request: AccountRequest, actor: Actor) -> Result<(), CommandError> {
+        self.ask(|reply| Command::ChangeAccount { request, actor, reply }).await
+    }
+
+    /// Users, sessions and tokens.
+    pub fn accounts(&self) -> &Arc<Accounts> {
+        &self.accounts
     }
 
     /// Variables and connections, opened.

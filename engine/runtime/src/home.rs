@@ -80,6 +80,18 @@ impl Home {
         write_whole(&announcement_file(&self.root), serde_json::to_string(&announcement)?.as_bytes())
     }
 
+    /// Lays a secret into the home, which only its owner may read: whoever has it comes in as the owner.
+    pub fn write_secret(&self, secret: &str) -> io::Result<()> {
+        use std::os::unix::fs::OpenOptionsExt;
+        let path = secret_file(&self.root);
+        let half = path.with_extension("new");
+        // A file that is left from before may have other rights.
+        let _ = fs::remove_file(&half);
+        let mut file = File::options().write(true).create_new(true).mode(0o600).open(&half)?;
+        file.write_all(secret.as_bytes())?;
+        fs::rename(half, path)
+    }
+
     /// The folder.
     pub fn root(&self) -> &Path {
         &self.root
@@ -95,6 +107,7 @@ impl Drop for Home {
     fn drop(&mut self) {
         // Only tidiness: a stale announcement is told from a live one by the lock.
         let _ = fs::remove_file(announcement_file(&self.root));
+        let _ = fs::remove_file(secret_file(&self.root));
     }
 }
 
@@ -139,6 +152,15 @@ pub fn logs(root: &Path) -> PathBuf {
 /// What the embedded twins of the services keep in a home.
 pub fn embedded(root: &Path) -> PathBuf {
     root.join("embedded")
+}
+
+/// The secret that the engine of this home has laid into it, if there is one and this user may read it.
+pub fn read_secret(root: &Path) -> Option<String> {
+    fs::read_to_string(secret_file(root)).ok().map(|secret| secret.trim().to_owned())
+}
+
+fn secret_file(root: &Path) -> PathBuf {
+    root.join("engine.token")
 }
 
 fn announcement_file(root: &Path) -> PathBuf {

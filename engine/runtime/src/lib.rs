@@ -13,6 +13,7 @@
 //! - [`audit`]: the check that history and summaries agree.
 #![warn(missing_docs)]
 
+mod accounts;
 pub mod audit;
 mod command;
 mod dag_folder;
@@ -34,13 +35,19 @@ mod triggerer;
 mod vault;
 mod versions;
 
+pub use accounts::{
+    AccountRequest, Accounts, Credential, NewToken, PASSWORD_LENGTH_MIN, Principal, Secret, User,
+    hash_password,
+};
 pub use command::{
     Actor, AffectedInstance, AnswerRequest, BackfillRequest, CommandError, ParentRun, PlannedBackfillRun,
     PoolStatus, RerunRequest, TriggerRequest, WaitingInstance, XcomRequest,
 };
 pub use dag_folder::{LoadedDag, check_dag_file, dag_files};
 pub(crate) use engine::created_body as engine_body;
-pub use engine::{Engine, EngineError, Options, PARALLELISM, change_secret, engine_mark, home_mark};
+pub use engine::{
+    Engine, EngineError, Options, PARALLELISM, change_account, change_secret, engine_mark, home_mark,
+};
 pub use handle::Handle;
 pub use notice::{Notice, ProgressNotice};
 pub use preview::{PREVIEW_MAX, PlannedRun, preview};

@@ -1,5 +1,6 @@
 //! What one turn of the engine's loop makes durable, all or nothing.
 
+use crate::accounts::AccountChange;
 use crate::assets::AssetChange;
 use crate::backfills::BackfillRow;
 use crate::expansions::{InstanceLabel, InstancesGone, NewExpansion};
@@ -29,6 +30,8 @@ pub struct Batch {
     pub pools: Vec<PoolChange>,
     /// Variables and connections that were set or removed, in order.
     pub secrets: Vec<SecretChange>,
+    /// Users, sessions and tokens that came, changed or went, in order.
+    pub accounts: Vec<AccountChange>,
     /// Assets that were named, updated or used, in order.
     pub assets: Vec<AssetChange>,
     /// Backfills as they are now.

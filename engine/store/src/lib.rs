@@ -5,6 +5,7 @@
 //! all. The summaries (`dag_run`, `task_instance`, `attempt`) are a cache of the events: see migrations/.
 #![warn(missing_docs)]
 
+mod accounts;
 mod assets;
 mod backfills;
 mod batch;
@@ -23,6 +24,7 @@ mod version_moves;
 mod write;
 mod xcom;
 
+pub use accounts::{AccountChange, ApiTokenRow, SessionRow, UserRow};
 pub use assets::{AssetChange, AssetEventRow, AssetRow};
 pub use backfills::BackfillRow;
 pub use batch::{

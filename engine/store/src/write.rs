@@ -1,6 +1,7 @@
 //! The one writer. A batch goes down as one transaction; each of its lists is one statement over one JSON parameter,
 //! which costs SQLite one call for many rows.
 
+use crate::accounts;
 use crate::assets;
 use crate::backfills;
 use crate::batch::{
@@ -99,6 +100,9 @@ impl Writer {
         }
         for change in &batch.secrets {
             secrets::write(&mut transaction, change).await?;
+        }
+        for change in &batch.accounts {
+            accounts::write(&mut transaction, change).await?;
         }
         for change in &batch.assets {
             assets::write(&mut transaction, change).await?;

@@ -6,7 +6,7 @@ use super::path::Path;
 use super::query::Pairs;
 use super::{dag_runs, shapes};
 use crate::AppState;
-use crate::actor::ApiActor;
+use crate::access::ApiActor;
 use crate::definition::Definition;
 use axum::Json;
 use axum::extract::State;

@@ -6,7 +6,7 @@ use super::path::{Path, number};
 use super::query::Pairs;
 use super::shapes;
 use crate::AppState;
-use crate::actor::ApiActor;
+use crate::access::ApiActor;
 use axum::Json;
 use axum::extract::State;
 use esteira_core::backfill::{Range, Reprocess};

@@ -58,11 +58,21 @@ impl Body {
         let value: Value = serde_json::from_slice(bytes)
             .map_err(|error| whole("json_invalid", format!("JSON decode error: {error}")))?;
         match value {
-            Value::Object(keys) => Ok(Self { keys, faults: Vec::new() }),
+            Value::Object(keys) => Ok(Self::of(keys)),
             _ => {
                 Err(whole("model_attributes_type", "Input should be a valid dictionary or object".to_owned()))
             }
         }
+    }
+
+    /// Of these keys.
+    pub(super) fn of(keys: Map<String, Value>) -> Self {
+        Self { keys, faults: Vec::new() }
+    }
+
+    /// Whether a key is given, and not null.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.keys.get(key).is_some_and(|value| !value.is_null())
     }
 
     /// All keys, whatever they are.

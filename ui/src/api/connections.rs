@@ -6,7 +6,7 @@ use super::path::Path;
 use super::query::Pairs;
 use super::variables::HIDDEN;
 use crate::AppState;
-use crate::actor::ApiActor;
+use crate::access::ApiActor;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;

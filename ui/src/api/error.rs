@@ -41,6 +41,16 @@ impl ApiError {
         Self::new(StatusCode::UNAUTHORIZED, message.into())
     }
 
+    /// Who asks may not.
+    pub(crate) fn forbidden(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, message.into())
+    }
+
+    /// It was asked for too often.
+    pub(crate) fn too_many(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, message.into())
+    }
+
     /// The address does not take this method.
     pub(crate) fn method_not_allowed() -> Self {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed")

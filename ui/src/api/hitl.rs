@@ -6,7 +6,7 @@ use super::path::Path;
 use super::query::{Pairs, unless_wildcard};
 use super::{dags, listing, shapes, task_instances};
 use crate::AppState;
-use crate::actor::ApiActor;
+use crate::access::ApiActor;
 use axum::Json;
 use axum::extract::State;
 use esteira_core::states::TaskInstanceState;

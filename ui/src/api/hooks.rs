@@ -51,7 +51,7 @@ fn is_hash_of(kept: &str, secret: &str) -> bool {
 pub(super) async fn renew(
     State(state): State<AppState>,
     Path(dag_id): Path<String>,
-    crate::actor::ApiActor(actor): crate::actor::ApiActor,
+    crate::access::ApiActor(actor): crate::access::ApiActor,
 ) -> Result<Json<Value>, ApiError> {
     let secret: String = (0..2).map(|_| uuid::Uuid::new_v4().simple().to_string()).collect();
     let hash = hex::encode(Sha256::digest(&secret));
@@ -63,7 +63,7 @@ pub(super) async fn renew(
 pub(super) async fn remove(
     State(state): State<AppState>,
     Path(dag_id): Path<String>,
-    crate::actor::ApiActor(actor): crate::actor::ApiActor,
+    crate::access::ApiActor(actor): crate::access::ApiActor,
 ) -> Result<StatusCode, ApiError> {
     state.handle.set_webhook(dag_id.as_str().into(), None, actor).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -5,7 +5,7 @@ use super::error::ApiError;
 use super::path::Path;
 use super::query::Pairs;
 use crate::AppState;
-use crate::actor::ApiActor;
+use crate::access::ApiActor;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;

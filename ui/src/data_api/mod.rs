@@ -22,10 +22,9 @@ pub(crate) mod stats;
 #[cfg(test)]
 pub(crate) mod tests;
 
+use crate::access::{Routes, USER, VIEWER};
 use crate::{AppState, Settings};
-use axum::Router;
 use axum::extract::FromRef;
-use axum::routing::get;
 use esteira_tasks::cache::Cache;
 use esteira_tasks::connectors::Connectors;
 use esteira_tasks::objects::Objects;
@@ -81,25 +80,21 @@ impl FromRef<AppState> for DataState {
     }
 }
 
-/// The data API's routes.
-pub(crate) fn router() -> Router<AppState> {
-    routes()
-}
-
-/// The same over any state that holds connectors.
-fn routes<S>() -> Router<S>
+/// The data API's routes, over any state that holds connectors.
+pub(crate) fn routes<S>() -> Routes<S>
 where
     S: Clone + Send + Sync + 'static,
     DataState: FromRef<S>,
 {
     // An address that ends with the slash has an empty name, which is told as such.
-    Router::new()
-        .route("/api/cache", get(cache::list))
-        .route("/api/cache/", get(cache::one))
-        .route("/api/cache/{*key}", get(cache::one))
-        .route("/api/history", get(history::list))
-        .route("/api/history/", get(history::one))
-        .route("/api/history/{*name}", get(history::one))
-        .route("/api/alerts", get(alerts::look).delete(alerts::take))
-        .route("/api/stats", get(stats::answer))
+    Routes::new()
+        .get("/api/cache", VIEWER, cache::list)
+        .get("/api/cache/", VIEWER, cache::one)
+        .get("/api/cache/{*key}", VIEWER, cache::one)
+        .get("/api/history", VIEWER, history::list)
+        .get("/api/history/", VIEWER, history::one)
+        .get("/api/history/{*name}", VIEWER, history::one)
+        .get("/api/alerts", VIEWER, alerts::look)
+        .delete("/api/alerts", USER, alerts::take)
+        .get("/api/stats", VIEWER, stats::answer)
 }

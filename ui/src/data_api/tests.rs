@@ -96,7 +96,7 @@ async fn get(router: &Router, address: &str) -> (StatusCode, Value) {
 async fn filled(count: usize) -> (Router, TempDir) {
     let (data, home) = world(&[]);
     fill(&data, count).await;
-    (routes::<DataState>().with_state(data), home)
+    (routes::<DataState>().into_parts().0.with_state(data), home)
 }
 
 #[tokio::test]
@@ -246,7 +246,7 @@ async fn a_service_that_is_down_is_503_with_its_name() {
         ("ESTEIRA_CONN_MINIO_DEFAULT", "s3://user:hidden@127.0.0.1:1?region=us-east-1&tls=false"),
         ("ESTEIRA_CONN_RABBITMQ_DEFAULT", "amqp://guest:guest@127.0.0.1:1/%2f"),
     ]);
-    let router = routes::<DataState>().with_state(data);
+    let router = routes::<DataState>().into_parts().0.with_state(data);
     for (address, service) in
         [("/api/cache/x", "Redis"), ("/api/history/x", "MinIO"), ("/api/alerts", "RabbitMQ")]
     {
@@ -265,7 +265,7 @@ async fn what_is_set_up_wrongly_is_503_with_the_services_name_and_a_wrong_name_4
         ("ESTEIRA_CONN_REDIS_DEFAULT", "rediss://127.0.0.1:1/0?ca=/nowhere/ca.pem"),
         ("ESTEIRA_CONN_RABBITMQ_DEFAULT", "redis://127.0.0.1:1"),
     ]);
-    let router = routes::<DataState>().with_state(data.clone());
+    let router = routes::<DataState>().into_parts().0.with_state(data.clone());
     for (address, service) in
         [("/api/cache/x", "Redis"), ("/api/cache", "Redis"), ("/api/alerts", "RabbitMQ")]
     {
@@ -275,7 +275,7 @@ async fn what_is_set_up_wrongly_is_503_with_the_services_name_and_a_wrong_name_4
     let long = format!("/api/history/{}", "x".repeat(300));
     assert_eq!(get(&router, &long).await.0, 400);
     data.settings.bucket = "No Bucket".to_owned();
-    let router = routes::<DataState>().with_state(data);
+    let router = routes::<DataState>().into_parts().0.with_state(data);
     for address in ["/api/history/x", "/api/history", &long] {
         let (status, error) = get(&router, address).await;
         assert_eq!(
@@ -287,7 +287,7 @@ async fn what_is_set_up_wrongly_is_503_with_the_services_name_and_a_wrong_name_4
     }
     let (mut data, _home) = world(&[]);
     data.settings.alert_queue = "q".repeat(300);
-    let router = routes::<DataState>().with_state(data);
+    let router = routes::<DataState>().into_parts().0.with_state(data);
     for address in ["/api/alerts", "/api/alerts?limit=2"] {
         let (status, error) = get(&router, address).await;
         assert_eq!(

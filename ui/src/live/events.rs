@@ -9,6 +9,7 @@
 use super::Shutdown;
 use super::feed::{Feed, Told, Wanted};
 use crate::AppState;
+use crate::access::Caller;
 use crate::api::{ApiError, Pairs};
 use crate::show::state_after;
 use axum::Extension;
@@ -29,6 +30,7 @@ pub(crate) async fn stream(
     State(state): State<AppState>,
     pairs: Pairs,
     headers: HeaderMap,
+    caller: Caller,
     shutdown: Option<Extension<Shutdown>>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
     let asked = pairs.integer("after")?;
@@ -48,8 +50,8 @@ pub(crate) async fn stream(
     let first =
         Event::default().event("hello").id(after.to_string()).data(json!({ "seq": after }).to_string());
     let told = stream::unfold(feed, |mut feed| async { Some((as_event(feed.next().await?), feed)) });
-    let end = shutdown.map(|Extension(Shutdown(token))| token).unwrap_or_default();
-    let events = stream::iter([first]).chain(told).take_until(end.cancelled_owned()).map(Ok);
+    let end = Shutdown::or_shut_out(shutdown, caller, state);
+    let events = stream::iter([first]).chain(told).take_until(end).map(Ok);
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(HEARTBEAT)))
 }
 

@@ -1,7 +1,8 @@
 //! What buttons do: pause, unpause and cancel. Each answers by going back to a page that shows what came of it.
 
+use crate::access::PageActor;
 use crate::error_pages::PageError;
-use crate::{AppState, actor, links};
+use crate::{AppState, links};
 use axum::Form;
 use axum::extract::{Path, State};
 use axum::response::Redirect;
@@ -19,9 +20,10 @@ pub(crate) struct Pause {
 pub(crate) async fn pause(
     State(state): State<AppState>,
     Path(dag_id): Path<String>,
+    PageActor(actor): PageActor,
     Form(form): Form<Pause>,
 ) -> Result<Redirect, PageError> {
-    state.handle.set_paused(dag_id.as_str().into(), form.is_paused, actor::at_page()).await?;
+    state.handle.set_paused(dag_id.as_str().into(), form.is_paused, actor).await?;
     let back = if is_own_path(&form.back) { form.back } else { links::dag(&dag_id) };
     Ok(Redirect::to(&back))
 }
@@ -30,13 +32,14 @@ pub(crate) async fn pause(
 pub(crate) async fn cancel(
     State(state): State<AppState>,
     Path((dag_id, run_id)): Path<(String, String)>,
+    PageActor(actor): PageActor,
 ) -> Result<Redirect, PageError> {
-    state.handle.cancel(dag_id.as_str().into(), run_id.as_str().into(), actor::at_page()).await?;
+    state.handle.cancel(dag_id.as_str().into(), run_id.as_str().into(), actor).await?;
     Ok(Redirect::to(&links::run(&dag_id, &run_id)))
 }
 
 /// Whether it is a path of this server: `//evil.example` and `/\evil.example` lead elsewhere.
-fn is_own_path(path: &str) -> bool {
+pub(super) fn is_own_path(path: &str) -> bool {
     path.starts_with('/') && !path[1..].starts_with(['/', '\\'])
 }
 

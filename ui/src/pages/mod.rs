@@ -16,6 +16,7 @@ mod import_errors;
 mod instance;
 mod instance_log;
 mod instance_xcom;
+mod login;
 mod pools;
 mod question;
 mod rerun;
@@ -29,35 +30,61 @@ mod runs_table;
 mod trigger;
 
 use crate::AppState;
-use axum::Router;
+use crate::access::{Access, OPERATOR, Routes, USER, VIEWER};
 use axum::response::Redirect;
-use axum::routing::{get, post};
 
-pub(crate) fn router() -> Router<AppState> {
-    Router::new()
-        .route("/", get(|| async { Redirect::to("/dags") }))
-        .route("/dags", get(dags::page))
-        .route("/dags/{dag_id}", get(dag_grid::page))
-        .route("/dags/{dag_id}/graph", get(dag_graph::page))
-        .route("/dags/{dag_id}/runs", get(dag_runs::page))
-        .route("/dags/{dag_id}/source", get(dag_source::page))
-        .route("/dags/{dag_id}/audit", get(dag_audit::page))
-        .route("/dags/{dag_id}/trigger", get(trigger::page).post(trigger::submit))
-        .route("/dags/{dag_id}/pause", post(commands::pause))
-        .route("/dags/{dag_id}/runs/{run_id}", get(run_tasks::page))
-        .route("/dags/{dag_id}/runs/{run_id}/graph", get(run_graph::page))
-        .route("/dags/{dag_id}/runs/{run_id}/audit", get(run_audit::page))
-        .route("/dags/{dag_id}/runs/{run_id}/cancel", post(commands::cancel))
-        .route("/dags/{dag_id}/runs/{run_id}/tasks/{task_id}", get(instance::page))
-        .route("/dags/{dag_id}/runs/{run_id}/tasks/{task_id}/answer", post(question::submit))
-        .route("/actions", get(actions::page))
-        .route("/dags/{dag_id}/runs/{run_id}/tasks/{task_id}/log", get(instance_log::lines))
-        .route("/dags/{dag_id}/runs/{run_id}/tasks/{task_id}/log.txt", get(instance_log::text))
-        .route("/dags/{dag_id}/runs/{run_id}/tasks/{task_id}/xcom/{key}", get(instance_xcom::raw))
-        .route("/dags/{dag_id}/runs/{run_id}/rerun", get(rerun::page).post(rerun::submit))
-        .route("/pools", get(pools::page).post(pools::submit))
-        .route("/runs", get(runs::page))
-        .route("/audit", get(audit::page))
-        .route("/audit/verify", get(|| async { Redirect::to("/audit") }).post(audit::verify))
-        .route("/import-errors", get(import_errors::page))
+pub(crate) fn routes() -> Routes<AppState> {
+    sign_in_routes().merge(dag_routes()).merge(run_routes()).merge(home_routes())
+}
+
+/// Coming in and going out.
+fn sign_in_routes() -> Routes<AppState> {
+    Routes::new()
+        .get("/login", Access::Public, login::page)
+        .post("/login", Access::Public, login::submit)
+        .post("/logout", Access::Public, login::sign_out)
+}
+
+/// A DAG and what is beneath it.
+fn dag_routes() -> Routes<AppState> {
+    Routes::new()
+        .get("/", VIEWER, || async { Redirect::to("/dags") })
+        .get("/dags", VIEWER, dags::page)
+        .get("/dags/{dag_id}", VIEWER, dag_grid::page)
+        .get("/dags/{dag_id}/graph", VIEWER, dag_graph::page)
+        .get("/dags/{dag_id}/runs", VIEWER, dag_runs::page)
+        .get("/dags/{dag_id}/source", VIEWER, dag_source::page)
+        .get("/dags/{dag_id}/audit", VIEWER, dag_audit::page)
+        .get("/dags/{dag_id}/trigger", USER, trigger::page)
+        .post("/dags/{dag_id}/trigger", USER, trigger::submit)
+        .post("/dags/{dag_id}/pause", USER, commands::pause)
+}
+
+/// A run and what is beneath it.
+fn run_routes() -> Routes<AppState> {
+    Routes::new()
+        .get("/dags/{dag_id}/runs/{run_id}", VIEWER, run_tasks::page)
+        .get("/dags/{dag_id}/runs/{run_id}/graph", VIEWER, run_graph::page)
+        .get("/dags/{dag_id}/runs/{run_id}/audit", VIEWER, run_audit::page)
+        .post("/dags/{dag_id}/runs/{run_id}/cancel", USER, commands::cancel)
+        .get("/dags/{dag_id}/runs/{run_id}/tasks/{task_id}", VIEWER, instance::page)
+        .post("/dags/{dag_id}/runs/{run_id}/tasks/{task_id}/answer", USER, question::submit)
+        .get("/dags/{dag_id}/runs/{run_id}/tasks/{task_id}/log", VIEWER, instance_log::lines)
+        .get("/dags/{dag_id}/runs/{run_id}/tasks/{task_id}/log.txt", VIEWER, instance_log::text)
+        .get("/dags/{dag_id}/runs/{run_id}/tasks/{task_id}/xcom/{key}", VIEWER, instance_xcom::raw)
+        .get("/dags/{dag_id}/runs/{run_id}/rerun", USER, rerun::page)
+        .post("/dags/{dag_id}/runs/{run_id}/rerun", USER, rerun::submit)
+}
+
+/// The rest of the rail.
+fn home_routes() -> Routes<AppState> {
+    Routes::new()
+        .get("/actions", VIEWER, actions::page)
+        .get("/pools", VIEWER, pools::page)
+        .post("/pools", OPERATOR, pools::submit)
+        .get("/runs", VIEWER, runs::page)
+        .get("/audit", VIEWER, audit::page)
+        .get("/audit/verify", VIEWER, || async { Redirect::to("/audit") })
+        .post("/audit/verify", VIEWER, audit::verify)
+        .get("/import-errors", VIEWER, import_errors::page)
 }

@@ -1,8 +1,9 @@
 //! The pools: slots that task instances share, how they are used, and a form to change them.
 
+use crate::AppState;
+use crate::access::PageActor;
 use crate::error_pages::PageError;
 use crate::frame::{self, Frame, Section, Visitor};
-use crate::{AppState, actor};
 use askama::Template;
 use axum::Form;
 use axum::extract::State;
@@ -70,10 +71,11 @@ pub(crate) async fn page(State(state): State<AppState>, visitor: Visitor) -> Res
 
 pub(crate) async fn submit(
     State(state): State<AppState>,
+    PageActor(actor): PageActor,
     Form(wanted): Form<Wanted>,
 ) -> Result<Redirect, PageError> {
     if wanted.remove {
-        state.handle.remove_pool(wanted.name, actor::at_page()).await?;
+        state.handle.remove_pool(wanted.name, actor).await?;
         return Ok(Redirect::to("/pools"));
     }
     let slots = match wanted.slots.trim() {
@@ -84,6 +86,6 @@ pub(crate) async fn submit(
         })?),
     };
     let pool = PoolRow { name: wanted.name.trim().to_owned(), slots, description: wanted.description };
-    state.handle.set_pool(pool, actor::at_page()).await?;
+    state.handle.set_pool(pool, actor).await?;
     Ok(Redirect::to("/pools"))
 }

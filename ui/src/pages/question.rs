@@ -1,11 +1,12 @@
 //! What a task asks people: the form on the page of its instance, and the answer that comes from it.
 
 use super::instance::{self, Wanted};
+use crate::access::PageActor;
 use crate::error_pages::PageError;
 use crate::frame::Visitor;
 use crate::param_form::{self, Field, FieldFaults, Typed};
 use crate::show::Instant;
-use crate::{AppState, actor, links};
+use crate::{AppState, links};
 use axum::Form;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
@@ -126,6 +127,7 @@ pub(crate) async fn submit(
     Path((dag_id, run_id, task_id)): Path<(String, String, String)>,
     Query(wanted): Query<Wanted>,
     visitor: Visitor,
+    PageActor(actor): PageActor,
     Form(pairs): Form<Vec<(String, String)>>,
 ) -> Result<Response, PageError> {
     let (run, instance) = instance::find(&state, &dag_id, &run_id, &task_id, &wanted).await?;
@@ -142,7 +144,7 @@ pub(crate) async fn submit(
             map_index: instance.map_index,
             chosen_options: options.into_iter().map(|(_, option)| option).collect(),
             params_input,
-            actor: actor::at_page(),
+            actor,
         };
         match state.handle.answer(request).await {
             Ok(_) => {

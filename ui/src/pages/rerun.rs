@@ -1,15 +1,16 @@
 //! Clear or mark: what is to be run again or to get a state, with a preview of what that touches before it is done.
 
+use crate::access::PageActor;
 use crate::error_pages::PageError;
 use crate::frame::{self, Frame, Section, Visitor};
 use crate::show::{Mark, plural};
-use crate::{AppState, actor, links};
+use crate::{AppState, links};
 use askama::Template;
 use axum::Form;
 use axum::extract::{Path, Query, State};
 use axum::response::{Redirect, Response};
 use esteira_core::states::TaskInstanceState;
-use esteira_runtime::{AffectedInstance, RerunRequest};
+use esteira_runtime::{Actor, AffectedInstance, RerunRequest};
 use serde::Deserialize;
 
 /// How many of the task instances that are touched are named.
@@ -42,7 +43,7 @@ impl Wanted {
         }
     }
 
-    fn request(&self, dag_id: &str, run_id: &str, dry_run: bool) -> RerunRequest {
+    fn request(&self, dag_id: &str, run_id: &str, dry_run: bool, actor: Actor) -> RerunRequest {
         RerunRequest {
             dag_id: dag_id.into(),
             run_id: run_id.into(),
@@ -55,7 +56,7 @@ impl Wanted {
             on_latest_version: self.latest,
             mark: self.mark(),
             dry_run,
-            actor: actor::at_page(),
+            actor,
         }
     }
 }
@@ -91,12 +92,13 @@ pub(crate) async fn page(
     Path((dag_id, run_id)): Path<(String, String)>,
     Query(wanted): Query<Wanted>,
     visitor: Visitor,
+    PageActor(actor): PageActor,
 ) -> Result<Response, PageError> {
     let run = super::run::find(&state, &dag_id, &run_id).await?;
     let newest = state.handle.reader().dag(&dag_id).await?.filter(|_| run.state.is_terminal());
     let newest =
         newest.filter(|dag| dag.version_id != run.version_id && !dag.is_stale && wanted.mark().is_none());
-    let (affected, problem) = match state.handle.rerun(wanted.request(&dag_id, &run_id, true)).await {
+    let (affected, problem) = match state.handle.rerun(wanted.request(&dag_id, &run_id, true, actor)).await {
         Ok(affected) => (affected, None),
         Err(error) => (Vec::new(), Some(error.to_string())),
     };
@@ -140,9 +142,10 @@ pub(crate) async fn page(
 pub(crate) async fn submit(
     State(state): State<AppState>,
     Path((dag_id, run_id)): Path<(String, String)>,
+    PageActor(actor): PageActor,
     Form(wanted): Form<Wanted>,
 ) -> Result<Redirect, PageError> {
-    state.handle.rerun(wanted.request(&dag_id, &run_id, false)).await?;
+    state.handle.rerun(wanted.request(&dag_id, &run_id, false, actor)).await?;
     Ok(Redirect::to(&links::run(&dag_id, &run_id)))
 }
 

@@ -2,17 +2,18 @@
 //! does not fit is said beside its field, and nothing that was typed is lost.
 
 use super::dag_head::unknown_dag;
+use crate::access::PageActor;
 use crate::error_pages::PageError;
 use crate::frame::{self, Frame, Section, Visitor};
 use crate::param_form::{self, Entry, Field, FieldFaults, PARAM_PREFIX, Typed, as_typed};
-use crate::{AppState, actor, links};
+use crate::{AppState, links};
 use askama::Template;
 use axum::Form;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use esteira_core::dag::Dag;
-use esteira_runtime::{CommandError, LoadedDag, TriggerRequest};
+use esteira_runtime::{Actor, CommandError, LoadedDag, TriggerRequest};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -61,11 +62,12 @@ pub(crate) async fn submit(
     State(state): State<AppState>,
     Path(dag_id): Path<String>,
     visitor: Visitor,
+    PageActor(actor): PageActor,
     Form(typed): Form<Typed>,
 ) -> Result<Response, PageError> {
     let loaded = load(&state, &dag_id).await?;
     let mut faults = Faults::default();
-    if let Some(request) = request(&loaded.dag, &typed, &mut faults) {
+    if let Some(request) = request(&loaded.dag, &typed, &mut faults, actor) {
         match state.handle.trigger(request).await {
             Ok(run) => return Ok(Redirect::to(&links::run(&dag_id, run.run_id.as_str())).into_response()),
             Err(error @ (CommandError::Invalid(_) | CommandError::RunExists { .. })) => {
@@ -143,7 +145,7 @@ fn form(visitor: &Visitor, loaded: &LoadedDag, typed: &Typed, faults: &Faults) -
 }
 
 /// The request that the form asks for; none when something does not fit.
-fn request(dag: &Dag, typed: &Typed, faults: &mut Faults) -> Option<TriggerRequest> {
+fn request(dag: &Dag, typed: &Typed, faults: &mut Faults, actor: Actor) -> Option<TriggerRequest> {
     let given = |name: &str| typed.get(name).map(|text| text.trim()).filter(|text| !text.is_empty());
     let mut conf = more_conf(dag, given("conf"), faults);
     conf.extend(param_form::values(&dag.params, typed, &mut faults.fields));
@@ -162,7 +164,7 @@ fn request(dag: &Dag, typed: &Typed, faults: &mut Faults) -> Option<TriggerReque
         logical_date,
         conf,
         note: given("note").map(str::to_owned),
-        ..TriggerRequest::manual(dag.dag_id.as_str(), actor::at_page())
+        ..TriggerRequest::manual(dag.dag_id.as_str(), actor)
     })
 }
 

@@ -19,11 +19,11 @@ mod tests;
 mod view;
 
 use crate::AppState;
+use crate::access::{Routes, USER, VIEWER};
 use crate::data_api::DataState;
 use crate::data_api::stats::{self, Stats};
+use axum::Extension;
 use axum::extract::FromRef;
-use axum::routing::{get, post};
-use axum::{Extension, Router};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
@@ -65,25 +65,29 @@ impl Dashboard {
 }
 
 /// The dashboard's routes.
-pub(crate) fn router() -> Router<AppState> {
-    Router::new()
-        .route("/sensors", get(page::sensors))
-        .route("/sensors/live", get(page::live))
-        .route("/sensors/run", post(page::run).get(page::back))
-        .route("/sensors/alerts", get(page::alerts))
-        .route("/sensors/alerts/take", post(page::take_alerts).get(page::back))
-        .route("/api/sensors/stream", get(stream::stream))
+pub(crate) fn routes() -> Routes<AppState> {
+    Routes::new()
+        .get("/sensors", VIEWER, page::sensors)
+        .get("/sensors/live", VIEWER, page::live)
+        .post("/sensors/run", USER, page::run)
+        .get("/sensors/run", VIEWER, page::back)
+        .get("/sensors/alerts", VIEWER, page::alerts)
+        .post("/sensors/alerts/take", USER, page::take_alerts)
+        .get("/sensors/alerts/take", VIEWER, page::back)
+        .get("/api/sensors/stream", VIEWER, stream::stream)
         .merge(data_routes())
-        .layer(Extension(Arc::new(Dashboard::default())))
+        .map(|router| router.layer(Extension(Arc::new(Dashboard::default()))))
 }
 
 /// The routes that need no engine.
-fn data_routes<S>() -> Router<S>
+fn data_routes<S>() -> Routes<S>
 where
     S: Clone + Send + Sync + 'static,
     DataState: FromRef<S>,
 {
-    Router::new()
-        .route("/api/sensors/readings", get(readings::columns))
-        .route("/api/sensors/export", get(readings::export))
+    Routes::new().get("/api/sensors/readings", VIEWER, readings::columns).get(
+        "/api/sensors/export",
+        VIEWER,
+        readings::export,
+    )
 }

@@ -5,7 +5,7 @@ use super::period::{PARAMETERS, Period};
 use super::snapshot::Snapshot;
 use super::view::{self, LastRun, Problem, View};
 use super::{Dashboard, PIPELINE};
-use crate::actor;
+use crate::access::PageActor;
 use crate::data_api::DataState;
 use crate::data_api::alerts::document;
 use crate::data_api::error::DataError;
@@ -86,10 +86,11 @@ pub(super) async fn live(
 /// Starts a run of the pipeline, and goes back to the page as it was.
 pub(super) async fn run(
     State(state): State<AppState>,
+    PageActor(actor): PageActor,
     OriginalUri(uri): OriginalUri,
 ) -> Result<Redirect, PageError> {
     let period = Period::from_query(&Query::parse(uri.query(), &PARAMETERS)?, Period::Last(28))?;
-    state.handle.trigger(TriggerRequest::manual(PIPELINE, actor::at_page())).await?;
+    state.handle.trigger(TriggerRequest::manual(PIPELINE, actor)).await?;
     Ok(Redirect::to(&format!("/sensors?{}", period.query())))
 }
 

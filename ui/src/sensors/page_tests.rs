@@ -46,7 +46,13 @@ impl World {
         let home = Home::open(&folder.path().join("home")).unwrap();
         let engine = Engine::start(Options::new(home, dags, Arc::clone(&registry), masker)).await.unwrap();
         let (handle, settings) = (engine.handle().clone(), Settings::default());
-        let router = crate::router(AppState { handle, connectors, registry, settings });
+        let router = crate::router(AppState {
+            handle,
+            connectors,
+            registry,
+            settings,
+            doors: crate::Doors::default(),
+        });
         Self { engine, router, folder }
     }
 

@@ -11,6 +11,7 @@
 
 use super::{Dashboard, PIPELINE};
 use crate::AppState;
+use crate::access::Caller;
 use crate::data_api::{DataState, stats};
 use crate::live::Shutdown;
 use axum::Extension;
@@ -27,7 +28,6 @@ use std::time::Duration;
 use tokio::sync::broadcast;
 use tokio::time::{Instant, sleep_until};
 use tokio_stream::wrappers::BroadcastStream;
-use tokio_util::sync::CancellationToken;
 
 /// Counting happens no more often than this, and takes no more than a twentieth of the time.
 const COUNT_PERIOD: Duration = Duration::from_secs(1);
@@ -114,6 +114,7 @@ impl Listeners {
 pub(super) async fn stream(
     State(state): State<AppState>,
     Extension(dashboard): Extension<Arc<Dashboard>>,
+    caller: Caller,
     shutdown: Option<Extension<Shutdown>>,
 ) -> impl IntoResponse {
     let Listening { receiver, known, told } = dashboard.listeners.listen();
@@ -122,9 +123,8 @@ pub(super) async fn stream(
         let watch = Watch { data: DataState::from_ref(&state), dashboard, told };
         tokio::spawn(watch.run(state.handle.subscribe()));
     }
-    let end = shutdown.map_or_else(CancellationToken::new, |Extension(Shutdown(token))| token);
-    Sse::new(events(known.map(Told::Counts), receiver).take_until(end.cancelled_owned()))
-        .keep_alive(KeepAlive::default())
+    let end = Shutdown::or_shut_out(shutdown, caller, state);
+    Sse::new(events(known.map(Told::Counts), receiver).take_until(end)).keep_alive(KeepAlive::default())
 }
 
 fn events(

@@ -22,7 +22,7 @@ async fn filled() -> (Router, DataState, TempDir) {
     ];
     data.cache().await.unwrap().put_hashes(&hashes, None).await.unwrap();
     let dashboard = Extension(Arc::new(Dashboard::default()));
-    (data_routes::<DataState>().layer(dashboard).with_state(data.clone()), data, home)
+    (data_routes::<DataState>().into_parts().0.layer(dashboard).with_state(data.clone()), data, home)
 }
 
 async fn get(router: &Router, address: &str, known: &str) -> Response {
@@ -92,7 +92,7 @@ async fn exports_are_files() {
 async fn a_cache_that_is_down_is_503() {
     let (data, _home) = world(&[("ESTEIRA_CONN_REDIS_DEFAULT", "redis://127.0.0.1:1/0")]);
     let dashboard = Extension(Arc::new(Dashboard::default()));
-    let router: Router = data_routes::<DataState>().layer(dashboard).with_state(data);
+    let router: Router = data_routes::<DataState>().into_parts().0.layer(dashboard).with_state(data);
     let response = get(&router, "/api/sensors/readings", "").await;
     assert_eq!(response.status(), 503);
     assert!(body(response).await.contains("\"service\":\"Redis\""));

@@ -10,7 +10,7 @@ use esteira_operator::{EnvironmentConnections, Masker, Registry};
 use esteira_runtime::home::{self, Home};
 use esteira_runtime::{Engine, Notice, Options};
 use esteira_tasks::connectors::Connectors;
-use esteira_ui::{AppState, Settings};
+use esteira_ui::{AppState, Doors, Settings};
 use serde_json::Value;
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -101,6 +101,7 @@ impl World {
             connectors: connectors.clone(),
             registry,
             settings: Settings::default(),
+            doors: Doors::default(),
         };
         Self { router: esteira_ui::router(state), engine, connectors, _folder: folder }
     }

@@ -68,6 +68,10 @@ impl MainLoop {
                 let answer = self.set_webhook(turn, &dag_id, secret_hash, &actor).await;
                 respond(turn, reply, answer)
             }
+            Command::ChangeAccount { request, actor, reply } => {
+                let answer = self.change_account(turn, &request, &actor);
+                respond(turn, reply, answer)
+            }
             Command::ChangeSecret { request, actor, reply } => {
                 let answer = self.change_secret(turn, &request, &actor);
                 respond(turn, reply, answer)

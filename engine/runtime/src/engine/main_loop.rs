@@ -10,6 +10,7 @@ use super::schedules::Timetable;
 use super::turn::{self, Act, Turn};
 use super::waits::Waits;
 use super::{EngineError, FolderInbox};
+use crate::accounts::Accounts;
 use crate::command::{Actor, Command};
 use crate::dag_folder::FolderChange;
 use crate::executor::{AttemptPlace, Executor, Report, Start, Told};
@@ -62,6 +63,7 @@ pub(super) struct Parts {
     pub(super) notices: broadcast::Sender<Notice>,
     pub(super) dags: Arc<RwLock<LiveDags>>,
     pub(super) vault: Arc<Vault>,
+    pub(super) accounts: Arc<Accounts>,
     pub(super) is_serving: bool,
     pub(super) stop: CancellationToken,
 }
@@ -101,6 +103,7 @@ pub(super) struct MainLoop {
     pub(super) last_backfill_id: i64,
     pub(super) timetable: Timetable,
     pub(super) vault: Arc<Vault>,
+    pub(super) accounts: Arc<Accounts>,
     pub(super) is_serving: bool,
     stop: CancellationToken,
 }
@@ -143,6 +146,7 @@ impl MainLoop {
             last_backfill_id: 0,
             timetable: Timetable::default(),
             vault: parts.vault,
+            accounts: parts.accounts,
             is_serving: parts.is_serving,
             stop: parts.stop,
         })

@@ -4,8 +4,10 @@
 //! [`commands`], [`reruns`], [`answers`], [`xcoms`], [`removals`], [`folder`], [`schedules`], [`assets`] and [`backfills`] are what a turn may be about,
 //! [`latest_version`] moves a run to another version of its DAG, [`expansions`] gives mapped tasks their
 //! instances, [`queue`] says which runs may begin, [`pools`] which instances, [`past`] and [`waits`] what these wait for
-//! besides, [`deadlines`] when runs are to be over, [`notifications`] who is told of what, [`secrets`] are variables and connections, [`recovery`] is the first turn of all.
+//! besides, [`deadlines`] when runs are to be over, [`notifications`] who is told of what, [`secrets`] are variables and connections,
+//! [`accounts`] users, [`recovery`] is the first turn of all.
 
+mod accounts;
 mod answers;
 mod assets;
 mod backfills;
@@ -29,10 +31,12 @@ mod turn;
 mod waits;
 mod xcoms;
 
+pub use accounts::change_account;
 pub(crate) use backfills::BackfillChange;
 pub(crate) use commands::created_body;
 pub use secrets::change_secret;
 
+use crate::accounts::Accounts;
 use crate::dag_folder::{DagFolder, FolderChange};
 use crate::executor::{Executor, Tools};
 use crate::handle::Handle;
@@ -134,6 +138,8 @@ impl Engine {
         let reader = open_reader(&database).await?;
         let vault = Arc::clone(&options.vault);
         vault.load(&reader).await?;
+        let accounts = Arc::new(Accounts::default());
+        accounts.load(&reader).await?;
         let (notices, _) = broadcast::channel(NOTICES);
         let (commands, command_inbox) = mpsc::channel(COMMANDS);
         let (reports, report_inbox) = mpsc::unbounded_channel();
@@ -147,6 +153,7 @@ impl Engine {
             logs: Logs::new(&home::logs(options.home.root())),
             dags,
             vault: Arc::clone(&vault),
+            accounts: Arc::clone(&accounts),
             started_at,
             ended: CancellationToken::new(),
         };
@@ -168,6 +175,7 @@ impl Engine {
             notices,
             dags: Arc::clone(&handle.dags),
             vault,
+            accounts,
             is_serving: options.is_serving,
             stop: stop.clone(),
         })
