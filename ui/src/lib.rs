@@ -23,6 +23,7 @@ mod graph;
 mod guard;
 mod links;
 mod live;
+mod openapi;
 mod pages;
 mod param_form;
 mod schema;
@@ -69,6 +70,7 @@ fn routes() -> Routes<AppState> {
         .merge(data_api::routes())
         .merge(assets::routes())
         .merge(schema::routes())
+        .merge(openapi::routes())
         .merge(pages::routes())
         .merge(sensors::routes())
         .map(|router| router.fallback(error_pages::not_found))
@@ -76,7 +78,15 @@ fn routes() -> Routes<AppState> {
 
 /// Every route as `(method, path, who may use it)`, in order: for the tests that leave none out.
 pub fn route_table() -> Vec<(String, String, String)> {
-    routes().into_parts().1.rows()
+    let (_, table) = routes().into_parts();
+    let row =
+        |route: &access::Route| (route.method.to_string(), route.path.clone(), route.access.to_string());
+    table.routes().iter().map(row).collect()
+}
+
+/// The OpenAPI document of the API, as `/openapi.json` serves it.
+pub fn openapi_document() -> serde_json::Value {
+    openapi::document(&routes().into_parts().1)
 }
 
 /// Everything that is served, without the check of the `Host` header, which needs to know the listener.

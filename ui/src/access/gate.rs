@@ -1,17 +1,19 @@
 //! The gate: lets a caller through to a route, or says why not.
 
 use super::caller::Caller;
-use super::routes::{Access, Table};
-use crate::api::ApiError;
+use super::routes::{Access, Table, VIEWER};
+use crate::api::{ApiError, Fault};
 use crate::error_pages::PageError;
+use crate::openapi::Operation;
 use crate::{AppState, guard};
-use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderValue, Method, header};
+use axum::extract::{MatchedPath, Query, Request, State};
+use axum::http::{HeaderValue, Method, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use esteira_core::access::Role;
 use esteira_runtime::Principal;
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use serde_json::Value;
 use std::sync::Arc;
 
 /// What the gate knows.
@@ -40,7 +42,9 @@ enum Refusal {
 pub(crate) async fn gate(State(gate): State<Gate>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     let path = parts.extensions.get::<MatchedPath>().map(MatchedPath::as_str);
-    let access = gate.table.access(&parts.method, path);
+    let route = gate.table.find(&parts.method, path);
+    // An address that is no route tells nothing, not even that, to those who are not signed in.
+    let access = route.map_or(VIEWER, |route| route.access);
     let caller = Caller::of(&parts);
     let dag_id = path.and_then(|path| dag_in(path, parts.uri.path()));
     let verdict = check(&caller, access, dag_id.as_deref()).and_then(|()| {
@@ -49,7 +53,11 @@ pub(crate) async fn gate(State(gate): State<Gate>, request: Request, next: Next)
         if is_fine { Ok(()) } else { Err(Refusal::NoOrigin) }
     });
     let Err(refusal) = verdict else {
-        return next.run(Request::from_parts(parts, body)).await;
+        let operation = route.and_then(|route| route.operation.as_ref());
+        return match operation.and_then(|operation| unknown_parameter(operation, &parts.uri)) {
+            Some(error) => error.into_response(),
+            None => next.run(Request::from_parts(parts, body)).await,
+        };
     };
     let address = parts.uri.path();
     let is_page = !is_for_programs(address);
@@ -62,6 +70,20 @@ pub(crate) async fn gate(State(gate): State<Gate>, request: Request, next: Next)
     let what = format!("{} {address}", parts.method);
     gate.state.doors.refusals.tell(&gate.state.handle, &caller, what, refusal.message());
     refusal.answer(is_page)
+}
+
+/// A parameter that a route does not take: passed over, the answer would be another than the one that was asked for.
+fn unknown_parameter(operation: &Operation, uri: &Uri) -> Option<ApiError> {
+    let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri).ok()?;
+    let name = operation.unknown(pairs.iter().map(|(name, _)| name.as_str()))?;
+    let known = operation.parameters();
+    let message = match known.as_slice() {
+        [] => "There is no such parameter: this address takes none".to_owned(),
+        known => format!("There is no such parameter; there are {}", known.join(", ")),
+    };
+    let input = pairs.iter().find(|(other, _)| other == name).map(|(_, value)| Value::from(value.as_str()));
+    let fault = Fault::of("query", name, "extra_forbidden", message, input.unwrap_or_default());
+    Some(ApiError::invalid(vec![fault]))
 }
 
 fn check(caller: &Caller, access: Access, dag_id: Option<&str>) -> Result<(), Refusal> {

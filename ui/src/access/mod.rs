@@ -17,7 +17,7 @@ pub(crate) mod session;
 mod throttle;
 
 pub(crate) use caller::{ApiActor, Caller, PageActor};
-pub(crate) use routes::{ADMIN, Access, OPERATOR, Routes, USER, VIEWER};
+pub(crate) use routes::{ADMIN, Access, OPERATOR, Route, Routes, Table, USER, VIEWER};
 pub(crate) use throttle::Throttle;
 
 use refusals::Refusals;

@@ -1,5 +1,6 @@
 //! A router whose every route says who may use it.
 
+use crate::openapi::Operation;
 use axum::Router;
 use axum::handler::Handler;
 use axum::http::Method;
@@ -42,6 +43,8 @@ pub(crate) struct Route {
     /// As axum has it: `/dags/{dag_id}`.
     pub(crate) path: String,
     pub(crate) access: Access,
+    /// What it takes and answers, where it is one of the API.
+    pub(crate) operation: Option<Operation>,
 }
 
 /// A router, and the table of its routes.
@@ -77,7 +80,15 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
 
     fn add(mut self, method: Method, path: &str, access: Access, handler: MethodRouter<S>) -> Self {
         self.router = self.router.route(path, handler);
-        self.table.push(Route { method, path: path.to_owned(), access });
+        self.table.push(Route { method, path: path.to_owned(), access, operation: None });
+        self
+    }
+
+    /// Says what the route before takes and answers.
+    pub(crate) fn is(mut self, operation: Operation) -> Self {
+        if let Some(route) = self.table.last_mut() {
+            route.operation = Some(operation);
+        }
         self
     }
 
@@ -96,40 +107,41 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
 
     /// The router, and the table that its gate reads.
     pub(crate) fn into_parts(self) -> (Router<S>, Table) {
-        let mut by_path: HashMap<String, Vec<(Method, Access)>> = HashMap::new();
-        for Route { method, path, access } in self.table {
-            by_path.entry(path).or_default().push((method, access));
-        }
-        (self.router, Table(by_path))
+        (self.router, Table::new(self.table))
     }
 }
 
-/// Who may use which route.
+/// Every route, with who may use it.
 #[derive(Debug)]
-pub(crate) struct Table(HashMap<String, Vec<(Method, Access)>>);
+pub(crate) struct Table {
+    /// By path and then by method.
+    routes: Vec<Route>,
+    /// The places of a path's routes.
+    by_path: HashMap<String, Vec<usize>>,
+}
 
 impl Table {
-    /// Who may use this route. An address that is no route tells nothing, not even that, to those who are not signed in.
-    pub(crate) fn access(&self, method: &Method, path: Option<&str>) -> Access {
-        let routes = path.and_then(|path| self.0.get(path));
-        // axum answers HEAD as GET.
-        let method = if *method == Method::HEAD { &Method::GET } else { method };
-        let found = routes.into_iter().flatten().find(|(known, _)| known == method);
-        found.map_or(VIEWER, |(_, access)| *access)
+    fn new(mut routes: Vec<Route>) -> Self {
+        routes.sort_by(|one, other| {
+            (&one.path, one.method.as_str()).cmp(&(&other.path, other.method.as_str()))
+        });
+        let mut by_path: HashMap<String, Vec<usize>> = HashMap::new();
+        for (place, route) in routes.iter().enumerate() {
+            by_path.entry(route.path.clone()).or_default().push(place);
+        }
+        Self { routes, by_path }
     }
 
-    /// Every route as `(method, path, who)`, in order.
-    pub(crate) fn rows(&self) -> Vec<(String, String, String)> {
-        let mut rows: Vec<_> = self
-            .0
-            .iter()
-            .flat_map(|(path, routes)| {
-                routes
-                    .iter()
-                    .map(move |(method, access)| (method.to_string(), path.clone(), access.to_string()))
-            })
-            .collect();
-        rows.sort_by(|one, other| (&one.1, &one.0).cmp(&(&other.1, &other.0)));
-        rows
+    /// The route of this method and path.
+    pub(crate) fn find(&self, method: &Method, path: Option<&str>) -> Option<&Route> {
+        // axum answers HEAD as GET.
+        let method = if *method == Method::HEAD { &Method::GET } else { method };
+        let places = self.by_path.get(path?)?;
+        places.iter().map(|place| &self.routes[*place]).find(|route| route.method == *method)
+    }
+
+    /// Every route, by path and then by method.
+    pub(crate) fn routes(&self) -> &[Route] {
+        &self.routes
     }
 }

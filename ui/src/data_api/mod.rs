@@ -23,6 +23,7 @@ pub(crate) mod stats;
 pub(crate) mod tests;
 
 use crate::access::{Routes, USER, VIEWER};
+use crate::openapi::own;
 use crate::{AppState, Settings};
 use axum::extract::FromRef;
 use esteira_tasks::cache::Cache;
@@ -89,12 +90,21 @@ where
     // An address that ends with the slash has an empty name, which is told as such.
     Routes::new()
         .get("/api/cache", VIEWER, cache::list)
+        .is(own::list_keys())
         .get("/api/cache/", VIEWER, cache::one)
+        .is(own::empty_key())
         .get("/api/cache/{*key}", VIEWER, cache::one)
+        .is(own::one_hash())
         .get("/api/history", VIEWER, history::list)
+        .is(own::list_documents())
         .get("/api/history/", VIEWER, history::one)
+        .is(own::empty_document())
         .get("/api/history/{*name}", VIEWER, history::one)
+        .is(own::one_document())
         .get("/api/alerts", VIEWER, alerts::look)
+        .is(own::look_at_alerts())
         .delete("/api/alerts", USER, alerts::take)
+        .is(own::take_alerts())
         .get("/api/stats", VIEWER, stats::answer)
+        .is(own::data_stats())
 }

@@ -5,6 +5,7 @@ mod feed;
 
 use crate::AppState;
 use crate::access::{Caller, Routes, VIEWER};
+use crate::openapi::own;
 use axum::Extension;
 use tokio_util::sync::CancellationToken;
 
@@ -24,5 +25,5 @@ impl Shutdown {
 }
 
 pub(crate) fn routes() -> Routes<AppState> {
-    Routes::new().get("/api/events", VIEWER, events::stream)
+    Routes::new().get("/api/events", VIEWER, events::stream).is(own::events())
 }

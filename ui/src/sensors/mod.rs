@@ -22,6 +22,7 @@ use crate::AppState;
 use crate::access::{Routes, USER, VIEWER};
 use crate::data_api::DataState;
 use crate::data_api::stats::{self, Stats};
+use crate::openapi::own;
 use axum::Extension;
 use axum::extract::FromRef;
 use std::sync::Arc;
@@ -75,6 +76,7 @@ pub(crate) fn routes() -> Routes<AppState> {
         .post("/sensors/alerts/take", USER, page::take_alerts)
         .get("/sensors/alerts/take", VIEWER, page::back)
         .get("/api/sensors/stream", VIEWER, stream::stream)
+        .is(own::readings_stream())
         .merge(data_routes())
         .map(|router| router.layer(Extension(Arc::new(Dashboard::default()))))
 }
@@ -85,9 +87,9 @@ where
     S: Clone + Send + Sync + 'static,
     DataState: FromRef<S>,
 {
-    Routes::new().get("/api/sensors/readings", VIEWER, readings::columns).get(
-        "/api/sensors/export",
-        VIEWER,
-        readings::export,
-    )
+    Routes::new()
+        .get("/api/sensors/readings", VIEWER, readings::columns)
+        .is(own::readings())
+        .get("/api/sensors/export", VIEWER, readings::export)
+        .is(own::export())
 }

@@ -2,9 +2,11 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub(crate) mod openapi;
+
 use axum::Router;
 use axum::body::Body;
-use axum::http::{Request, StatusCode, header};
+use axum::http::{Method, Request, StatusCode, header};
 use axum::response::Response;
 use esteira_operator::{EnvironmentConnections, Masker, Registry};
 use esteira_runtime::home::{self, Home};
@@ -113,7 +115,14 @@ impl World {
 
     /// A page or an answer as text.
     pub(crate) async fn get(&self, address: &str) -> (StatusCode, String) {
-        read(self.send(Request::get(address).body(Body::empty()).unwrap()).await).await
+        let response = self.send(Request::get(address).body(Body::empty()).unwrap()).await;
+        let is_json =
+            response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
+        let (status, text) = read(response).await;
+        if is_json {
+            check(&Method::GET, address, status, &text);
+        }
+        (status, text)
     }
 
     /// An answer as JSON.
@@ -129,6 +138,9 @@ impl World {
             Request::builder().method(method).uri(address).header(header::CONTENT_TYPE, "application/json");
         let response = self.send(request.body(Body::from(body.to_string())).unwrap()).await;
         let (status, text) = read(response).await;
+        if status != StatusCode::NO_CONTENT {
+            check(&method.parse().unwrap(), address, status, &text);
+        }
         (status, serde_json::from_str(&text).unwrap_or_default())
     }
 
@@ -194,6 +206,12 @@ async fn ended(mut notices: Receiver<Notice>, run_id: &str) -> String {
             return body["state"].as_str().unwrap().to_owned();
         }
     }
+}
+
+/// Holds an answer to the OpenAPI document.
+fn check(method: &Method, address: &str, status: StatusCode, text: &str) {
+    let path = address.split('?').next().unwrap_or_default();
+    openapi::check(method, path, status, text);
 }
 
 async fn read(response: Response) -> (StatusCode, String) {
