@@ -13,6 +13,7 @@ mod history;
 mod official_client;
 mod running;
 mod sample;
+mod schema_fuzz;
 mod serving;
 mod validate;
 mod world;

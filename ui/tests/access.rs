@@ -149,6 +149,8 @@ async fn an_address_that_is_no_route_tells_strangers_nothing() {
     for path in ["/api/v2/nothing", "/nothing"] {
         assert_eq!(ask(&world, "GET", path, bearer(&viewer)).await.status(), StatusCode::NOT_FOUND);
     }
+    let status = ask(&world, "PUT", "/api/v2/version", None).await.status();
+    assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED);
     let status = ask(&world, "PUT", "/api/v2/dags", bearer(&viewer)).await.status();
     assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED);
 }

@@ -1,7 +1,7 @@
 //! The gate: lets a caller through to a route, or says why not.
 
 use super::caller::Caller;
-use super::routes::{Access, Table, VIEWER};
+use super::routes::{Access, Table};
 use crate::api::{ApiError, Fault};
 use crate::error_pages::PageError;
 use crate::openapi::Operation;
@@ -43,8 +43,7 @@ pub(crate) async fn gate(State(gate): State<Gate>, request: Request, next: Next)
     let (parts, body) = request.into_parts();
     let path = parts.extensions.get::<MatchedPath>().map(MatchedPath::as_str);
     let route = gate.table.find(&parts.method, path);
-    // An address that is no route tells nothing, not even that, to those who are not signed in.
-    let access = route.map_or(VIEWER, |route| route.access);
+    let access = gate.table.access(&parts.method, path);
     let caller = Caller::of(&parts);
     let dag_id = path.and_then(|path| dag_in(path, parts.uri.path()));
     let verdict = check(&caller, access, dag_id.as_deref()).and_then(|()| {

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 /// Who may use a route.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Access {
     /// Anybody, also without signing in: the page to sign in, what it is made of, and doors with a key of their own.
     Public,
@@ -138,6 +138,16 @@ impl Table {
         let method = if *method == Method::HEAD { &Method::GET } else { method };
         let places = self.by_path.get(path?)?;
         places.iter().map(|place| &self.routes[*place]).find(|route| route.method == *method)
+    }
+
+    /// Who may use this method of this path. Whoever may use another one learns that there is not this one; an address that is
+    /// no route tells nothing, not even that, to those who are not signed in.
+    pub(crate) fn access(&self, method: &Method, path: Option<&str>) -> Access {
+        if let Some(route) = self.find(method, path) {
+            return route.access;
+        }
+        let places = path.and_then(|path| self.by_path.get(path));
+        places.into_iter().flatten().map(|place| self.routes[*place].access).min().unwrap_or(VIEWER)
     }
 
     /// Every route, by path and then by method.

@@ -75,7 +75,8 @@ pub(super) async fn patch(
     pairs: Pairs,
     mut body: Body,
 ) -> Result<Json<Value>, ApiError> {
-    let masked: Vec<&str> = pairs.all("update_mask").flat_map(|mask| mask.split(',')).collect();
+    let masked: Vec<&str> =
+        pairs.all("update_mask").flat_map(|mask| mask.split(',')).filter(|name| !name.is_empty()).collect();
     if let Some(other) = masked.iter().find(|field| **field != "is_paused") {
         return Err(ApiError::bad_request(format!("only is_paused can be updated, not {other}")));
     }
