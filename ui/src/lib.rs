@@ -28,6 +28,7 @@ mod pages;
 mod param_form;
 mod schema;
 mod sensors;
+mod serve;
 mod settings;
 mod show;
 mod source_changes;
@@ -37,12 +38,12 @@ pub use settings::Settings;
 
 use access::{Routes, caller, gate};
 
+use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use axum::{Extension, Router};
 use esteira_operator::Registry;
 use esteira_runtime::Handle;
 use esteira_tasks::connectors::Connectors;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -98,6 +99,8 @@ pub fn router(state: AppState) -> Router {
         .layer(middleware::from_fn_with_state(gate, gate::gate))
         .layer(middleware::from_fn_with_state(state.clone(), error_pages::render))
         .layer(middleware::from_fn_with_state(state, caller::identify))
+        .layer(middleware::from_fn(serve::in_time))
+        .layer(DefaultBodyLimit::max(serve::BODY_BYTES_MAX))
         .layer(CompressionLayer::new())
         .layer(middleware::from_fn(guard::same_origin))
         .layer(middleware::from_fn(guard::headers))
@@ -113,7 +116,6 @@ pub async fn serve(
     let app = router(state)
         .layer(middleware::from_fn_with_state(hosts, guard::known_host))
         .layer(Extension(live::Shutdown(shutdown.clone())));
-    axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>())
-        .with_graceful_shutdown(shutdown.cancelled_owned())
-        .await
+    serve::serve(listener, app, shutdown).await;
+    Ok(())
 }

@@ -561,8 +561,11 @@ async fn addresses_and_bodies_that_cannot_be_read_are_told_in_json() {
     }
     let (status, _) = world.get(&format!("{log}/1")).await;
     assert_eq!(status, StatusCode::NOT_FOUND);
-    let large = json!({ "note": "x".repeat(3 << 20) });
+    let large = json!({ "note": "x".repeat(17 << 20) });
     let (status, answer) = world.send_json("POST", "/api/v2/dags/pipeline/dagRuns", large).await;
-    assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(
+        (status, &answer["detail"]),
+        (StatusCode::PAYLOAD_TOO_LARGE, &json!("the body is larger than 16 MiB"))
+    );
     assert!(answer["detail"].is_string(), "{answer}");
 }

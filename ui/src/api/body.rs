@@ -2,9 +2,11 @@
 
 use super::error::{ApiError, Fault};
 use crate::AppState;
+use crate::serve::BODY_BYTES_MAX;
 use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, Request};
-use axum::http::header;
+use axum::http::{StatusCode, header};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -28,9 +30,7 @@ impl FromRequest<AppState> for Body {
         if kind != "application/json" && !kind.ends_with("+json") {
             return Err(ApiError::unsupported_media_type());
         }
-        let bytes = Bytes::from_request(request, state)
-            .await
-            .map_err(|error| ApiError::unreadable_body(error.status(), error.body_text()))?;
+        let bytes = Bytes::from_request(request, state).await.map_err(|error| unreadable(&error))?;
         Self::read(&bytes)
     }
 }
@@ -42,12 +42,20 @@ impl FromRequest<AppState> for MaybeBody {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _state: &AppState) -> Result<Self, ApiError> {
-        let bytes = Bytes::from_request(request, &())
-            .await
-            .map_err(|error| ApiError::unreadable_body(error.status(), error.body_text()))?;
+        let bytes = Bytes::from_request(request, &()).await.map_err(|error| unreadable(&error))?;
         // Some clients name the kind of a body that they do not send.
         if bytes.is_empty() { Ok(Self(None)) } else { Body::read(&bytes).map(Some).map(Self) }
     }
+}
+
+fn unreadable(error: &BytesRejection) -> ApiError {
+    let message = match error.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            format!("the body is larger than {} MiB", BODY_BYTES_MAX / (1024 * 1024))
+        }
+        _ => error.body_text(),
+    };
+    ApiError::unreadable_body(error.status(), message)
 }
 
 impl Body {

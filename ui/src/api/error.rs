@@ -78,6 +78,11 @@ impl ApiError {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, faults)
     }
 
+    /// It cannot be answered now.
+    pub(crate) fn unavailable(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, message.into())
+    }
+
     /// Our own fault.
     pub(crate) fn internal(error: impl fmt::Display) -> Self {
         tracing::error!(%error, "the API could not answer");
