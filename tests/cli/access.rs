@@ -1,22 +1,11 @@
 //! Users, tokens, and servers that others reach: what the command line says, and whom the server lets in.
 
-use crate::world::{Said, World, until};
+use crate::world::{Said, World, typed, until};
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
-use std::process::Stdio;
 
 const ASKING: &str = "dag_id: asking\ntasks: {ask: {operator: approval, with: {subject: May it?}}}\n";
 
 const HELLO: &str = "dag_id: hello\ntasks: {greet: {operator: empty}}\n";
-
-/// Runs a command with this on its standard input.
-fn typed(world: &World, line: &str, input: &str) -> Said {
-    let mut command = world.esteira(line);
-    let mut child =
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    world.said(child.wait_with_output().unwrap())
-}
 
 /// A token that a command printed, and nothing else.
 fn token(world: &World, line: &str) -> String {

@@ -1,6 +1,6 @@
 //! Airflow's own client, unmodified from PyPI, against a served home: `tests/support/official_client.py` says what it does.
 
-use crate::world::World;
+use crate::world::{World, typed};
 use std::process::Command;
 
 const PIPELINE: &str = r#"dag_id: client_pipeline
@@ -44,6 +44,9 @@ fn airflows_own_client_does_all_that_it_does_with_airflow() {
     let files =
         [("pipeline.yaml", PIPELINE), ("asks.yaml", ASKS), ("maker.yaml", MAKER), ("broken.yaml", BROKEN)];
     let world = World::with(&files);
+    for line in ["users create maria --role admin", "users create victor --role viewer"] {
+        assert_eq!(typed(&world, line, "correct horse\n").code, 0);
+    }
     let server = world.serve();
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/official_client.py");
     let output = Command::new("timeout")

@@ -1,7 +1,7 @@
 //! A folder with DAGs and a home for one test, and the binary run in it.
 
 use serde_json::Value;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -132,6 +132,15 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Runs a command with this on its standard input.
+pub(crate) fn typed(world: &World, line: &str, input: &str) -> Said {
+    let mut command = world.esteira(line);
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    world.said(child.wait_with_output().unwrap())
 }
 
 /// Asks again until it is so.

@@ -1,20 +1,41 @@
 """Drives a served home with Airflow's own client, unmodified: `official_client.py URL`.
 
+It signs in with the names and passwords of tests/cli/official_client.rs, as Airflow's own examples do: /auth/token is no part of
+the client.
+
 The DAGs are those of tests/cli/official_client.rs. Each step asserts what a script against Airflow would rely on; a step that
 fails ends the program with its name. At the end it prints how many calls were made.
 """
 
+import json
 import sys
 import time
+import urllib.request
 
 import airflow_client.client as client
-from airflow_client.client.exceptions import ApiException, NotFoundException
+from airflow_client.client.exceptions import (
+    ApiException,
+    ForbiddenException,
+    NotFoundException,
+    UnauthorizedException,
+)
 
-api = client.ApiClient(client.Configuration(host=sys.argv[1], access_token="none is asked for on loopback"))
+
+def signed_in(name):
+    """A client that has signed in as this user."""
+    body = json.dumps({"username": name, "password": "correct horse"}).encode()
+    request = urllib.request.Request(f"{sys.argv[1]}/auth/token", body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request) as answer:
+        assert answer.status == 201, answer.status
+        token = json.load(answer)["access_token"]
+    return client.ApiClient(client.Configuration(host=sys.argv[1], access_token=token))
+
+
+api = signed_in("maria")
 calls = 0
 
 
-def of(name):
+def of(name, api=api):
     """One of the client's groups of calls; each call is counted."""
     group = getattr(client, name)(api)
 
@@ -50,6 +71,16 @@ def health_and_version():
     assert version.get_version().version
 
 
+def who_may_not_is_refused():
+    nobody = client.ApiClient(client.Configuration(host=sys.argv[1]))
+    refused(UnauthorizedException, of("DAGApi", nobody).get_dags)
+    viewer = signed_in("victor")
+    assert of("DAGApi", viewer).get_dags().total_entries == 3
+    body = client.TriggerDAGRunPostBody()
+    refused(ForbiddenException, of("DagRunApi", viewer).trigger_dag_run, "client_pipeline", body)
+    refused(ForbiddenException, of("VariableApi", viewer).get_variables)
+
+
 def dags_are_listed_shown_and_paused():
     page = dags.get_dags(dag_id_pattern="client_")
     assert sorted(dag.dag_id for dag in page.dags) == ["client_asks", "client_maker", "client_pipeline"], page
@@ -74,7 +105,7 @@ def a_run_is_triggered_and_followed():
     while runs.get_dag_run("client_pipeline", "one").state not in ("success", "failed"):
         time.sleep(0.02)
     run = runs.get_dag_run("client_pipeline", "one")
-    assert run.state == "failed" and run.note == "by hand", run
+    assert run.state == "failed" and run.note == "by hand" and run.triggering_user_name == "maria", run
     error = refused(ApiException, runs.trigger_dag_run, "client_pipeline", body)
     assert error.status == 409, error.status
     wrong = client.TriggerDAGRunPostBody(conf={"limit": "x"})
@@ -178,6 +209,7 @@ def the_event_log_and_removals():
 
 for step in [
     health_and_version,
+    who_may_not_is_refused,
     dags_are_listed_shown_and_paused,
     a_run_is_triggered_and_followed,
     task_instances_tries_logs_and_values,
