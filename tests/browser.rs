@@ -167,6 +167,51 @@ async fn a_run_is_triggered_from_its_page_and_watched_to_its_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_viewer_signs_in_sees_no_buttons_that_would_be_refused_and_signs_out() {
+    let browser = match Browser::start(1_280).await {
+        Ok(browser) => browser,
+        Err(reason) => {
+            return skip("a_viewer_signs_in_sees_no_buttons_that_would_be_refused_and_signs_out", &reason);
+        }
+    };
+    let world = World::new();
+    world.write_dag("demo_dag.yaml", "dag_id: demo_dag\ntasks: {greet: {operator: empty}}\n");
+    for (name, role) in [("maria", "admin"), ("victor", "viewer")] {
+        world.typed(&["users", "create", name, "--role", role], "correct horse\n");
+    }
+    let server = world.serve();
+    for (name, may) in [("victor", false), ("maria", true)] {
+        browser.client.goto(&format!("{}/dags/demo_dag", server.url)).await.unwrap();
+        for (field, text) in [("username", name), ("password", "correct horse")] {
+            let selector = format!("input[name={field}]");
+            let input = browser.client.wait().for_element(Locator::Css(&selector)).await.unwrap();
+            input.send_keys(text).await.unwrap();
+        }
+        browser.click("button[type=submit]").await;
+        // The page that was wanted before.
+        browser.until("the page", "return location.pathname === '/dags/demo_dag'").await;
+        assert!(browser.text(".rail .who").await.contains(name));
+        let trigger = browser.script("return document.querySelector('a[href$=\"/trigger\"]') !== null").await;
+        assert_eq!(trigger, json!(may), "{name}");
+        // Live events come with the cookie alone.
+        browser
+            .until(
+                "live events",
+                "return document.querySelector('[data-live-indicator]').dataset.state === 'on'",
+            )
+            .await;
+        browser.client.goto(&format!("{}/docs", server.url)).await.unwrap();
+        browser
+            .until("the API's page", "return document.body.textContent.includes('/api/v2/dags/{dag_id}')")
+            .await;
+        browser.client.goto(&format!("{}/dags", server.url)).await.unwrap();
+        browser.click(".rail .who button").await;
+        browser.until("the page to sign in", "return location.pathname === '/login'").await;
+    }
+    browser.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_page_opens_without_a_fault_at_desk_and_phone_width() {
     for width in [1_280, 390] {
         let browser = match Browser::start(width).await {

@@ -60,6 +60,13 @@ impl World {
         command
     }
 
+    /// Runs a command that must succeed, with this on its standard input.
+    pub(crate) fn typed(&self, arguments: &[&str], input: &str) {
+        let mut child = self.esteira().args(arguments).stdin(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        assert!(child.wait().unwrap().success(), "{arguments:?}");
+    }
+
     /// Starts `serve` on a free port and waits until it answers.
     pub(crate) fn serve(&self) -> Server {
         let mut child =

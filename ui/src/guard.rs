@@ -91,6 +91,8 @@ pub(crate) async fn headers(request: Request, next: Next) -> Response {
     set("x-content-type-options", "nosniff");
     set("referrer-policy", "same-origin");
     set("cross-origin-resource-policy", "same-origin");
+    set("cross-origin-opener-policy", "same-origin");
+    set("permissions-policy", "camera=(), geolocation=(), microphone=()");
     set("cache-control", "no-store");
     response
 }

@@ -55,6 +55,14 @@ async fn document_and_page_are_served_and_the_page_needs_nobody_else() {
 }
 
 #[tokio::test]
+async fn the_history_is_verified_over_the_api() {
+    let world = World::new().await;
+    world.run("one").await;
+    let (status, answer) = world.send_json("POST", "/api/audit/verify", json!({})).await;
+    assert_eq!((status, &answer["problem"], &answer["runs"]), (StatusCode::OK, &json!(null), &json!(1)));
+}
+
+#[tokio::test]
 async fn a_parameter_that_a_route_does_not_take_is_told() {
     let world = World::new().await;
     let (status, text) = world.get("/api/v2/dags/~/dagRuns?stat=failed").await;

@@ -2,6 +2,7 @@
 //! resource. What Airflow's clients need and Esteira has no notion of is answered with Airflow's defaults.
 
 mod assets;
+mod audit;
 mod auth;
 mod backfills;
 mod body;
@@ -33,6 +34,7 @@ mod versions;
 mod waiting;
 mod xcoms;
 
+pub(crate) use audit::verified;
 pub(crate) use error::{ApiError, Fault};
 pub(crate) use query::Pairs;
 
@@ -251,6 +253,8 @@ fn own_routes() -> Routes<AppState> {
         .is(own::renew_webhook())
         .delete("/api/dags/{dag_id}/webhook", OPERATOR, hooks::remove)
         .is(own::remove_webhook())
+        .post("/api/audit/verify", VIEWER, audit::verify)
+        .is(own::verify())
         .post("/api/secrets/rotate", ADMIN, variables::rotate)
         .is(own::rotate())
         .get("/api/dags/{dag_id}/dagRuns/{run_id}/waiting", VIEWER, waiting::list)

@@ -150,6 +150,13 @@ pub(crate) fn rotate() -> Operation {
         .answers(object([("sealed_anew", integer())]))
 }
 
+/// `POST /api/audit/verify`.
+pub(crate) fn verify() -> Operation {
+    let problem = object([("row", text()), ("message", text())]);
+    Operation::new("verify_audit_history", "Event Log", "Whether the history was altered; may take a while")
+        .answers(object([("events", integer()), ("runs", integer()), ("problem", maybe(problem))]))
+}
+
 /// `GET /api/events`.
 pub(crate) fn events() -> Operation {
     Operation::new("stream_events", LIVE, "The audit history as it happens, as server-sent events")

@@ -2,6 +2,7 @@
 
 use super::events_table::{self, EventLine, PAGE_LENGTH};
 use crate::AppState;
+use crate::api::verified;
 use crate::error_pages::PageError;
 use crate::frame::{self, Frame, Section, Visitor};
 use crate::show::count;
@@ -11,7 +12,6 @@ use axum::response::Response;
 use esteira_runtime::audit::Verification;
 use esteira_store::EventFilter;
 use serde::Deserialize;
-use std::sync::Arc;
 
 /// Which events are wanted. Empty fields, as forms send them, say nothing.
 #[derive(Debug, Default, Deserialize)]
@@ -58,11 +58,7 @@ pub(crate) async fn page(
 
 /// Recomputes the chain and replays every run, then shows the page with what was found.
 pub(crate) async fn verify(State(state): State<AppState>, visitor: Visitor) -> Result<Response, PageError> {
-    // Replaying all runs is work for a processor: it gets a thread of its own, so that other pages do not wait.
-    let (reader, registry) = (state.handle.reader().clone(), Arc::clone(&state.registry));
-    let runtime = tokio::runtime::Handle::current();
-    let check = move || runtime.block_on(esteira_runtime::audit::verify(&reader, &*registry));
-    let verdict = tokio::task::spawn_blocking(check).await.map_err(PageError::internal)??;
+    let verdict = verified(&state).await.map_err(PageError::internal)?;
     show(&state, Wanted::default(), &visitor, Some(verdict)).await
 }
 
