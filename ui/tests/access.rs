@@ -163,6 +163,15 @@ async fn a_server_without_users_asks_nobody_who_they_are() {
         (&me["name"], &me["role"], &me["credential"]),
         (&json!("anonymous"), &json!("admin"), &json!("none"))
     );
+    // What came through a proxy came from elsewhere.
+    let forwarded = Some(("x-forwarded-for", "203.0.113.9".to_owned()));
+    assert_eq!(
+        ask(&world, "GET", "/api/v2/dags", forwarded.clone()).await.status(),
+        StatusCode::UNAUTHORIZED
+    );
+    let response = ask(&world, "GET", "/login", forwarded).await;
+    let page = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    assert!(String::from_utf8_lossy(&page).contains("esteira users create NAME"));
     let (status, page) = world.get("/dags").await;
     assert_eq!(status, StatusCode::OK);
     assert!(!page.contains("Sign out"), "there is nothing to sign out of");

@@ -12,7 +12,7 @@ use esteira_core::states::TriggeredBy;
 use esteira_runtime::{Actor, Credential, Principal, Secret};
 use jiff::Timestamp;
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 /// The name of somebody who did not say who they are.
@@ -54,8 +54,10 @@ fn find(state: &AppState, headers: &HeaderMap, peer: Option<SocketAddr>) -> Call
         None => (session::cookie(headers), true),
     };
     let found = secret.and_then(|secret| accounts.find(secret, Timestamp::now()));
-    let is_open = !accounts.has_users() && !state.settings.requires_login;
-    let is_local = peer.is_some_and(|peer| peer.ip().is_loopback());
+    let address = address(headers, peer);
+    let is_local = address.is_some_and(|address| address.is_loopback());
+    // What came through a proxy came from elsewhere, whoever handed it on.
+    let is_open = !accounts.has_users() && !state.settings.requires_login && !is_forwarded(headers);
     let named = |is_trusted: bool| {
         text(headers, "x-esteira-actor").filter(|_| is_trusted).unwrap_or(ANONYMOUS).to_owned()
     };
@@ -72,9 +74,28 @@ fn find(state: &AppState, headers: &HeaderMap, peer: Option<SocketAddr>) -> Call
         is_by_cookie: principal.is_some() && secret.is_some() && is_by_cookie,
         is_command_line: text(headers, "x-esteira-via") == Some("cli"),
         secret_hash: secret.map(Secret::hash_of),
-        address: peer.map(|peer| peer.ip().to_string()).unwrap_or_default(),
+        address: address.map(|address| address.to_string()).unwrap_or_default(),
         principal,
     }
+}
+
+/// From where a request comes: what a proxy on this machine says of it, or the other end of the connection.
+fn address(headers: &HeaderMap, peer: Option<SocketAddr>) -> Option<IpAddr> {
+    let peer = peer?.ip();
+    if !peer.is_loopback() {
+        // Whoever it is may write into the header what they like.
+        return Some(peer);
+    }
+    // The last one is what the proxy itself has seen.
+    let told = headers.get("x-forwarded-for").and_then(|told| told.to_str().ok());
+    let last = told.and_then(|told| told.rsplit(',').next()?.trim().parse().ok());
+    Some(last.unwrap_or(peer))
+}
+
+fn is_forwarded(headers: &HeaderMap) -> bool {
+    ["x-forwarded-for", "x-forwarded-host", "x-real-ip", "forwarded", "via"]
+        .iter()
+        .any(|name| headers.contains_key(*name))
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
@@ -164,5 +185,25 @@ impl FromRequestParts<AppState> for PageActor {
 
     async fn from_request_parts(parts: &mut Parts, _state: &AppState) -> Result<Self, Infallible> {
         Ok(Self(Actor::new(Caller::of(parts).name(), TriggeredBy::Ui)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderValue;
+
+    #[test]
+    fn a_proxy_on_this_machine_is_believed_and_nobody_else() {
+        let told = |text: &'static str| {
+            HeaderMap::from_iter([("x-forwarded-for".parse().unwrap(), HeaderValue::from_static(text))])
+        };
+        let (near, far) = ("127.0.0.1:4000".parse().ok(), "192.0.2.7:4000".parse().ok());
+        let of = |headers: HeaderMap, peer| address(&headers, peer).map(|address| address.to_string());
+        assert_eq!(of(HeaderMap::new(), near).as_deref(), Some("127.0.0.1"));
+        assert_eq!(of(told("10.0.0.1, 198.51.100.4"), near).as_deref(), Some("198.51.100.4"));
+        assert_eq!(of(told("nonsense"), near).as_deref(), Some("127.0.0.1"));
+        assert_eq!(of(told("127.0.0.1"), far).as_deref(), Some("192.0.2.7"));
+        assert_eq!(of(told("127.0.0.1"), None), None);
     }
 }

@@ -49,13 +49,23 @@ pub(crate) struct Typed {
     next: String,
 }
 
-pub(crate) async fn page(caller: Caller, Query(wanted): Query<Wanted>, headers: HeaderMap) -> Response {
+/// For somebody who cannot sign in yet.
+const NO_USERS: &str =
+    "There are no users yet. Make the first one where the server runs: esteira users create NAME";
+
+pub(crate) async fn page(
+    State(state): State<AppState>,
+    caller: Caller,
+    Query(wanted): Query<Wanted>,
+    headers: HeaderMap,
+) -> Response {
     // There is nothing to sign in for: no users yet, or signed in already.
     if caller.principal.is_some() {
         return Redirect::to(&next(&wanted.next)).into_response();
     }
     let (theme, next) = (frame::theme_in_cookie(&headers), wanted.next);
-    frame::html(&LoginPage { theme, name: String::new(), next, fault: String::new() })
+    let fault = if state.handle.accounts().has_users() { "" } else { NO_USERS };
+    frame::html(&LoginPage { theme, name: String::new(), next, fault: fault.to_owned() })
 }
 
 pub(crate) async fn submit(
