@@ -94,8 +94,10 @@ pub fn openapi_document() -> serde_json::Value {
 pub fn router(state: AppState) -> Router {
     let (router, table) = routes().into_parts();
     let gate = gate::Gate { state: state.clone(), table: Arc::new(table) };
+    let bursts = live::Bursts::gather(state.handle.subscribe());
     router
         .with_state(state.clone())
+        .layer(Extension(bursts))
         .layer(middleware::from_fn_with_state(gate, gate::gate))
         .layer(middleware::from_fn_with_state(state.clone(), error_pages::render))
         .layer(middleware::from_fn_with_state(state, caller::identify))

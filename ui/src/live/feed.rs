@@ -1,25 +1,19 @@
 //! The events after a given one, without a gap: first those that were missed, from the store, then the live ones.
 
-use esteira_runtime::{Notice, ProgressNotice};
-use esteira_store::{EventFilter, EventRow, Reader, StoreError};
-use std::collections::VecDeque;
+use super::bursts::{Burst, Line, of_event, text, whole};
+use axum::body::Bytes;
+use esteira_store::{EventFilter, Reader, StoreError};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::time::timeout;
 
 /// A subscriber who missed more than this is told to look at the page anew instead.
 const MISSED_MAX: u32 = 1000;
 
-/// What a subscriber is told next.
-#[derive(Clone, Debug)]
-pub(super) enum Told {
-    /// Something happened.
-    Event(Arc<EventRow>),
-    /// An attempt came further.
-    Progress(Arc<ProgressNotice>),
-    /// Too much was missed, or the subscriber knows another history; the stream goes on after this event.
-    Reset(i64),
-}
+/// A sign of life after this time, so that a client or a proxy knows that the stream stands.
+const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// Which events a subscriber wants. Empty names mean all.
 #[derive(Clone, Debug, Default)]
@@ -29,31 +23,36 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
-    fn fits(&self, dag_id: &str, run_id: &str) -> bool {
-        (self.dag_id.is_empty() || self.dag_id == dag_id) && (self.run_id.is_empty() || self.run_id == run_id)
+    fn fits(&self, line: &Line) -> bool {
+        (self.dag_id.is_empty() || *self.dag_id == *line.dag_id)
+            && (self.run_id.is_empty() || *self.run_id == *line.run_id)
+    }
+
+    fn is_all(&self) -> bool {
+        self.dag_id.is_empty() && self.run_id.is_empty()
     }
 }
 
 /// The state of one subscription.
 pub(super) struct Feed {
     reader: Reader,
-    receiver: Receiver<Notice>,
+    receiver: Receiver<Arc<Burst>>,
     wanted: Wanted,
     /// The newest event that was told of or passed over.
     last: i64,
-    waiting: VecDeque<Told>,
+    waiting: Option<Bytes>,
 }
 
 impl Feed {
     /// Begins after `last`. The receiver must have been opened before `last` was read, or earlier.
-    pub(super) fn new(reader: Reader, receiver: Receiver<Notice>, wanted: Wanted, last: i64) -> Self {
-        Self { reader, receiver, wanted, last, waiting: VecDeque::new() }
+    pub(super) fn new(reader: Reader, receiver: Receiver<Arc<Burst>>, wanted: Wanted, last: i64) -> Self {
+        Self { reader, receiver, wanted, last, waiting: None }
     }
 
-    /// Begins anew after this event: what is before it is not told.
+    /// Begins anew after this event: too much was missed, or the subscriber knows another history.
     pub(super) fn reset(&mut self, newest: i64) {
         self.last = newest;
-        self.waiting.push_back(Told::Reset(newest));
+        self.waiting = Some(text("reset", Some(newest), "{}"));
     }
 
     /// Reads what was missed since the last event.
@@ -69,40 +68,67 @@ impl Feed {
             self.reset(newest);
             return Ok(());
         }
-        for event in missed.rows.into_iter().rev() {
-            self.last = self.last.max(event.seq);
-            if self.wanted.fits(&event.dag_id, &event.run_id) {
-                self.waiting.push_back(Told::Event(Arc::new(event)));
-            }
+        let lines: Vec<Line> = missed.rows.iter().rev().map(of_event).collect();
+        let told = self.told(&lines);
+        if !told.is_empty() {
+            let before = self.waiting.take().unwrap_or_default();
+            self.waiting = Some([before, told].concat().into());
         }
         Ok(())
     }
 
     /// What is told next; none when the engine has ended.
-    pub(super) async fn next(&mut self) -> Option<Told> {
+    pub(super) async fn next(&mut self) -> Option<Bytes> {
         loop {
-            if let Some(told) = self.waiting.pop_front() {
-                return Some(told);
+            if let Some(waiting) = self.waiting.take() {
+                return Some(waiting);
             }
-            match self.receiver.recv().await {
-                Ok(Notice::Event(event)) if event.seq > self.last => {
-                    self.last = event.seq;
-                    if self.wanted.fits(&event.dag_id, &event.run_id) {
-                        return Some(Told::Event(event));
-                    }
-                }
-                Ok(Notice::Event(_)) => {}
-                Ok(Notice::Progress(progress)) if self.wanted.fits(&progress.dag_id, &progress.run_id) => {
-                    return Some(Told::Progress(progress));
-                }
-                Ok(Notice::Progress(_)) => {}
-                Err(RecvError::Lagged(_)) => {
-                    if let Err(error) = self.catch_up().await {
-                        tracing::warn!(%error, "a live stream ends: what it missed cannot be read");
-                        return None;
-                    }
-                }
-                Err(RecvError::Closed) => return None,
+            match timeout(HEARTBEAT, self.receiver.recv()).await {
+                Err(_) => return Some(Bytes::from_static(b":\n\n")),
+                Ok(Ok(burst)) => match &*burst {
+                    Burst::Lines(lines, whole) => self.take(lines, whole),
+                    Burst::Gap => self.read_missed().await?,
+                },
+                Ok(Err(RecvError::Lagged(_))) => self.read_missed().await?,
+                Ok(Err(RecvError::Closed)) => return None,
+            }
+        }
+    }
+
+    fn take(&mut self, lines: &[Line], whole: &Bytes) {
+        let newest = lines.iter().rev().find_map(|line| line.seq);
+        let is_new = lines.iter().find_map(|line| line.seq).is_none_or(|seq| seq > self.last);
+        // The usual case costs no more than this.
+        if is_new && self.wanted.is_all() {
+            self.last = newest.unwrap_or(self.last);
+            self.waiting = Some(whole.clone());
+            return;
+        }
+        let told = self.told(lines);
+        self.waiting = Some(told).filter(|told| !told.is_empty());
+    }
+
+    /// Those of the lines that are new and wanted.
+    fn told(&mut self, lines: &[Line]) -> Bytes {
+        let mut told = Vec::new();
+        for line in lines {
+            if line.seq.is_some_and(|seq| seq <= self.last) {
+                continue;
+            }
+            self.last = line.seq.unwrap_or(self.last);
+            if self.wanted.fits(line) {
+                told.push(line.clone());
+            }
+        }
+        whole(&told)
+    }
+
+    async fn read_missed(&mut self) -> Option<()> {
+        match self.catch_up().await {
+            Ok(()) => Some(()),
+            Err(error) => {
+                tracing::warn!(%error, "a live stream ends: what it missed cannot be read");
+                None
             }
         }
     }

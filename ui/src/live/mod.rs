@@ -1,12 +1,20 @@
 //! What happens, as it happens: server-sent events.
 
+mod bursts;
 mod events;
 mod feed;
+
+pub(crate) use bursts::Bursts;
 
 use crate::AppState;
 use crate::access::{Caller, Routes, VIEWER};
 use crate::openapi::own;
 use axum::Extension;
+use axum::body::{Body, Bytes};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use futures::{Stream, StreamExt};
+use std::convert::Infallible;
 use tokio_util::sync::CancellationToken;
 
 /// Fires when the server is to end, so that open streams end too. Handlers take it as an optional `Extension`.
@@ -22,6 +30,12 @@ impl Shutdown {
             () = caller.shut_out(state) => {}
         }
     }
+}
+
+/// A stream of server-sent events as an answer.
+fn event_stream(texts: impl Stream<Item = Bytes> + Send + 'static) -> Response {
+    let head = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-cache")];
+    (head, Body::from_stream(texts.map(Ok::<_, Infallible>))).into_response()
 }
 
 pub(crate) fn routes() -> Routes<AppState> {
