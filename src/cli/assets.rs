@@ -73,12 +73,12 @@ pub(crate) async fn assets(settings: &Settings, command: AssetsCommand) -> Resul
 }
 
 async fn list(settings: &Settings, arguments: &ListArguments) -> Result<(), Failure> {
-    let answer = Server::find(settings, &arguments.server, HINT)?.get(&["assets"]).await?;
+    let assets = Server::find(settings, &arguments.server, HINT)?.all(&["assets"], &[], "assets").await?;
     if arguments.json {
-        return print_json(&answer["assets"]);
+        return print_json(&assets);
     }
     let mut table = Table::new(&["ASSET", "BROUGHT UP TO DATE BY", "RUN FOR IT"]);
-    for asset in answer["assets"].as_array().into_iter().flatten() {
+    for asset in &assets {
         let producing = names(&asset["producing_tasks"], |task| {
             format!("{}/{}", task["dag_id"].as_str().unwrap_or("?"), task["task_id"].as_str().unwrap_or("?"))
         });

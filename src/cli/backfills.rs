@@ -153,12 +153,12 @@ const HINT_FOLLOW: &str = "esteira backfills list and esteira runs list show how
 async fn list(settings: &Settings, arguments: &ListArguments) -> Result<(), Failure> {
     let server = Server::find(settings, &arguments.server, HINT)?;
     let query = arguments.dag_id.iter().map(|dag_id| ("dag_id", dag_id.clone())).collect::<Vec<_>>();
-    let answer = server.get_with(&["backfills"], &query).await?;
+    let backfills = server.all(&["backfills"], &query, "backfills").await?;
     if arguments.json {
-        return print_json(&answer["backfills"]);
+        return print_json(&backfills);
     }
     let mut table = Table::new(&["NUMBER", "DAG", "STATE", "FROM", "TO", "REPROCESS", "AT A TIME"]);
-    for backfill in answer["backfills"].as_array().into_iter().flatten() {
+    for backfill in &backfills {
         let text = |key: &str| backfill[key].as_str().unwrap_or_default().to_owned();
         let state = match (backfill["completed_at"].is_null(), backfill["is_paused"] == true) {
             (false, _) => "done",

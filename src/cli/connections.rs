@@ -176,10 +176,8 @@ async fn set(door: &Door, stored: StoredConnection) -> Result<(), Failure> {
     match door {
         Door::Home(home, vault) => drop(change(home, vault, SecretRequest::SetConnection(stored)).await?),
         Door::Server(server) => {
-            let known = server.get_with(&["connections"], &[("limit", "100000".to_owned())]).await?;
-            let mut ids = known["connections"].as_array().into_iter().flatten();
             let id = stored.connection.id.as_str();
-            let is_known = ids.any(|known| known["connection_id"] == id);
+            let is_known = server.look_up(&["connections", id]).await?.is_some();
             let fields = ConnectionFields::of(&stored.connection);
             let body = json!({
                 "connection_id": id,

@@ -68,12 +68,12 @@ pub(crate) async fn pools(settings: &Settings, command: PoolsCommand) -> Result<
 
 async fn list(settings: &Settings, arguments: &ListArguments) -> Result<(), Failure> {
     let server = Server::find(settings, &arguments.server, HINT)?;
-    let answer = server.get(&["pools"]).await?;
+    let pools = server.all(&["pools"], &[], "pools").await?;
     if arguments.json {
-        return print_json(&answer["pools"]);
+        return print_json(&pools);
     }
     let mut table = Table::new(&["POOL", "SLOTS", "IN USE", "WAITED FOR", "MEANING"]);
-    for pool in answer["pools"].as_array().into_iter().flatten() {
+    for pool in &pools {
         let text = |key: &str| pool[key].as_str().unwrap_or_default().to_owned();
         let number = |key: &str| pool[key].as_i64().unwrap_or_default();
         let slots = number("slots");
@@ -91,9 +91,7 @@ async fn list(settings: &Settings, arguments: &ListArguments) -> Result<(), Fail
 async fn set(settings: &Settings, arguments: &SetArguments) -> Result<(), Failure> {
     let server = Server::find(settings, &arguments.server, HINT)?;
     let name = arguments.name.as_str();
-    let known = server.get(&["pools"]).await?;
-    let is_known =
-        known["pools"].as_array().is_some_and(|pools| pools.iter().any(|pool| pool["name"] == name));
+    let is_known = server.look_up(&["pools", name]).await?.is_some();
     let mut body = json!({ "name": name, "slots": arguments.slots });
     if let Some(description) = &arguments.description {
         body["description"] = Value::from(description.as_str());

@@ -70,7 +70,7 @@ pub(crate) async fn idle_home(
     settings: &Settings,
     arguments: &ServerArguments,
 ) -> Result<Option<Home>, Failure> {
-    if arguments.url.is_some() || home::running_engine(&settings.home).is_some() {
+    if arguments.named().is_some() || home::running_engine(&settings.home).is_some() {
         return Ok(None);
     }
     take_home(settings).await.map(Some)

@@ -72,7 +72,7 @@ pub(crate) async fn trigger(settings: &Settings, arguments: TriggerArguments) ->
 
 /// The params that take a string, as far as the home knows the DAG; another server's home is not ours to read.
 async fn text_params(settings: &Settings, arguments: &TriggerArguments) -> Result<Vec<String>, Failure> {
-    if arguments.server.url.is_some() {
+    if arguments.server.named().is_some() {
         return Ok(Vec::new());
     }
     let Some(reader) = history::open_if_any(settings).await? else { return Ok(Vec::new()) };

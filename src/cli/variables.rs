@@ -192,9 +192,7 @@ async fn set(door: &Door, variable: Variable) -> Result<(), Failure> {
     match door {
         Door::Home(home, vault) => drop(change(home, vault, SecretRequest::SetVariable(variable)).await?),
         Door::Server(server) => {
-            let known = server.get_with(&["variables"], &[("limit", "100000".to_owned())]).await?;
-            let mut keys = known["variables"].as_array().into_iter().flatten();
-            let is_known = keys.any(|known| known["key"] == variable.key.as_str());
+            let is_known = server.look_up(&["variables", &variable.key]).await?.is_some();
             let body = json!({
                 "key": variable.key,
                 "value": variable.value,

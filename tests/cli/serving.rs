@@ -369,3 +369,30 @@ fn variables_and_connections_are_set_with_and_without_a_server() {
     insta::assert_snapshot!("secrets", told.join("\n\n"));
     assert_eq!(world.run("audit verify").code, 0);
 }
+
+#[test]
+fn what_is_not_on_the_first_page_of_a_list_is_known() {
+    let world = World::with(&[("daily.yaml", DAILY)]);
+    let many = |value: &str| {
+        let pair = |number: u32| (format!("key_{number:03}"), serde_json::json!(value));
+        serde_json::Value::Object((0..120).map(pair).collect()).to_string()
+    };
+    world.write("variables.json", many("old").as_bytes());
+    world.write("connections.json", many("redis://old").as_bytes());
+    assert_eq!(world.run("variables import variables.json").code, 0);
+    assert_eq!(world.run("connections import connections.json").code, 0);
+    let server = world.serve();
+    for line in [
+        "variables set key_119 new",
+        "connections set key_119 redis://new",
+        "pools set key_119 1",
+        "pools set key_119 2",
+    ] {
+        let said = world.run(&format!("{line} --server {}", server.url));
+        assert_eq!(said.code, 0, "{line}: {}", said.talk);
+    }
+    assert!(world.run("variables get key_119").data.contains("new"));
+    let pools = world.json("pools list --json");
+    let mut pools = pools.as_array().unwrap().iter();
+    assert_eq!(pools.find(|pool| pool["name"] == "key_119").unwrap()["slots"], 2);
+}

@@ -21,7 +21,7 @@ pub(crate) struct CancelArguments {
 
 pub(crate) async fn cancel(settings: &Settings, arguments: &CancelArguments) -> Result<(), Failure> {
     let dag_id = &arguments.dag_id;
-    let server = match arguments.server.url {
+    let server = match arguments.server.named() {
         // Which runs another machine has, its server knows.
         Some(_) => Server::find(settings, &arguments.server, "")?,
         None => {

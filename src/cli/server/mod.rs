@@ -1,11 +1,14 @@
 //! The engine that serves a home, asked through its API: what changes something goes this way.
 
+mod answer;
+
 use super::{Failure, person};
 use crate::config::Settings;
+use answer::Trouble;
 use clap::Args;
 use esteira_runtime::home::{self, Announcement};
+use reqwest::Method;
 use reqwest::header::{self, HeaderMap, HeaderValue};
-use reqwest::{Method, Response, StatusCode};
 use serde_json::Value;
 use std::fmt;
 use std::time::Duration;
@@ -22,10 +25,17 @@ pub(crate) struct ServerArguments {
         hide_env_values = true,
         value_name = "URL"
     )]
-    pub(crate) url: Option<String>,
+    url: Option<String>,
     /// The token to come in with [default: none is needed for the home's own server]
     #[arg(id = "token", long = "token", env = "ESTEIRA_TOKEN", hide_env_values = true, value_name = "TOKEN")]
-    pub(crate) token: Option<String>,
+    token: Option<String>,
+}
+
+impl ServerArguments {
+    /// The address that is named. A variable that is set to nothing names none: so one command can look at the home.
+    pub(crate) fn named(&self) -> Option<&str> {
+        self.url.as_deref().filter(|url| !url.is_empty())
+    }
 }
 
 impl fmt::Debug for ServerArguments {
@@ -44,6 +54,12 @@ pub(crate) struct Server {
 /// How long a server may take to answer; a trigger is one commit.
 const ANSWER_TIME: Duration = Duration::from_secs(30);
 
+/// What a server gives at once of a list, at the most.
+const PAGE_MAX: usize = 100;
+
+/// How far into a list a server reads: asked for what is further on, it gives this page again.
+const OFFSET_MAX: usize = 100_000;
+
 impl Server {
     /// The server that is named, or the one that serves the home. `hint` says what to do when there is none.
     pub(crate) fn find(
@@ -52,7 +68,7 @@ impl Server {
         hint: &str,
     ) -> Result<Self, Failure> {
         let token = arguments.token.clone().filter(|token| !token.is_empty());
-        match &arguments.url {
+        match arguments.named() {
             Some(url) => Self::at(url, token),
             // Whoever may read the home may do everything with it anyway.
             None => {
@@ -88,63 +104,68 @@ impl Server {
     }
 
     pub(crate) async fn get(&self, path: &[&str]) -> Result<Value, Failure> {
-        self.ask(Method::GET, path, None).await
+        self.get_with(path, &[]).await
     }
 
     pub(crate) async fn get_with(&self, path: &[&str], query: &[(&str, String)]) -> Result<Value, Failure> {
-        let mut url = self.url(path)?;
-        if !query.is_empty() {
-            url.query_pairs_mut().extend_pairs(query);
+        Ok(self.ask(Method::GET, self.url(path, query), None).await?)
+    }
+
+    /// What is there, or nothing.
+    pub(crate) async fn look_up(&self, path: &[&str]) -> Result<Option<Value>, Failure> {
+        match self.ask(Method::GET, self.url(path, &[]), None).await {
+            Ok(found) => Ok(Some(found)),
+            Err(trouble) if trouble.is_absence() => Ok(None),
+            Err(trouble) => Err(trouble.into()),
         }
-        self.ask_url(Method::GET, url, None).await
     }
 
-    pub(crate) async fn put(&self, path: &[&str]) -> Result<Value, Failure> {
-        self.ask(Method::PUT, path, None).await
-    }
-
-    pub(crate) async fn post(&self, path: &[&str], body: &Value) -> Result<Value, Failure> {
-        self.ask(Method::POST, path, Some(body)).await
-    }
-
-    /// Asks for one of Esteira's own additions, which stand beside `/api/v2`.
-    pub(crate) async fn own(&self, method: &str, path: &[&str]) -> Result<Value, Failure> {
-        let method = Method::from_bytes(method.as_bytes()).unwrap_or(Method::GET);
-        self.ask_url(method, self.own_url(path), None).await
-    }
-
-    /// The same, with a body.
-    pub(crate) async fn own_with(&self, method: &str, path: &[&str], body: &Value) -> Result<Value, Failure> {
-        let method = Method::from_bytes(method.as_bytes()).unwrap_or(Method::POST);
-        self.ask_url(method, self.own_url(path), Some(body)).await
+    /// All that the list of this name has, page by page.
+    pub(crate) async fn all(
+        &self,
+        path: &[&str],
+        query: &[(&str, String)],
+        name: &str,
+    ) -> Result<Vec<Value>, Failure> {
+        self.pages(self.url(path, query), name).await
     }
 
     /// All that one of Esteira's own lists has, page by page.
     pub(crate) async fn own_list(&self, name: &str) -> Result<Vec<Value>, Failure> {
-        let mut all = Vec::new();
+        self.pages(self.own_url(&[name]), name).await
+    }
+
+    async fn pages(&self, url: Url, name: &str) -> Result<Vec<Value>, Failure> {
+        let mut rows = Vec::new();
         loop {
-            let mut url = self.own_url(&[name]);
-            let offset = all.len().to_string();
-            url.query_pairs_mut().append_pair("limit", "100").append_pair("offset", &offset);
-            let mut answer = self.ask_url(Method::GET, url, None).await?;
-            let Value::Array(page) = answer[name].take() else { return Ok(all) };
-            if page.is_empty() {
-                return Ok(all);
+            let mut url = url.clone();
+            let mut pairs = url.query_pairs_mut();
+            pairs.append_pair("limit", &PAGE_MAX.to_string()).append_pair("offset", &rows.len().to_string());
+            drop(pairs);
+            let answer = self.ask(Method::GET, url, None).await?[name].take();
+            let Value::Array(page) = answer else { return Ok(rows) };
+            let is_last = page.len() < PAGE_MAX;
+            rows.extend(page);
+            if is_last || rows.len() > OFFSET_MAX {
+                return Ok(rows);
             }
-            all.extend(page);
         }
     }
 
-    fn own_url(&self, path: &[&str]) -> Url {
-        let mut url = self.base.clone();
-        if let Ok(mut segments) = url.path_segments_mut() {
-            segments.pop_if_empty().push("api").extend(path);
-        }
-        url
+    pub(crate) async fn put(&self, path: &[&str]) -> Result<Value, Failure> {
+        Ok(self.ask(Method::PUT, self.url(path, &[]), None).await?)
+    }
+
+    pub(crate) async fn post(&self, path: &[&str], body: &Value) -> Result<Value, Failure> {
+        Ok(self.ask(Method::POST, self.url(path, &[]), Some(body)).await?)
     }
 
     pub(crate) async fn delete(&self, path: &[&str]) -> Result<Value, Failure> {
-        self.ask(Method::DELETE, path, None).await
+        Ok(self.ask(Method::DELETE, self.url(path, &[]), None).await?)
+    }
+
+    pub(crate) async fn patch(&self, path: &[&str], body: &Value) -> Result<Value, Failure> {
+        self.patch_with(path, &[], body).await
     }
 
     pub(crate) async fn patch_with(
@@ -153,15 +174,19 @@ impl Server {
         query: &[(&str, String)],
         body: &Value,
     ) -> Result<Value, Failure> {
-        let mut url = self.url(path)?;
-        if !query.is_empty() {
-            url.query_pairs_mut().extend_pairs(query);
-        }
-        self.ask_url(Method::PATCH, url, Some(body)).await
+        Ok(self.ask(Method::PATCH, self.url(path, query), Some(body)).await?)
     }
 
-    pub(crate) async fn patch(&self, path: &[&str], body: &Value) -> Result<Value, Failure> {
-        self.ask(Method::PATCH, path, Some(body)).await
+    /// Asks for one of Esteira's own additions, which stand beside `/api/v2`.
+    pub(crate) async fn own(&self, method: &str, path: &[&str]) -> Result<Value, Failure> {
+        let method = Method::from_bytes(method.as_bytes()).unwrap_or(Method::GET);
+        Ok(self.ask(method, self.own_url(path), None).await?)
+    }
+
+    /// The same, with a body.
+    pub(crate) async fn own_with(&self, method: &str, path: &[&str], body: &Value) -> Result<Value, Failure> {
+        let method = Method::from_bytes(method.as_bytes()).unwrap_or(Method::POST);
+        Ok(self.ask(method, self.own_url(path), Some(body)).await?)
     }
 
     /// The run's name as it is, or the newest run's for `latest`.
@@ -169,18 +194,14 @@ impl Server {
         if run_id != "latest" {
             return Ok(run_id.to_owned());
         }
-        let mut url = self.url(&["dags", dag_id, "dagRuns"])?;
-        url.query_pairs_mut().append_pair("limit", "1").append_pair("order_by", "-run_after");
-        let answer = self.ask_url(Method::GET, url, None).await?;
+        // The newest is the last one that was created, as in the home: a backfill's runs are due long ago.
+        let query = [("limit", "1".to_owned()), ("order_by", "-id".to_owned())];
+        let answer = self.get_with(&["dags", dag_id, "dagRuns"], &query).await?;
         let newest = answer["dag_runs"][0]["dag_run_id"].as_str().map(str::to_owned);
         newest.ok_or_else(|| Failure::usage(format!("DAG \"{dag_id}\" has no runs yet")))
     }
 
-    async fn ask(&self, method: Method, path: &[&str], body: Option<&Value>) -> Result<Value, Failure> {
-        self.ask_url(method, self.url(path)?, body).await
-    }
-
-    async fn ask_url(&self, method: Method, url: Url, body: Option<&Value>) -> Result<Value, Failure> {
+    async fn ask(&self, method: Method, url: Url, body: Option<&Value>) -> Result<Value, Trouble> {
         let mut request = self
             .client
             .request(method, url)
@@ -189,49 +210,29 @@ impl Server {
         if let Some(body) = body {
             request = request.json(body);
         }
-        let response = request.send().await.map_err(|error| self.unreachable(&error))?;
-        self.answer(response).await
+        match request.send().await {
+            Ok(response) => answer::read(&self.address, response).await,
+            Err(error) => Err(Trouble::unreachable(&self.address, &error)),
+        }
+    }
+
+    fn url(&self, path: &[&str], query: &[(&str, String)]) -> Url {
+        let path: Vec<&str> = ["v2"].into_iter().chain(path.iter().copied()).collect();
+        let mut url = self.own_url(&path);
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        url
     }
 
     /// Names go into the path whole, whatever they hold.
-    fn url(&self, path: &[&str]) -> Result<Url, Failure> {
+    fn own_url(&self, path: &[&str]) -> Url {
         let mut url = self.base.clone();
-        match url.path_segments_mut() {
-            Ok(mut segments) => segments.pop_if_empty().extend(["api", "v2"]).extend(path),
-            Err(()) => {
-                return Err(Failure::usage(format!(
-                    "the server's address \"{}\" takes no path",
-                    self.address
-                )));
-            }
-        };
-        Ok(url)
-    }
-
-    async fn answer(&self, response: Response) -> Result<Value, Failure> {
-        let status = response.status();
-        let text = response.text().await.map_err(|error| self.unreachable(&error))?;
-        if status == StatusCode::NO_CONTENT {
-            return Ok(Value::Null);
+        // An address that takes no path was refused when it was read.
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().push("api").extend(path);
         }
-        let value: Result<Value, _> = serde_json::from_str(&text);
-        match value {
-            Ok(value) if status.is_success() => Ok(value),
-            Ok(value) => Err(refusal(status, &value["detail"])),
-            Err(_) => {
-                Err(Failure::failed(format!("{} answers {status}, and not as Esteira does", self.address))
-                    .hint("is it Esteira that serves there?"))
-            }
-        }
-    }
-
-    fn unreachable(&self, error: &reqwest::Error) -> Failure {
-        let reason = match error {
-            error if error.is_timeout() => "it does not answer in time".to_owned(),
-            error => innermost(error),
-        };
-        Failure::failed(format!("the server {} cannot be reached: {reason}", self.address))
-            .hint("does it run? esteira serve starts one; --server URL names another")
+        url
     }
 }
 
@@ -265,40 +266,6 @@ fn announced(settings: &Settings, hint: &str) -> Result<String, Failure> {
         }
         None => Err(Failure::usage(format!("no engine serves the home {home}")).hint(hint)),
     }
-}
-
-/// What the server says against it, in its own words.
-fn refusal(status: StatusCode, detail: &Value) -> Failure {
-    let message = match detail {
-        Value::String(message) => message.clone(),
-        Value::Array(faults) => {
-            let messages = faults.iter().map(|fault| fault["msg"].as_str().unwrap_or("refused").to_owned());
-            messages.collect::<Vec<_>>().join("; ")
-        }
-        Value::Null => format!("the server answers {status}"),
-        other => other.to_string(),
-    };
-    let is_about_runs = ["DAG ", "run ", "task "].iter().any(|word| message.contains(word));
-    let failure = if status.is_client_error() { Failure::usage(message) } else { Failure::failed(message) };
-    match status {
-        StatusCode::NOT_FOUND if is_about_runs => {
-            failure.hint("esteira dags list names the DAGs, esteira runs list the runs")
-        }
-        StatusCode::UNAUTHORIZED => failure.hint(
-            "give a token with --token or ESTEIRA_TOKEN; on the server, esteira tokens create makes one",
-        ),
-        StatusCode::FORBIDDEN => failure.hint("esteira users set NAME --role ROLE gives a user another role"),
-        _ => failure,
-    }
-}
-
-/// The cause at the bottom: "Connection refused" says more than "error sending request".
-fn innermost(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    cause.to_string()
 }
 
 /// A person's name as a header may hold it.
