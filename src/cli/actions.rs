@@ -2,7 +2,7 @@
 
 use super::Failure;
 use super::output::{Table, harmless, print_json, say};
-use super::run::ConfArguments;
+use super::run::{ConfArguments, takes_text};
 use super::server::{Server, ServerArguments};
 use crate::config::Settings;
 use clap::{Args, Subcommand};
@@ -117,8 +117,7 @@ async fn respond(settings: &Settings, arguments: &RespondArguments) -> Result<()
     let (dag_id, run_id, task_id) = (&arguments.dag_id, &arguments.run_id, &arguments.task_id);
     let path = ["dags", dag_id, "dagRuns", run_id, "taskInstances", task_id, &map_index, "hitlDetails"];
     let detail = server.get(&path).await?;
-    let takes_text = |name: &str| detail["params"][name]["schema"]["type"] == "string";
-    let params_input = arguments.params.conf(takes_text)?;
+    let params_input = arguments.params.conf(|name| takes_text(&detail["params"], name))?;
     let body = json!({ "chosen_options": arguments.options, "params_input": params_input });
     server.patch(&path, &body).await?;
     say!(

@@ -36,6 +36,11 @@ pub(crate) struct ConfArguments {
 }
 
 impl ConfArguments {
+    /// Whether there are values whose meaning depends on the param.
+    pub(crate) fn has_params(&self) -> bool {
+        !self.params.is_empty()
+    }
+
     /// The conf that the flags make. The value of a param that takes a string is one, even if it reads as JSON: so
     /// much `takes_text` must know.
     pub(crate) fn conf(&self, takes_text: impl Fn(&str) -> bool) -> Result<Map<String, Value>, Failure> {
@@ -64,6 +69,16 @@ impl ConfArguments {
             conf.insert(key.to_owned(), value);
         }
         Ok(conf)
+    }
+}
+
+/// Whether a param takes a string, by its schema in a server's answer; null may be allowed beside it.
+pub(crate) fn takes_text(params: &Value, name: &str) -> bool {
+    match &params[name]["schema"]["type"] {
+        Value::Array(types) => {
+            types.contains(&"string".into()) && types.len() == 1 + usize::from(types.contains(&"null".into()))
+        }
+        kind => kind == "string",
     }
 }
 

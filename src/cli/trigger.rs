@@ -1,16 +1,15 @@
-//! `esteira trigger`: asks the engine that serves the home for a run.
+//! `esteira trigger`: asks the engine that serves the home, or another server, for a run.
 
+use super::Failure;
 use super::output::{print, print_json, say};
-use super::run::ConfArguments;
+use super::run::{ConfArguments, takes_text};
 use super::server::{Server, ServerArguments};
-use super::{Failure, history};
 use crate::config::Settings;
 use clap::Args;
 use esteira_core::ids::is_valid_run_id;
 use esteira_core::states::RunState;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::process::ExitCode;
-use std::time::Duration;
 
 #[derive(Args, Debug)]
 pub(crate) struct TriggerArguments {
@@ -35,20 +34,17 @@ pub(crate) struct TriggerArguments {
     server: ServerArguments,
 }
 
-/// How often a run is looked at with --wait: quickly at first, for short runs.
-const LOOK_FIRST: Duration = Duration::from_millis(50);
-const LOOK_LAST: Duration = Duration::from_secs(1);
-
 pub(crate) async fn trigger(settings: &Settings, arguments: TriggerArguments) -> Result<ExitCode, Failure> {
     let dag_id = arguments.dag_id.as_str();
-    let texts = text_params(settings, &arguments).await?;
-    let conf = arguments.conf.conf(|key| texts.iter().any(|text| text == key))?;
+    // What is wrongly written is told before a server is looked for.
+    arguments.conf.conf(|_| false)?;
     if let Some(run_id) = arguments.run_id.as_deref().filter(|run_id| !is_valid_run_id(run_id)) {
         return Err(Failure::usage(format!("\"{run_id}\" cannot name a run"))
             .hint("a name is of letters, digits and _ . ~ : + -, at most 250 of them"));
     }
     let hint = format!("esteira serve starts one; esteira run {dag_id} runs the DAG here and now");
     let server = Server::find(settings, &arguments.server, &hint)?;
+    let conf = conf(&server, &arguments).await?;
     let mut body = json!({ "logical_date": arguments.logical_date, "conf": conf });
     if let Some(run_id) = &arguments.run_id {
         body["dag_run_id"] = json!(run_id);
@@ -70,17 +66,14 @@ pub(crate) async fn trigger(settings: &Settings, arguments: TriggerArguments) ->
     }
 }
 
-/// The params that take a string, as far as the home knows the DAG; another server's home is not ours to read.
-async fn text_params(settings: &Settings, arguments: &TriggerArguments) -> Result<Vec<String>, Failure> {
-    if arguments.server.named().is_some() {
-        return Ok(Vec::new());
-    }
-    let Some(reader) = history::open_if_any(settings).await? else { return Ok(Vec::new()) };
-    let row = reader.dag(&arguments.dag_id).await.map_err(history::failure)?;
-    let definition: Option<Value> = row.and_then(|row| serde_json::from_str(&row.definition).ok());
-    let params =
-        definition.and_then(|definition| definition["params"].as_object().cloned()).unwrap_or_default();
-    Ok(params.into_iter().filter(|(_, param)| param["kind"] == "string").map(|(name, _)| name).collect())
+/// The conf that the flags make, for the params that the server's DAG has.
+async fn conf(server: &Server, arguments: &TriggerArguments) -> Result<Map<String, Value>, Failure> {
+    let details = match arguments.conf.has_params() {
+        true => server.look_up(&["dags", &arguments.dag_id, "details"]).await?,
+        false => None,
+    };
+    let params = details.map(|mut details| details["params"].take()).unwrap_or_default();
+    arguments.conf.conf(|name| takes_text(&params, name))
 }
 
 fn state(run: &Value) -> RunState {
@@ -88,19 +81,11 @@ fn state(run: &Value) -> RunState {
 }
 
 async fn wait(server: &Server, dag_id: &str, run_id: &str) -> Result<Value, Failure> {
-    let mut pause = LOOK_FIRST;
-    loop {
-        let run = server.get(&["dags", dag_id, "dagRuns", run_id]).await?;
-        let state = state(&run);
-        if state.is_terminal() {
-            let verdict = if state == RunState::Success { "succeeded" } else { "failed" };
-            say!("run {dag_id}/{run_id} {verdict}");
-            if state == RunState::Failed {
-                say!("hint: esteira runs show {dag_id} {run_id} says why");
-            }
-            return Ok(run);
-        }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(LOOK_LAST);
+    let run = server.ended_run(dag_id, run_id).await?;
+    let is_good = state(&run) == RunState::Success;
+    say!("run {dag_id}/{run_id} {}", if is_good { "succeeded" } else { "failed" });
+    if !is_good {
+        say!("hint: esteira runs show {dag_id} {run_id} says why");
     }
+    Ok(run)
 }

@@ -1,6 +1,8 @@
 //! What goes through the engine that serves the home.
 
 use crate::world::{World, until};
+use std::process::Stdio;
+use std::time::Duration;
 
 const SLOW: &str = r#"dag_id: slow
 params:
@@ -395,4 +397,45 @@ fn what_is_not_on_the_first_page_of_a_list_is_known() {
     let pools = world.json("pools list --json");
     let mut pools = pools.as_array().unwrap().iter();
     assert_eq!(pools.find(|pool| pool["name"] == "key_119").unwrap()["slots"], 2);
+}
+
+#[test]
+fn who_waits_for_a_run_bears_that_the_server_is_started_anew() {
+    let world = World::with(&[("slow.yaml", SLOW)]);
+    let server = world.serve();
+    let address = server.address().to_owned();
+    let elsewhere = World::empty();
+    let line = format!("trigger slow --run-id one -p seconds=2 --wait --server {}", server.url);
+    let waiting = elsewhere.esteira(&line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    until("the task begins", || world.run("logs slow one wait").data.contains("began"));
+    drop(server);
+    std::thread::sleep(Duration::from_millis(1500));
+    let server = world.serve_with(&address, &[]);
+    let said = elsewhere.said(waiting.wait_with_output().unwrap());
+    assert_eq!((said.code, said.data.trim()), (0, "one"), "{}", said.talk);
+    assert!(
+        said.talk.contains("it is asked again") && said.talk.contains("run slow/one succeeded"),
+        "{}",
+        said.talk
+    );
+    let line = format!("trigger slow --run-id two --wait --server {}", server.url);
+    let waiting = elsewhere.esteira(&line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    until("the run begins", || world.run("logs slow two wait").data.contains("began"));
+    assert_eq!(world.run("runs cancel slow two").code, 0);
+    let said = elsewhere.said(waiting.wait_with_output().unwrap());
+    assert_eq!((said.code, said.data.trim()), (1, "two"), "{}", said.talk);
+}
+
+#[test]
+fn a_param_that_takes_a_string_gets_one_on_another_machine_too() {
+    let dag = "dag_id: greet\nparams: {name: {type: [string, 'null']}, often: {type: integer}}\ntasks: {a: {operator: empty}}\n";
+    let world = World::with(&[("greet.yaml", dag)]);
+    let server = world.serve();
+    let line = format!("trigger greet --run-id one -p name=5 -p often=5 --wait --server {}", server.url);
+    let said = World::empty().run(&line);
+    assert_eq!(said.code, 0, "{}", said.talk);
+    assert_eq!(
+        world.json("runs show greet one --json")["conf"],
+        serde_json::json!({"name": "5", "often": 5})
+    );
 }

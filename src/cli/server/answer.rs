@@ -15,6 +15,8 @@ pub(super) struct Trouble {
 enum Kind {
     /// There is nothing of that name.
     Absence,
+    /// It is away, or busy with its own start or end.
+    Away,
     /// It does not want to, or cannot.
     Refusal,
 }
@@ -22,18 +24,36 @@ enum Kind {
 impl Trouble {
     /// It cannot be reached, or does not answer.
     pub(super) fn unreachable(address: &str, error: &reqwest::Error) -> Self {
-        let reason = match error {
-            error if error.is_timeout() => "it does not answer in time".to_owned(),
-            error => innermost(error),
-        };
+        if error.is_timeout() {
+            return Self::silent(address);
+        }
+        Self::away(address, &innermost(error))
+    }
+
+    /// It does not answer.
+    pub(super) fn silent(address: &str) -> Self {
+        Self::away(address, "it does not answer in time")
+    }
+
+    fn away(address: &str, reason: &str) -> Self {
         let failure = Failure::failed(format!("the server {address} cannot be reached: {reason}"))
             .hint("does it run? esteira serve starts one; --server URL names another");
-        Self { failure, kind: Kind::Refusal }
+        Self { failure, kind: Kind::Away }
     }
 
     /// Whether there is nothing of the name that was asked for.
     pub(super) fn is_absence(&self) -> bool {
         self.kind == Kind::Absence
+    }
+
+    /// Whether the same may be answered another time.
+    pub(super) fn may_pass(&self) -> bool {
+        self.kind == Kind::Away
+    }
+
+    /// What is wrong, in one sentence.
+    pub(super) fn message(&self) -> &str {
+        &self.failure.message
     }
 }
 
@@ -53,14 +73,22 @@ pub(super) async fn read(address: &str, response: Response) -> Result<Value, Tro
     match serde_json::from_str::<Value>(&text) {
         Ok(value) if status.is_success() => Ok(value),
         Ok(value) => {
-            let kind = if status == StatusCode::NOT_FOUND { Kind::Absence } else { Kind::Refusal };
+            let kind = if status == StatusCode::NOT_FOUND { Kind::Absence } else { kind_of(status) };
             Err(Trouble { failure: refusal(status, &value["detail"]), kind })
         }
         Err(_) => {
             let failure = Failure::failed(format!("{address} answers {status}, and not as Esteira does"))
                 .hint("is it Esteira that serves there?");
-            Err(Trouble { failure, kind: Kind::Refusal })
+            Err(Trouble { failure, kind: kind_of(status) })
         }
+    }
+}
+
+/// An engine that is about to stop says so, and a proxy in front says that there is none.
+fn kind_of(status: StatusCode) -> Kind {
+    match status {
+        StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => Kind::Away,
+        _ => Kind::Refusal,
     }
 }
 

@@ -1,14 +1,16 @@
 //! The engine that serves a home, asked through its API: what changes something goes this way.
 
 mod answer;
+mod patience;
+mod wait;
 
 use super::{Failure, person};
 use crate::config::Settings;
 use answer::Trouble;
 use clap::Args;
 use esteira_runtime::home::{self, Announcement};
-use reqwest::Method;
 use reqwest::header::{self, HeaderMap, HeaderValue};
+use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 use std::fmt;
 use std::time::Duration;
@@ -202,11 +204,7 @@ impl Server {
     }
 
     async fn ask(&self, method: Method, url: Url, body: Option<&Value>) -> Result<Value, Trouble> {
-        let mut request = self
-            .client
-            .request(method, url)
-            .header("X-Esteira-Actor", printable(&person()))
-            .header("X-Esteira-Via", "cli");
+        let mut request = self.request(method, url);
         if let Some(body) = body {
             request = request.json(body);
         }
@@ -214,6 +212,11 @@ impl Server {
             Ok(response) => answer::read(&self.address, response).await,
             Err(error) => Err(Trouble::unreachable(&self.address, &error)),
         }
+    }
+
+    fn request(&self, method: Method, url: Url) -> RequestBuilder {
+        let request = self.client.request(method, url);
+        request.header("X-Esteira-Actor", printable(&person())).header("X-Esteira-Via", "cli")
     }
 
     fn url(&self, path: &[&str], query: &[(&str, String)]) -> Url {
