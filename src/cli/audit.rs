@@ -1,13 +1,15 @@
 //! `esteira audit`: who did what, and whether the history is as it was written.
 
 use super::output::{Ink, Table, paint, print, print_json, right, say};
+use super::server::ServerArguments;
+use super::source::Source;
 use super::{Failure, counted, grouped, history, times};
 use crate::config::Settings;
 use crate::wiring::Parts;
 use clap::{Args, Subcommand};
 use comfy_table::Cell;
 use esteira_runtime::audit::{self, Verification};
-use esteira_store::{EventFilter, EventRow, Reader};
+use esteira_store::{EventFilter, EventRow};
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
@@ -43,6 +45,8 @@ pub(crate) struct ListArguments {
     /// Print one JSON document
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    server: ServerArguments,
 }
 
 #[derive(Args, Debug)]
@@ -50,34 +54,36 @@ pub(crate) struct VerifyArguments {
     /// Print one JSON document
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    server: ServerArguments,
 }
 
 pub(crate) async fn audit(settings: &Settings, command: AuditCommand) -> Result<ExitCode, Failure> {
-    let reader = history::open(settings).await?;
     match command {
-        AuditCommand::List(arguments) => list(&reader, arguments).await,
-        AuditCommand::Verify(arguments) => verify(settings, &reader, &arguments).await,
+        AuditCommand::List(arguments) => {
+            list(&Source::open(settings, &arguments.server).await?, arguments).await
+        }
+        AuditCommand::Verify(arguments) => verify(settings, &arguments).await,
     }
 }
 
-async fn list(reader: &Reader, arguments: ListArguments) -> Result<ExitCode, Failure> {
-    let run_key = match (&arguments.dag, &arguments.run) {
-        (Some(dag_id), Some(run_id)) => Some(history::run(reader, dag_id, run_id).await?.run_key),
+async fn list(source: &Source, arguments: ListArguments) -> Result<ExitCode, Failure> {
+    let run = match (&arguments.dag, &arguments.run) {
+        (Some(dag_id), Some(run_id)) => Some(source.run(dag_id, run_id).await?),
         (Some(dag_id), None) => {
-            history::check_dag(reader, dag_id).await?;
+            source.check_dag(dag_id).await?;
             None
         }
         _ => None,
     };
     let filter = EventFilter {
         dag_id: arguments.dag,
-        run_key,
         task_id: arguments.task,
         name: arguments.event,
         actor: arguments.actor,
         ..EventFilter::default()
     };
-    let page = reader.events(&filter, arguments.limit).await.map_err(history::failure)?;
+    let page = source.events(filter, run.as_ref(), arguments.limit).await?;
     if arguments.json {
         let events: Vec<Value> = page.rows.iter().map(document).collect();
         print_json(&json!({ "events": events, "has_more": page.has_more }))?;
@@ -87,7 +93,7 @@ async fn list(reader: &Reader, arguments: ListArguments) -> Result<ExitCode, Fai
         say!("no such events");
         return Ok(ExitCode::SUCCESS);
     }
-    table(&page.rows, run_key.is_some()).print()?;
+    table(&page.rows, run.is_some()).print()?;
     if page.has_more {
         say!("there are older ones; --limit N shows more of them");
     }
@@ -138,13 +144,12 @@ fn table(events: &[EventRow], is_of_one_run: bool) -> Table {
     table
 }
 
-async fn verify(
-    settings: &Settings,
-    reader: &Reader,
-    arguments: &VerifyArguments,
-) -> Result<ExitCode, Failure> {
+async fn verify(settings: &Settings, arguments: &VerifyArguments) -> Result<ExitCode, Failure> {
+    let why = "the check reads the database itself, and not what a server says of it";
+    arguments.server.refuse("audit verify", why)?;
+    let reader = history::open(settings).await?;
     let registry = Parts::new(settings).registry;
-    let verification = audit::verify(reader, registry.as_ref()).await.map_err(history::failure)?;
+    let verification = audit::verify(&reader, registry.as_ref()).await.map_err(history::failure)?;
     if arguments.json {
         print_json(&verification)?
     } else {

@@ -177,7 +177,7 @@ async fn set(door: &Door, stored: StoredConnection) -> Result<(), Failure> {
         Door::Home(home, vault) => drop(change(home, vault, SecretRequest::SetConnection(stored)).await?),
         Door::Server(server) => {
             let id = stored.connection.id.as_str();
-            let is_known = server.look_up(&["connections", id]).await?.is_some();
+            let is_known = server.look_up(&["connections", id], &[]).await?.is_some();
             let fields = ConnectionFields::of(&stored.connection);
             let body = json!({
                 "connection_id": id,

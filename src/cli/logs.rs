@@ -1,12 +1,14 @@
 //! `esteira logs`: what an attempt of a task wrote.
 
 use super::output::{Ink, harmless, paint, print, say};
-use super::{Failure, history, times};
+use super::server::ServerArguments;
+use super::source::{LogPlace, Source};
+use super::{Failure, times};
 use crate::config::Settings;
 use clap::Args;
-use esteira_runtime::home;
-use esteira_runtime::logs::{LogKey, LogLine, Logs, PAGE_BYTES_MAX};
-use esteira_store::{Reader, RunRow, TaskInstanceRow};
+use esteira_runtime::logs::{LogKey, LogLine};
+use esteira_store::{RunRow, TaskInstanceRow};
+use serde_json::json;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -33,23 +35,26 @@ pub(crate) struct LogsArguments {
     /// Print one JSON object a line
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    server: ServerArguments,
 }
 
-/// How often a log that another process writes is looked at.
+/// How often a log that another process writes is looked at; a server has to be asked.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
+const ASK_AGAIN: Duration = Duration::from_millis(500);
 
 /// A log that is being printed.
 struct Printer {
-    logs: Logs,
+    source: Source,
     key: LogKey,
-    offset: u64,
+    place: LogPlace,
     json: bool,
 }
 
 pub(crate) async fn logs(settings: &Settings, arguments: &LogsArguments) -> Result<ExitCode, Failure> {
-    let reader = history::open(settings).await?;
-    let run = history::run(&reader, &arguments.dag_id, &arguments.run_id).await?;
-    let instance = history::instance(&reader, &run, &arguments.task_id, arguments.map_index).await?;
+    let source = Source::open(settings, &arguments.server).await?;
+    let run = source.run(&arguments.dag_id, &arguments.run_id).await?;
+    let instance = source.instance(&run, &arguments.task_id, arguments.map_index).await?;
     let key = LogKey {
         dag_id: run.dag_id.to_string(),
         run_id: run.run_id.to_string(),
@@ -57,17 +62,17 @@ pub(crate) async fn logs(settings: &Settings, arguments: &LogsArguments) -> Resu
         map_index: arguments.map_index,
         try_number: arguments.try_number.unwrap_or(instance.try_number),
     };
-    let logs = Logs::new(&home::logs(&settings.home));
-    let mut printer = Printer { logs, key, offset: 0, json: arguments.json };
+    let mut printer = Printer { source, key, place: LogPlace::default(), json: arguments.json };
     if arguments.follow {
-        follow(settings, &reader, &run, arguments, &mut printer).await?;
+        printer.source.be_patient();
+        follow(&run, arguments, &mut printer).await?;
     } else {
-        print_once(&mut printer, &instance)?;
+        print_once(&mut printer, &instance).await?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn print_once(printer: &mut Printer, instance: &TaskInstanceRow) -> Result<(), Failure> {
+async fn print_once(printer: &mut Printer, instance: &TaskInstanceRow) -> Result<(), Failure> {
     let number = printer.key.try_number;
     let task_id = &instance.task_id;
     if instance.try_number == 0 {
@@ -79,30 +84,24 @@ fn print_once(printer: &mut Printer, instance: &TaskInstanceRow) -> Result<(), F
         let message = format!("task {task_id} has no attempt {number}, only {}", instance.try_number);
         return Err(Failure::usage(message).hint("leave --try out for the newest"));
     }
-    printer.print_new()?;
-    if printer.offset == 0 {
+    printer.print_new(instance).await?;
+    if printer.place.is_start() {
         say!("attempt {number} of task {task_id} wrote nothing");
     }
     Ok(())
 }
 
 /// Prints lines as they come, attempt after attempt, until the task is over.
-async fn follow(
-    settings: &Settings,
-    reader: &Reader,
-    run: &RunRow,
-    arguments: &LogsArguments,
-    printer: &mut Printer,
-) -> Result<(), Failure> {
+async fn follow(run: &RunRow, arguments: &LogsArguments, printer: &mut Printer) -> Result<(), Failure> {
     loop {
         // The state first: what is written before the end is seen is printed before the end.
-        let instance = history::instance(reader, run, &arguments.task_id, arguments.map_index).await?;
-        printer.print_new()?;
+        let instance = printer.source.instance(run, &arguments.task_id, arguments.map_index).await?;
+        printer.print_new(&instance).await?;
         let is_over = instance.state.is_some_and(|state| state.is_terminal());
         let is_past = instance.try_number > printer.key.try_number;
         if is_past && arguments.try_number.is_none() {
             printer.key.try_number = instance.try_number;
-            printer.offset = 0;
+            printer.place = LogPlace::default();
             if instance.try_number > 1 {
                 say!("attempt {}", instance.try_number);
             }
@@ -111,29 +110,30 @@ async fn follow(
         if is_over || is_past {
             return Ok(());
         }
-        if home::running_engine(&settings.home).is_none() {
+        if printer.source.is_at_rest() {
             say!(
                 "no engine runs in this home: nothing more comes until one goes on with the run (esteira serve)"
             );
             return Ok(());
         }
-        tokio::time::sleep(LOOK_AGAIN).await;
+        let pause = if matches!(printer.source, Source::Server(_)) { ASK_AGAIN } else { LOOK_AGAIN };
+        tokio::time::sleep(pause).await;
     }
 }
 
 impl Printer {
     /// Prints what was written since the last look.
-    fn print_new(&mut self) -> Result<(), Failure> {
+    async fn print_new(&mut self, instance: &TaskInstanceRow) -> Result<(), Failure> {
+        // An attempt that has not begun has no log.
+        if self.key.try_number == 0 || self.key.try_number > instance.try_number {
+            return Ok(());
+        }
         loop {
-            let page = self.logs.read(&self.key, self.offset, PAGE_BYTES_MAX).map_err(|error| {
-                let file = self.logs.file(&self.key);
-                Failure::failed(format!("the log {} cannot be read: {error}", file.display()))
-            })?;
-            for line in &page.lines {
+            let lines = self.source.log(&self.key, &mut self.place).await?;
+            for line in &lines {
                 self.print_line(line)?;
             }
-            self.offset = page.next_offset;
-            if page.is_at_end {
+            if lines.is_empty() {
                 return Ok(());
             }
         }
@@ -141,8 +141,10 @@ impl Printer {
 
     fn print_line(&self, line: &LogLine) -> Result<(), Failure> {
         if self.json {
-            let text = serde_json::to_string(line).map_err(|error| Failure::failed(error.to_string()))?;
-            return print(text);
+            // To the microsecond, as a server tells it: the file is more exact.
+            let at = times::of_api(line.timestamp);
+            let LogLine { level, source, event, .. } = line;
+            return print(json!({ "timestamp": at, "level": level, "source": source, "event": event }));
         }
         let level = match line.level.as_str() {
             "error" => paint(Ink::Bad, "error  "),

@@ -24,6 +24,7 @@ mod schema;
 mod secrets;
 mod serve;
 mod server;
+mod source;
 mod tasks;
 mod times;
 mod tokens;

@@ -91,7 +91,7 @@ async fn list(settings: &Settings, arguments: &ListArguments) -> Result<(), Fail
 async fn set(settings: &Settings, arguments: &SetArguments) -> Result<(), Failure> {
     let server = Server::find(settings, &arguments.server, HINT)?;
     let name = arguments.name.as_str();
-    let is_known = server.look_up(&["pools", name]).await?.is_some();
+    let is_known = server.look_up(&["pools", name], &[]).await?.is_some();
     let mut body = json!({ "name": name, "slots": arguments.slots });
     if let Some(description) = &arguments.description {
         body["description"] = Value::from(description.as_str());

@@ -4,6 +4,8 @@ use super::dags::Knowledge;
 use super::output::{Ink, paint, print, print_json, say};
 use super::run::ConfArguments;
 use super::secrets::opened;
+use super::server::ServerArguments;
+use super::source::Source;
 use super::{Failure, history, suggestion, times};
 use crate::config::Settings;
 use clap::{Args, Subcommand};
@@ -47,6 +49,8 @@ pub(crate) struct RenderArguments {
     /// Print one JSON document
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    server: ServerArguments,
 }
 
 pub(crate) async fn tasks(settings: &Settings, command: TasksCommand) -> Result<ExitCode, Failure> {
@@ -56,13 +60,15 @@ pub(crate) async fn tasks(settings: &Settings, command: TasksCommand) -> Result<
 }
 
 async fn render(settings: &Settings, arguments: &RenderArguments) -> Result<ExitCode, Failure> {
+    let why = "templates read variables and connections, and a server never tells secrets";
+    arguments.server.refuse("tasks render", why)?;
     let knowledge = Knowledge::gather(settings).await?;
     let dag = &knowledge.find(&arguments.dag_id)?.dag;
     let task = find_task(dag, &arguments.task_id)?;
     let run = match &arguments.run {
         Some(run_id) => {
             let reader = history::open(settings).await?;
-            let row = history::run(&reader, &arguments.dag_id, run_id).await?;
+            let row = Source::home(settings, reader.clone()).run(&arguments.dag_id, run_id).await?;
             RehearsedRun::Kept(reader, Box::new(row))
         }
         None => {

@@ -69,7 +69,7 @@ pub(crate) async fn trigger(settings: &Settings, arguments: TriggerArguments) ->
 /// The conf that the flags make, for the params that the server's DAG has.
 async fn conf(server: &Server, arguments: &TriggerArguments) -> Result<Map<String, Value>, Failure> {
     let details = match arguments.conf.has_params() {
-        true => server.look_up(&["dags", &arguments.dag_id, "details"]).await?,
+        true => server.look_up(&["dags", &arguments.dag_id, "details"], &[]).await?,
         false => None,
     };
     let params = details.map(|mut details| details["params"].take()).unwrap_or_default();

@@ -192,7 +192,7 @@ async fn set(door: &Door, variable: Variable) -> Result<(), Failure> {
     match door {
         Door::Home(home, vault) => drop(change(home, vault, SecretRequest::SetVariable(variable)).await?),
         Door::Server(server) => {
-            let is_known = server.look_up(&["variables", &variable.key]).await?.is_some();
+            let is_known = server.look_up(&["variables", &variable.key], &[]).await?.is_some();
             let body = json!({
                 "key": variable.key,
                 "value": variable.value,

@@ -1,11 +1,13 @@
 //! `esteira xcom`: what tasks passed on.
 
 use super::output::{Table, print_json, right, say};
-use super::{Failure, grouped, history, suggestion, times};
+use super::server::ServerArguments;
+use super::source::Source;
+use super::{Failure, grouped, suggestion, times};
 use crate::config::Settings;
 use clap::{Args, Subcommand};
 use comfy_table::Cell;
-use esteira_store::{Reader, RunRow};
+use esteira_store::RunRow;
 use jiff::Timestamp;
 use serde_json::json;
 use std::process::ExitCode;
@@ -35,6 +37,8 @@ pub(crate) struct GetArguments {
     /// Which instance of a mapped task
     #[arg(long, value_name = "N", default_value_t = -1, hide_default_value = true, allow_negative_numbers = true)]
     map_index: i32,
+    #[command(flatten)]
+    server: ServerArguments,
 }
 
 #[derive(Args, Debug)]
@@ -51,41 +55,46 @@ pub(crate) struct ListArguments {
     /// Print one JSON document
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    server: ServerArguments,
 }
 
 /// The key of a task's result.
 const RESULT: &str = "return_value";
 
 pub(crate) async fn xcom(settings: &Settings, command: XcomCommand) -> Result<ExitCode, Failure> {
-    let reader = history::open(settings).await?;
     match command {
-        XcomCommand::Get(arguments) => get(&reader, &arguments).await?,
-        XcomCommand::List(arguments) => list(&reader, &arguments).await?,
+        XcomCommand::Get(arguments) => {
+            get(&Source::open(settings, &arguments.server).await?, &arguments).await?;
+        }
+        XcomCommand::List(arguments) => {
+            list(&Source::open(settings, &arguments.server).await?, &arguments).await?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-async fn get(reader: &Reader, arguments: &GetArguments) -> Result<(), Failure> {
-    let GetArguments { dag_id, run_id, task_id, key, map_index } = arguments;
-    let run = history::run(reader, dag_id, run_id).await?;
-    let instance = history::instance(reader, &run, task_id, *map_index).await?;
-    match reader.xcom_value(run.run_key, task_id, *map_index, key).await.map_err(history::failure)? {
+async fn get(source: &Source, arguments: &GetArguments) -> Result<(), Failure> {
+    let GetArguments { dag_id, run_id, task_id, key, map_index, .. } = arguments;
+    let run = source.run(dag_id, run_id).await?;
+    let instance = source.instance(&run, task_id, *map_index).await?;
+    match source.xcom_value(&run, task_id, *map_index, key).await? {
         Some(value) => print_json(&value),
         None => {
             let state = instance.state.map_or("waiting", |state| state.as_str());
             let message = format!("task \"{task_id}\" of run {dag_id}/{} has no value \"{key}\"", run.run_id);
-            Err(Failure::usage(message).some_hint(missing_hint(reader, &run, arguments, state).await?))
+            Err(Failure::usage(message).some_hint(missing_hint(source, &run, arguments, state).await?))
         }
     }
 }
 
 async fn missing_hint(
-    reader: &Reader,
+    source: &Source,
     run: &RunRow,
     arguments: &GetArguments,
     state: &str,
 ) -> Result<Option<String>, Failure> {
-    let rows = reader.xcoms(run.run_key, Some(&arguments.task_id)).await.map_err(history::failure)?;
+    let rows = source.xcoms(run, Some(&arguments.task_id)).await?;
     let keys: Vec<&str> =
         rows.iter().filter(|row| row.map_index == arguments.map_index).map(|row| row.key.as_str()).collect();
     Ok(match keys.is_empty() {
@@ -94,15 +103,15 @@ async fn missing_hint(
     })
 }
 
-async fn list(reader: &Reader, arguments: &ListArguments) -> Result<(), Failure> {
-    let run = history::run(reader, &arguments.dag_id, &arguments.run_id).await?;
-    if let Some(task_id) = &arguments.task_id {
-        let instances = reader.instances(run.run_key).await.map_err(history::failure)?;
+async fn list(source: &Source, arguments: &ListArguments) -> Result<(), Failure> {
+    let run = source.run(&arguments.dag_id, &arguments.run_id).await?;
+    let rows = source.xcoms(&run, arguments.task_id.as_deref()).await?;
+    if let Some(task_id) = arguments.task_id.as_deref().filter(|_| rows.is_empty()) {
+        let instances = source.instances(&run).await?;
         if !instances.iter().any(|instance| instance.task_id.as_str() == task_id) {
-            history::instance(reader, &run, task_id, -1).await?;
+            source.instance(&run, task_id, -1).await?;
         }
     }
-    let rows = reader.xcoms(run.run_key, arguments.task_id.as_deref()).await.map_err(history::failure)?;
     if arguments.json {
         return print_json(&json!({ "dag_id": run.dag_id, "run_id": run.run_id, "xcoms": rows }));
     }

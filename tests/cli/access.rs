@@ -134,6 +134,8 @@ enum Needs {
     Nothing,
     /// The files of the home, which the system keeps from others.
     Home,
+    /// The same; it takes `--server` only to say why it cannot ask one.
+    OnlyHome,
     /// A server that lets in users of this role, and of those that may do more.
     Viewer,
     User,
@@ -141,7 +143,7 @@ enum Needs {
     Admin,
 }
 
-use Needs::{Admin, Home, Nothing, Operator, User, Viewer};
+use Needs::{Admin, Home, Nothing, OnlyHome, Operator, User, Viewer};
 
 /// Every command, and what it needs.
 const COMMANDS: &[(&str, Needs)] = &[
@@ -150,8 +152,8 @@ const COMMANDS: &[(&str, Needs)] = &[
     ("assets list", Viewer),
     ("assets events", Viewer),
     ("assets update x", Operator),
-    ("audit list", Home),
-    ("audit verify", Home),
+    ("audit list", Viewer),
+    ("audit verify", OnlyHome),
     ("backfills cancel 1", User),
     ("backfills create hello --from 2026-01-01 --to 2026-01-02", User),
     ("backfills list", Viewer),
@@ -172,24 +174,24 @@ const COMMANDS: &[(&str, Needs)] = &[
     ("dags webhook hello", Operator),
     ("demo", Home),
     ("init", Nothing),
-    ("logs hello one greet", Home),
+    ("logs hello one greet", Viewer),
     ("operators list", Nothing),
     ("operators show bash", Nothing),
     ("pools list", Viewer),
     ("pools remove x", Operator),
     ("pools set x 1", Operator),
     ("run hello", Home),
-    ("runs cancel hello one", User),
+    ("runs cancel asking two", User),
     ("runs clear hello one", User),
-    ("runs list", Home),
+    ("runs list", Viewer),
     ("runs mark hello one --as success", User),
-    ("runs show hello one", Home),
+    ("runs show hello one", Viewer),
     ("sample", Nothing),
     ("schema", Nothing),
     ("secrets new-key", Nothing),
     ("secrets rotate", Admin),
     ("serve", Home),
-    ("tasks render hello greet", Home),
+    ("tasks render hello greet", OnlyHome),
     ("tokens create ci", Viewer),
     ("tokens list", Viewer),
     ("tokens revoke x", Viewer),
@@ -205,8 +207,8 @@ const COMMANDS: &[(&str, Needs)] = &[
     ("variables list", Home),
     ("variables remove x", Operator),
     ("variables set x 1", Operator),
-    ("xcom get hello one greet", Home),
-    ("xcom list hello one", Home),
+    ("xcom get hello one greet", Viewer),
+    ("xcom list hello one", Viewer),
 ];
 
 /// The commands that the help names, whole: `runs list`.
@@ -255,9 +257,16 @@ fn every_command_needs_what_the_table_says() {
         .map(|(role, _)| (*role, token(&world, &format!("tokens create {role} --user ana --role {role}"))))
         .collect();
     let server = world.serve();
-    assert_eq!(world.run("trigger asking --run-id one").code, 0);
+    for run in ["one", "two"] {
+        assert_eq!(world.run(&format!("trigger asking --run-id {run}")).code, 0);
+    }
     until("it asks", || world.run("actions list").data.contains("May it?"));
     let elsewhere = World::empty();
+    for (line, _) in COMMANDS.iter().filter(|(_, needs)| *needs == OnlyHome) {
+        let said = elsewhere.run(&format!("{line} --server {}", server.url));
+        assert_eq!(said.code, 2, "{line}");
+        assert!(said.talk.contains("cannot ask the server"), "{line}: {}", said.talk);
+    }
     for (line, needs) in COMMANDS.iter().filter(|(_, needs)| *needs >= Viewer) {
         let at = format!("{line} --server {}", server.url);
         // What import reads; the others pass over it.

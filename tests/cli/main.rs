@@ -11,6 +11,7 @@ mod examples;
 mod help;
 mod history;
 mod official_client;
+mod remote;
 mod running;
 mod sample;
 mod schema_fuzz;

@@ -1,8 +1,9 @@
 //! `esteira runs cancel`: through the engine that serves the home.
 
+use crate::cli::Failure;
 use crate::cli::output::say;
 use crate::cli::server::{Server, ServerArguments};
-use crate::cli::{Failure, history};
+use crate::cli::source::Source;
 use crate::config::Settings;
 use clap::Args;
 use serde_json::json;
@@ -21,26 +22,15 @@ pub(crate) struct CancelArguments {
 
 pub(crate) async fn cancel(settings: &Settings, arguments: &CancelArguments) -> Result<(), Failure> {
     let dag_id = &arguments.dag_id;
-    let server = match arguments.server.named() {
-        // Which runs another machine has, its server knows.
-        Some(_) => Server::find(settings, &arguments.server, "")?,
-        None => {
-            let reader = history::open(settings).await?;
-            let run = history::run(&reader, dag_id, &arguments.run_id).await?;
-            if run.state.is_terminal() {
-                let failure = Failure::usage(format!("run {dag_id}/{} is over: {}", run.run_id, run.state));
-                return Err(failure.hint("there is nothing to cancel"));
-            }
-            let hint = "the run is at rest until an engine goes on with it: esteira serve, then cancel it";
-            let server = Server::find(settings, &arguments.server, hint)?;
-            return cancel_through(&server, dag_id, run.run_id.as_str()).await;
-        }
-    };
-    let run_id = server.run_id(dag_id, &arguments.run_id).await?;
-    cancel_through(&server, dag_id, &run_id).await
-}
-
-async fn cancel_through(server: &Server, dag_id: &str, run_id: &str) -> Result<(), Failure> {
+    let run = Source::open(settings, &arguments.server).await?.run(dag_id, &arguments.run_id).await?;
+    // A server would mark a run that is over.
+    if run.state.is_terminal() {
+        let failure = Failure::usage(format!("run {dag_id}/{} is over: {}", run.run_id, run.state));
+        return Err(failure.hint("there is nothing to cancel"));
+    }
+    let hint = "the run is at rest until an engine goes on with it: esteira serve, then cancel it";
+    let server = Server::find(settings, &arguments.server, hint)?;
+    let run_id = run.run_id.as_str();
     server.patch(&["dags", dag_id, "dagRuns", run_id], &json!({ "state": "failed" })).await?;
     say!("run {dag_id}/{run_id} is cancelled; tasks that run are told to end");
     Ok(())

@@ -1,8 +1,10 @@
 //! `esteira runs list`.
 
 use super::document;
+use crate::cli::Failure;
 use crate::cli::output::{print_json, say};
-use crate::cli::{Failure, history};
+use crate::cli::server::ServerArguments;
+use crate::cli::source::Source;
 use crate::config::Settings;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
@@ -25,16 +27,18 @@ pub(crate) struct ListArguments {
     /// Print one JSON document
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    server: ServerArguments,
 }
 
 pub(crate) async fn list(settings: &Settings, arguments: ListArguments) -> Result<(), Failure> {
-    let reader = history::open(settings).await?;
+    let source = Source::open(settings, &arguments.server).await?;
     if let Some(dag_id) = &arguments.dag {
-        history::check_dag(&reader, dag_id).await?;
+        source.check_dag(dag_id).await?;
     }
     let states = arguments.state.iter().filter_map(|state| RunState::from_label(state)).collect();
     let filter = RunFilter { dag_id: arguments.dag, states, before: None };
-    let page = reader.runs(&filter, arguments.limit).await.map_err(history::failure)?;
+    let page = source.runs(&filter, arguments.limit).await?;
     if arguments.json {
         let runs: Vec<Value> = page.rows.iter().map(document).collect();
         return print_json(&json!({ "runs": runs, "has_more": page.has_more }));
@@ -45,7 +49,7 @@ pub(crate) async fn list(settings: &Settings, arguments: ListArguments) -> Resul
     }
     super::table(&page.rows, Timestamp::now()).print()?;
     if page.has_more {
-        let count = reader.run_count(&filter).await.map_err(history::failure)?;
+        let count = source.run_count(&filter).await?;
         say!("{} more; --limit N shows more of them", count.saturating_sub(page.rows.len() as u64));
     }
     Ok(())

@@ -2,13 +2,15 @@
 
 use super::{by, document};
 use crate::cli::output::{Facts, Ink, Mark, Table, harmless, paint, print, print_json, right, say};
-use crate::cli::{Failure, history, times};
+use crate::cli::server::ServerArguments;
+use crate::cli::source::Source;
+use crate::cli::{Failure, times};
 use crate::config::Settings;
 use clap::Args;
 use comfy_table::Cell;
 use esteira_core::states::TaskInstanceState;
-use esteira_runtime::home;
-use esteira_store::{AttemptKey, AttemptRow, NotificationRow, Reader, RunRow, TaskInstanceRow};
+use esteira_store::{AttemptRow, NotificationRow, RunRow, TaskInstanceRow};
+use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -23,21 +25,28 @@ pub(crate) struct ShowArguments {
     /// Print one JSON document
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    server: ServerArguments,
 }
+
+/// How many instances are asked about at the same time.
+const AT_ONCE: usize = 8;
 
 /// A task instance and its attempts that have ended.
 type Instance = (TaskInstanceRow, Vec<AttemptRow>);
 
 pub(crate) async fn show(settings: &Settings, arguments: &ShowArguments) -> Result<(), Failure> {
-    let reader = history::open(settings).await?;
-    let run = history::run(&reader, &arguments.dag_id, &arguments.run_id).await?;
-    let instances = instances(&reader, &run).await?;
-    let notifications = reader.notifications_of_run(run.run_key).await.map_err(history::failure)?;
+    let source = Source::open(settings, &arguments.server).await?;
+    let run = source.run(&arguments.dag_id, &arguments.run_id).await?;
+    let instances = instances(&source, &run).await?;
+    let notifications = source.notifications(&run).await?;
     if arguments.json {
         let tasks: Vec<Value> = instances.iter().map(task_document).collect();
         let mut document = document(&run);
         document["tasks"] = Value::Array(tasks);
-        document["notifications"] = notifications.iter().map(notification_document).collect();
+        // A server does not tell of them, which is not the same as that there are none.
+        document["notifications"] =
+            notifications.map_or(Value::Null, |rows| rows.iter().map(notification_document).collect());
         return print_json(&document);
     }
     let now = Timestamp::now();
@@ -53,38 +62,30 @@ pub(crate) async fn show(settings: &Settings, arguments: &ShowArguments) -> Resu
     for (instance, attempts) in &instances {
         print_errors(instance, attempts)?;
     }
-    if !notifications.is_empty() {
+    if let Some(notifications) = notifications.filter(|rows| !rows.is_empty()) {
         print("")?;
         notification_table(&notifications).print()?;
     }
-    if !run.state.is_terminal() && home::running_engine(&settings.home).is_none() {
+    if !run.state.is_terminal() && source.is_at_rest() {
         say!("no engine runs in this home: the run goes on when one does (esteira serve)");
     }
     Ok(())
 }
 
-async fn instances(reader: &Reader, run: &RunRow) -> Result<Vec<Instance>, Failure> {
-    let mut all = Vec::new();
-    for instance in reader.instances(run.run_key).await.map_err(history::failure)? {
-        let key = AttemptKey {
-            run_key: run.run_key,
-            task_index: instance.task_index,
-            map_index: instance.map_index,
-        };
-        let attempts = match instance.try_number {
-            0 => Vec::new(),
-            _ => reader.attempts(key).await.map_err(history::failure)?,
-        };
-        all.push((instance, attempts));
-    }
-    Ok(all)
+async fn instances(source: &Source, run: &RunRow) -> Result<Vec<Instance>, Failure> {
+    let with_attempts = |instance: TaskInstanceRow| async move {
+        let attempts = source.attempts(run, &instance).await?;
+        Ok::<Instance, Failure>((instance, attempts))
+    };
+    let instances = source.instances(run).await?;
+    stream::iter(instances).map(with_attempts).buffered(AT_ONCE).try_collect().await
 }
 
 fn task_document((instance, attempts): &Instance) -> Value {
     let attempt = |attempt: &AttemptRow| {
         json!({
             "try_number": attempt.try_number,
-            "outcome": attempt.outcome,
+            "outcome": Some(&attempt.outcome).filter(|outcome| !outcome.is_empty()),
             "started_at": attempt.started_at,
             "ended_at": attempt.ended_at,
             "duration_seconds": times::seconds(Some(attempt.started_at), Some(attempt.ended_at)),

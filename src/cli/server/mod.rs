@@ -9,6 +9,7 @@ use crate::config::Settings;
 use answer::Trouble;
 use clap::Args;
 use esteira_runtime::home::{self, Announcement};
+use patience::Patience;
 use reqwest::header::{self, HeaderMap, HeaderValue};
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
@@ -19,7 +20,7 @@ use url::{Host, Url};
 /// Which server to ask.
 #[derive(Args, Clone)]
 pub(crate) struct ServerArguments {
-    /// The address of the server [default: the one that serves the home]
+    /// The address of the server to ask [default: the home, or the server that holds it]
     #[arg(
         id = "server",
         long = "server",
@@ -28,7 +29,7 @@ pub(crate) struct ServerArguments {
         value_name = "URL"
     )]
     url: Option<String>,
-    /// The token to come in with [default: none is needed for the home's own server]
+    /// The token to come in with [default: none is needed beside the home]
     #[arg(id = "token", long = "token", env = "ESTEIRA_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     token: Option<String>,
 }
@@ -37,6 +38,13 @@ impl ServerArguments {
     /// The address that is named. A variable that is set to nothing names none: so one command can look at the home.
     pub(crate) fn named(&self) -> Option<&str> {
         self.url.as_deref().filter(|url| !url.is_empty())
+    }
+
+    /// For what only works beside a home: says why, if a server is named.
+    pub(crate) fn refuse(&self, command: &str, why: &str) -> Result<(), Failure> {
+        let Some(url) = self.named() else { return Ok(()) };
+        let failure = Failure::usage(format!("esteira {command} cannot ask the server {url}: {why}"));
+        Err(failure.hint("run it beside the home, without --server and with ESTEIRA_SERVER set to nothing"))
     }
 }
 
@@ -51,6 +59,8 @@ pub(crate) struct Server {
     client: reqwest::Client,
     base: Url,
     address: String,
+    /// Whether a server that is away for a while is asked again.
+    is_patient: bool,
 }
 
 /// How long a server may take to answer; a trigger is one commit.
@@ -62,21 +72,32 @@ const PAGE_MAX: usize = 100;
 /// How far into a list a server reads: asked for what is further on, it gives this page again.
 const OFFSET_MAX: usize = 100_000;
 
+/// The beginning of a list.
+pub(crate) struct List {
+    pub(crate) rows: Vec<Value>,
+    /// Whether it goes on after these.
+    pub(crate) has_more: bool,
+}
+
 impl Server {
+    /// The server that is named, if one is.
+    pub(crate) fn named(arguments: &ServerArguments) -> Result<Option<Self>, Failure> {
+        let token = arguments.token.clone().filter(|token| !token.is_empty());
+        arguments.named().map(|url| Self::at(url, token)).transpose()
+    }
+
     /// The server that is named, or the one that serves the home. `hint` says what to do when there is none.
     pub(crate) fn find(
         settings: &Settings,
         arguments: &ServerArguments,
         hint: &str,
     ) -> Result<Self, Failure> {
-        let token = arguments.token.clone().filter(|token| !token.is_empty());
-        match arguments.named() {
-            Some(url) => Self::at(url, token),
-            // Whoever may read the home may do everything with it anyway.
-            None => {
-                Self::at(&announced(settings, hint)?, token.or_else(|| home::read_secret(&settings.home)))
-            }
+        if let Some(server) = Self::named(arguments)? {
+            return Ok(server);
         }
+        let token = arguments.token.clone().filter(|token| !token.is_empty());
+        // Whoever may read the home may do everything with it anyway.
+        Self::at(&announced(settings, hint)?, token.or_else(|| home::read_secret(&settings.home)))
     }
 
     fn at(address: &str, token: Option<String>) -> Result<Self, Failure> {
@@ -97,12 +118,17 @@ impl Server {
             client = client.no_proxy();
         }
         let client = client.build().map_err(|error| Failure::failed(format!("no HTTP client: {error}")))?;
-        Ok(Self { client, base, address: address.trim_end_matches('/').to_owned() })
+        Ok(Self { client, base, address: address.trim_end_matches('/').to_owned(), is_patient: false })
     }
 
     /// The address, for messages.
     pub(crate) fn address(&self) -> &str {
         &self.address
+    }
+
+    /// From here on, one that is away for a while is asked again: for what goes on for long, and only looks.
+    pub(crate) fn be_patient(&mut self) {
+        self.is_patient = true;
     }
 
     pub(crate) async fn get(&self, path: &[&str]) -> Result<Value, Failure> {
@@ -114,8 +140,12 @@ impl Server {
     }
 
     /// What is there, or nothing.
-    pub(crate) async fn look_up(&self, path: &[&str]) -> Result<Option<Value>, Failure> {
-        match self.ask(Method::GET, self.url(path, &[]), None).await {
+    pub(crate) async fn look_up(
+        &self,
+        path: &[&str],
+        query: &[(&str, String)],
+    ) -> Result<Option<Value>, Failure> {
+        match self.ask(Method::GET, self.url(path, query), None).await {
             Ok(found) => Ok(Some(found)),
             Err(trouble) if trouble.is_absence() => Ok(None),
             Err(trouble) => Err(trouble.into()),
@@ -129,27 +159,43 @@ impl Server {
         query: &[(&str, String)],
         name: &str,
     ) -> Result<Vec<Value>, Failure> {
-        self.pages(self.url(path, query), name).await
+        Ok(self.pages(self.url(path, query), name, usize::MAX).await?.rows)
+    }
+
+    /// The first rows of the list of this name.
+    pub(crate) async fn first(
+        &self,
+        path: &[&str],
+        query: &[(&str, String)],
+        name: &str,
+        count: usize,
+    ) -> Result<List, Failure> {
+        self.pages(self.url(path, query), name, count).await
     }
 
     /// All that one of Esteira's own lists has, page by page.
     pub(crate) async fn own_list(&self, name: &str) -> Result<Vec<Value>, Failure> {
-        self.pages(self.own_url(&[name]), name).await
+        Ok(self.pages(self.own_url(&[name]), name, usize::MAX).await?.rows)
     }
 
-    async fn pages(&self, url: Url, name: &str) -> Result<Vec<Value>, Failure> {
+    /// The first rows of a list. One more than these is asked for, which tells whether there are more.
+    async fn pages(&self, url: Url, name: &str, count: usize) -> Result<List, Failure> {
+        let wanted = count.saturating_add(1);
         let mut rows = Vec::new();
         loop {
+            let limit = PAGE_MAX.min(wanted - rows.len());
             let mut url = url.clone();
             let mut pairs = url.query_pairs_mut();
-            pairs.append_pair("limit", &PAGE_MAX.to_string()).append_pair("offset", &rows.len().to_string());
+            pairs.append_pair("limit", &limit.to_string()).append_pair("offset", &rows.len().to_string());
             drop(pairs);
             let answer = self.ask(Method::GET, url, None).await?[name].take();
-            let Value::Array(page) = answer else { return Ok(rows) };
-            let is_last = page.len() < PAGE_MAX;
+            let Value::Array(page) = answer else { return Ok(List { rows, has_more: false }) };
+            let is_last = page.len() < limit;
             rows.extend(page);
-            if is_last || rows.len() > OFFSET_MAX {
-                return Ok(rows);
+            if is_last || rows.len() >= wanted || rows.len() > OFFSET_MAX {
+                let has_more = !is_last;
+                rows.truncate(count);
+                return Ok(List { rows, has_more });
             }
         }
     }
@@ -204,6 +250,16 @@ impl Server {
     }
 
     async fn ask(&self, method: Method, url: Url, body: Option<&Value>) -> Result<Value, Trouble> {
+        let mut patience = Patience::default();
+        loop {
+            match self.ask_once(method.clone(), url.clone(), body).await {
+                Err(trouble) if self.is_patient && patience.bears(&trouble).await => {}
+                answer => return answer,
+            }
+        }
+    }
+
+    async fn ask_once(&self, method: Method, url: Url, body: Option<&Value>) -> Result<Value, Trouble> {
         let mut request = self.request(method, url);
         if let Some(body) = body {
             request = request.json(body);
