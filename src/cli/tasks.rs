@@ -1,6 +1,6 @@
 //! `esteira tasks`: what a task's arguments would be, without running it.
 
-use super::dags::Knowledge;
+use super::dags::KnownDag;
 use super::output::{Ink, paint, print, print_json, say};
 use super::run::ConfArguments;
 use super::secrets::opened;
@@ -62,8 +62,8 @@ pub(crate) async fn tasks(settings: &Settings, command: TasksCommand) -> Result<
 async fn render(settings: &Settings, arguments: &RenderArguments) -> Result<ExitCode, Failure> {
     let why = "templates read variables and connections, and a server never tells secrets";
     arguments.server.refuse("tasks render", why)?;
-    let knowledge = Knowledge::gather(settings).await?;
-    let dag = &knowledge.find(&arguments.dag_id)?.dag;
+    let (known, _) = KnownDag::find(settings, &arguments.server, &arguments.dag_id).await?;
+    let dag = &known.dag;
     let task = find_task(dag, &arguments.task_id)?;
     let run = match &arguments.run {
         Some(run_id) => {

@@ -149,6 +149,60 @@ fn names_that_are_not_on_the_server_get_a_hint() {
     );
 }
 
+const ALWAYS: &str =
+    "dag_id: always\nschedule: '@continuous'\nis_paused_upon_creation: true\ntasks: {a: {operator: empty}}\n";
+
+const DAILY: &str = "dag_id: daily\nschedule: '@daily'\ntasks: {a: {operator: empty}}\n";
+
+#[test]
+fn dags_are_those_of_the_home() {
+    let files =
+        [("report.yaml", REPORT), ("failing.yaml", FAILING), ("always.yaml", ALWAYS), ("daily.yaml", DAILY)];
+    let pair = Pair::serve(World::with(&files));
+    for run_id in ["one", "two"] {
+        assert_eq!(pair.home.run(&format!("trigger report --run-id {run_id} --wait")).code, 0);
+    }
+    pair.check_same(&[
+        "dags list",
+        "dags list --json",
+        "dags list --tag example",
+        "dags list --tag nope",
+        "dags show report",
+        "dags show report --json",
+        "dags show daily",
+        "dags graph report",
+        "dags graph report --dot",
+        "dags graph report --mermaid",
+        "dags graph report --json",
+        "dags preview report --from 2026-03-28T12:00:00Z --count 3",
+        "dags preview report --from 2026-03-28T12:00:00Z --count 1 --json",
+        "dags preview always --from 2026-03-28T12:00:00Z",
+        "dags preview failing",
+    ]);
+}
+
+#[test]
+fn a_dag_that_is_gone_and_a_file_with_faults_are_told_of_elsewhere() {
+    let other = "dag_id: other\ntasks: {a: {operator: empty}}\n";
+    let pair = Pair::serve(World::with(&[("failing.yaml", FAILING), ("other.yaml", other)]));
+    let plain = |line: &str| format!("$ esteira {line}\n{}", pair.asked(line).plain());
+    let mut told = vec![plain("dags show othr"), plain("dags preview nope")];
+    std::fs::remove_file(pair.home.path("dags/failing.yaml")).unwrap();
+    pair.home.write("dags/other.yaml", b"dag_id: other\ntasks: {a: {operator: emtpy}}\n");
+    until("the server has seen both", || {
+        let list = pair.asked("dags list");
+        list.data.contains("gone") && list.talk.contains("makes no DAG")
+    });
+    pair.check_same(&["dags graph failing", "dags show failing"]);
+    told.extend(["dags list", "dags preview failing"].map(plain));
+    insta::assert_snapshot!(told.join("\n\n"));
+    let (home, elsewhere) = pair.documents("dags list --json");
+    assert_eq!(elsewhere["dags"], home["dags"]);
+    let (fault, asked) = (&home["import_errors"][0], &elsewhere["import_errors"][0]);
+    assert_eq!(asked["file"], fault["file"]);
+    assert!(asked["message"].as_str().unwrap().contains(fault["message"].as_str().unwrap()), "{asked}");
+}
+
 #[test]
 fn lists_longer_than_a_page_come_whole() {
     let pair = Pair::serve(World::with(&[("wide.yaml", WIDE)]));
@@ -198,6 +252,9 @@ fn a_token_of_one_dag_shows_its_runs() {
     pair.token = pair.home.run("tokens create bound --dag failing --role user").data.trim().to_owned();
     assert_eq!(pair.asked("trigger failing --run-id one --wait").code, 1);
     pair.check_same(&[
+        "dags show failing",
+        "dags graph failing",
+        "dags preview failing",
         "runs list --dag failing",
         "runs show failing latest",
         "logs failing one work",

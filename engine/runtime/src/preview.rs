@@ -6,13 +6,13 @@ use esteira_core::schedule::Tick;
 use esteira_core::states::RunType;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The most runs that one preview lists.
 pub const PREVIEW_MAX: usize = 1000;
 
 /// A run that is to come.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlannedRun {
     /// The name that it will have.
     pub run_id: RunId,

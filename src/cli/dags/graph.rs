@@ -1,7 +1,8 @@
 //! `esteira dags graph`: a DAG as a drawing.
 
-use super::{Knowledge, drawing};
+use super::{KnownDag, drawing};
 use crate::cli::output::{print, print_json};
+use crate::cli::server::ServerArguments;
 use crate::cli::{Failure, counted};
 use crate::config::Settings;
 use clap::Args;
@@ -22,11 +23,13 @@ pub(crate) struct GraphArguments {
     /// Print one JSON document: tasks and edges
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    server: ServerArguments,
 }
 
 pub(crate) async fn graph(settings: &Settings, arguments: &GraphArguments) -> Result<(), Failure> {
-    let knowledge = Knowledge::gather(settings).await?;
-    let dag = &knowledge.find(&arguments.dag_id)?.dag;
+    let (known, _) = KnownDag::find(settings, &arguments.server, &arguments.dag_id).await?;
+    let dag = &known.dag;
     match arguments {
         GraphArguments { dot: true, .. } => print(dot(dag)),
         GraphArguments { mermaid: true, .. } => print(mermaid(dag)),

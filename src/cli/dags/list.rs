@@ -2,7 +2,8 @@
 
 use super::{Knowledge, KnownDag};
 use crate::cli::output::{Ink, Mark, Table, print_json, say};
-use crate::cli::{Failure, counted, history, times};
+use crate::cli::server::ServerArguments;
+use crate::cli::{Failure, times};
 use crate::config::Settings;
 use clap::Args;
 use comfy_table::Cell;
@@ -19,22 +20,25 @@ pub(crate) struct ListArguments {
     /// Print one JSON document
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    server: ServerArguments,
 }
 
 pub(crate) async fn list(settings: &Settings, arguments: ListArguments) -> Result<(), Failure> {
-    let mut knowledge = Knowledge::gather(settings).await?;
-    if let Some(tag) = &arguments.tag {
-        knowledge.dags.retain(|known| known.dag.tags.contains(tag));
-    }
-    let runs = match &knowledge.reader {
-        Some(reader) => reader.latest_runs(1).await.map_err(history::failure)?,
+    let tag = arguments.tag.as_deref();
+    let knowledge = Knowledge::gather(settings, &arguments.server, tag).await?;
+    let runs = match &knowledge.source {
+        Some(source) => {
+            source
+                .newest_runs(knowledge.dags.iter().map(|known| known.dag.dag_id.to_string()).collect())
+                .await?
+        }
         None => HashMap::new(),
     };
-    let newest = |known: &KnownDag| runs.get(known.dag.dag_id.as_str()).and_then(|runs| runs.first());
+    let newest = |known: &KnownDag| runs.get(known.dag.dag_id.as_str());
     let now = Timestamp::now();
     if arguments.json {
-        let dags: Vec<Value> =
-            knowledge.dags.iter().map(|known| document(known, newest(known), now)).collect();
+        let dags: Vec<Value> = knowledge.dags.iter().map(|known| document(known, newest(known))).collect();
         let diagnostics: Vec<_> = knowledge.broken.iter().flat_map(|file| &file.diagnostics).collect();
         return print_json(&json!({ "dags": dags, "import_errors": diagnostics }));
     }
@@ -47,13 +51,12 @@ pub(crate) async fn list(settings: &Settings, arguments: ListArguments) -> Resul
     if !knowledge.dags.is_empty() {
         table.print()?;
     }
-    match &arguments.tag {
+    match tag {
         Some(tag) if knowledge.dags.is_empty() => say!("no DAG has the tag {tag}"),
         _ => {}
     }
     for file in &knowledge.broken {
-        let faults = counted(file.diagnostics.len(), "fault");
-        say!("{} makes no DAG: {faults}; esteira validate {}", file.file, file.file);
+        say!("{} makes no DAG: {}", file.file, file.summary);
     }
     Ok(())
 }
@@ -69,7 +72,7 @@ fn row(known: &KnownDag, newest: Option<&RunRow>, now: Timestamp) -> Vec<Cell> {
         Cell::new(known.dag.schedule.describe()),
         state,
         Cell::new(when),
-        Cell::new(known.next_run_at(now).map_or_else(|| "-".to_owned(), |at| times::relative(at, now))),
+        Cell::new(known.next_run_at.map_or_else(|| "-".to_owned(), |at| times::relative(at, now))),
         crate::cli::output::right(known.dag.tasks.len()),
         Cell::new(known.dag.tags.join(", ")),
     ]
@@ -85,7 +88,7 @@ pub(super) fn mark(known: &KnownDag) -> Mark {
 }
 
 /// A DAG for programs.
-pub(super) fn document(known: &KnownDag, newest: Option<&RunRow>, now: Timestamp) -> Value {
+pub(super) fn document(known: &KnownDag, newest: Option<&RunRow>) -> Value {
     let dag = &known.dag;
     json!({
         "dag_id": dag.dag_id,
@@ -98,7 +101,7 @@ pub(super) fn document(known: &KnownDag, newest: Option<&RunRow>, now: Timestamp
         "owners": dag.owners,
         "tags": dag.tags,
         "tasks": dag.tasks.len(),
-        "next_run_at": known.next_run_at(now),
+        "next_run_at": known.next_run_at,
         "last_run": newest.map(crate::cli::runs::document),
     })
 }

@@ -1,8 +1,9 @@
 //! `esteira dags show`: the facts of a DAG, its params, its tasks and its last runs.
 
-use super::{Knowledge, KnownDag, list};
+use super::{KnownDag, list};
 use crate::cli::output::{Facts, Ink, Table, paint, print, print_json, right};
-use crate::cli::{Failure, history, runs, times};
+use crate::cli::server::ServerArguments;
+use crate::cli::{Failure, runs, times};
 use crate::config::Settings;
 use clap::Args;
 use comfy_table::Cell;
@@ -21,29 +22,30 @@ pub(crate) struct ShowArguments {
     /// Print one JSON document
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    server: ServerArguments,
 }
 
 /// How many of the last runs are shown.
 const RUNS_SHOWN: u32 = 5;
 
 pub(crate) async fn show(settings: &Settings, arguments: &ShowArguments) -> Result<(), Failure> {
-    let knowledge = Knowledge::gather(settings).await?;
-    let known = knowledge.find(&arguments.dag_id)?;
+    let (known, source) = KnownDag::find(settings, &arguments.server, &arguments.dag_id).await?;
     let filter = RunFilter { dag_id: Some(arguments.dag_id.clone()), ..RunFilter::default() };
-    let last_runs = match &knowledge.reader {
-        Some(reader) => reader.runs(&filter, RUNS_SHOWN).await.map_err(history::failure)?.rows,
+    let last_runs = match &source {
+        Some(source) => source.runs(&filter, RUNS_SHOWN).await?.rows,
         None => Vec::new(),
     };
     let now = Timestamp::now();
     if arguments.json {
-        return print_json(&document(known, &last_runs, now));
+        return print_json(&document(&known, &last_runs));
     }
     print(paint(Ink::Strong, known.dag.dag_id.as_str()))?;
     if let Some(description) = &known.dag.description {
         print(description.trim_end())?;
     }
     print("")?;
-    facts(known, now).print()?;
+    facts(&known, now).print()?;
     if !known.dag.params.is_empty() {
         print("")?;
         params(&known.dag).print()?;
@@ -57,7 +59,7 @@ pub(crate) async fn show(settings: &Settings, arguments: &ShowArguments) -> Resu
     Ok(())
 }
 
-fn document(known: &KnownDag, last_runs: &[RunRow], now: Timestamp) -> Value {
+fn document(known: &KnownDag, last_runs: &[RunRow]) -> Value {
     let dag = &known.dag;
     let names = |indices: &[TaskIndex]| {
         indices.iter().map(|index| dag.task(*index).task_id.clone()).collect::<Vec<_>>()
@@ -78,7 +80,7 @@ fn document(known: &KnownDag, last_runs: &[RunRow], now: Timestamp) -> Value {
             })
         })
         .collect();
-    let mut document = list::document(known, last_runs.first(), now);
+    let mut document = list::document(known, last_runs.first());
     document["start_date"] = json!(dag.start_date);
     document["end_date"] = json!(dag.end_date);
     document["timezone"] = json!(dag.schedule.timezone.iana_name());
@@ -97,7 +99,7 @@ fn facts(known: &KnownDag, now: Timestamp) -> Facts {
     facts.add("file", known.file.clone());
     facts.add_some("version", known.version_number.map(|number| number.to_string()));
     facts.add("schedule", dag.schedule.describe());
-    facts.add_some("next run", known.next_run_at(now).map(|at| times::both(at, now)));
+    facts.add_some("next run", known.next_run_at.map(|at| times::both(at, now)));
     facts.add_some("starts", dag.start_date.map(times::exact));
     facts.add_some("ends", dag.end_date.map(times::exact));
     if dag.schedule.when != When::Never {

@@ -2,7 +2,7 @@
 
 use super::{by, document};
 use crate::cli::output::{Facts, Ink, Mark, Table, harmless, paint, print, print_json, right, say};
-use crate::cli::server::ServerArguments;
+use crate::cli::server::{AT_ONCE, ServerArguments};
 use crate::cli::source::Source;
 use crate::cli::{Failure, times};
 use crate::config::Settings;
@@ -28,9 +28,6 @@ pub(crate) struct ShowArguments {
     #[command(flatten)]
     server: ServerArguments,
 }
-
-/// How many instances are asked about at the same time.
-const AT_ONCE: usize = 8;
 
 /// A task instance and its attempts that have ended.
 type Instance = (TaskInstanceRow, Vec<AttemptRow>);

@@ -72,6 +72,9 @@ const PAGE_MAX: usize = 100;
 /// How far into a list a server reads: asked for what is further on, it gives this page again.
 const OFFSET_MAX: usize = 100_000;
 
+/// How many questions of one command are asked at the same time.
+pub(crate) const AT_ONCE: usize = 8;
+
 /// The beginning of a list.
 pub(crate) struct List {
     pub(crate) rows: Vec<Value>,
@@ -145,7 +148,24 @@ impl Server {
         path: &[&str],
         query: &[(&str, String)],
     ) -> Result<Option<Value>, Failure> {
-        match self.ask(Method::GET, self.url(path, query), None).await {
+        self.found(self.url(path, query)).await
+    }
+
+    /// What one of Esteira's own additions says, or nothing.
+    pub(crate) async fn own_look_up(
+        &self,
+        path: &[&str],
+        query: &[(&str, String)],
+    ) -> Result<Option<Value>, Failure> {
+        let mut url = self.own_url(path);
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        self.found(url).await
+    }
+
+    async fn found(&self, url: Url) -> Result<Option<Value>, Failure> {
+        match self.ask(Method::GET, url, None).await {
             Ok(found) => Ok(Some(found)),
             Err(trouble) if trouble.is_absence() => Ok(None),
             Err(trouble) => Err(trouble.into()),

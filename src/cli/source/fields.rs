@@ -22,6 +22,10 @@ impl<'a> Fields<'a> {
         self.0[key].as_i64().and_then(|number| number.try_into().ok()).ok_or_else(|| unreadable(key))
     }
 
+    pub(crate) fn flag(self, key: &str) -> Result<bool, Failure> {
+        self.0[key].as_bool().ok_or_else(|| unreadable(key))
+    }
+
     pub(crate) fn instant(self, key: &str) -> Result<Timestamp, Failure> {
         self.text(key)?.parse().map_err(|_| unreadable(key))
     }

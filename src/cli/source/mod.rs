@@ -8,7 +8,7 @@ mod rows;
 pub(crate) use fields::Fields;
 pub(crate) use log::LogPlace;
 
-use super::server::{Server, ServerArguments};
+use super::server::{AT_ONCE, Server, ServerArguments};
 use super::{Failure, history, suggestion};
 use crate::config::Settings;
 use esteira_runtime::home;
@@ -16,8 +16,10 @@ use esteira_store::{
     AttemptKey, AttemptRow, EventFilter, EventRow, NotificationRow, Page, Reader, RunFilter, RunRow,
     TaskInstanceRow, XcomRow,
 };
+use futures::future::ready;
+use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 /// The word that stands for the newest run of a DAG.
@@ -83,6 +85,24 @@ impl Source {
         Ok(Page { rows, has_more: list.has_more })
     }
 
+    /// The newest run of each of these DAGs, by their names.
+    pub(crate) async fn newest_runs(&self, dags: Vec<String>) -> Result<HashMap<String, RunRow>, Failure> {
+        if let Self::Home { reader, .. } = self {
+            let runs = reader.latest_runs(1).await.map_err(history::failure)?;
+            return Ok(runs
+                .into_iter()
+                .filter_map(|(dag_id, mut runs)| Some((dag_id, runs.pop()?)))
+                .collect());
+        }
+        let newest = |dag_id: String| async move {
+            let filter = RunFilter { dag_id: Some(dag_id.clone()), ..RunFilter::default() };
+            let newest = self.runs(&filter, 1).await?.rows.pop();
+            Ok::<_, Failure>(newest.map(|run| (dag_id, run)))
+        };
+        let found = stream::iter(dags).map(newest).buffered(AT_ONCE).try_filter_map(|found| ready(Ok(found)));
+        found.try_collect().await
+    }
+
     /// How many runs there are of these.
     pub(crate) async fn run_count(&self, filter: &RunFilter) -> Result<u64, Failure> {
         let server = match self {
@@ -132,20 +152,19 @@ impl Source {
 
     /// Says so when there is no DAG of this name.
     pub(crate) async fn check_dag(&self, dag_id: &str) -> Result<(), Failure> {
-        let (is_known, place) = match self {
-            Self::Home { reader, .. } => {
-                (reader.dag(dag_id).await.map_err(history::failure)?.is_some(), "in this home")
-            }
-            Self::Server(server) => {
-                (server.look_up(&["dags", dag_id], &[]).await?.is_some(), "on this server")
-            }
+        let is_known = match self {
+            Self::Home { reader, .. } => reader.dag(dag_id).await.map_err(history::failure)?.is_some(),
+            Self::Server(server) => server.look_up(&["dags", dag_id], &[]).await?.is_some(),
         };
-        if is_known {
-            return Ok(());
-        }
+        if is_known { Ok(()) } else { Err(self.unknown_dag(dag_id).await?) }
+    }
+
+    /// Says that there is no DAG of this name.
+    pub(crate) async fn unknown_dag(&self, dag_id: &str) -> Result<Failure, Failure> {
         let names = self.dag_names().await?;
-        let hint = suggestion(dag_id, names.iter().map(String::as_str));
-        Err(Failure::usage(format!("there is no DAG \"{dag_id}\" {place}")).some_hint(hint))
+        let place = if matches!(self, Self::Home { .. }) { "in this home" } else { "on this server" };
+        let failure = Failure::usage(format!("there is no DAG \"{dag_id}\" {place}"));
+        Ok(failure.some_hint(suggestion(dag_id, names.iter().map(String::as_str))))
     }
 
     async fn dag_names(&self) -> Result<Vec<String>, Failure> {
