@@ -1,13 +1,14 @@
 //! `esteira connections`: where services are.
 
 use super::output::{Table, print, print_json, say};
-use super::secrets::{Door, change, opened, read_object, value_or_input, write_secret_file};
-use super::server::ServerArguments;
+use super::secrets::{Door, NO_SECRETS, change, opened, read_object, value_or_input, write_secret_file};
+use super::server::{Server, ServerArguments};
+use super::source::Fields;
 use super::{Failure, counted};
 use crate::config::Settings;
 use clap::{Args, Subcommand};
 use comfy_table::Cell;
-use esteira_operator::{Connection, ConnectionFields, ConnectionSource};
+use esteira_operator::{Connection, ConnectionFields, ConnectionSource, is_secret_name};
 use esteira_runtime::{SecretRequest, StoredConnection};
 use serde_json::{Map, Value, json};
 use std::process::ExitCode;
@@ -34,6 +35,8 @@ pub(crate) struct ListArguments {
     /// Print one JSON document
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    server: ServerArguments,
 }
 
 #[derive(Args, Debug)]
@@ -65,6 +68,8 @@ pub(crate) struct TestArguments {
     /// The connection's id
     #[arg(value_name = "ID")]
     id: String,
+    #[command(flatten)]
+    server: ServerArguments,
 }
 
 #[derive(Args, Debug)]
@@ -81,6 +86,8 @@ pub(crate) struct ExportArguments {
     /// The file, which only you may read; - is standard output
     #[arg(value_name = "FILE")]
     file: String,
+    #[command(flatten)]
+    server: ServerArguments,
 }
 
 pub(crate) async fn connections(
@@ -88,7 +95,7 @@ pub(crate) async fn connections(
     command: ConnectionsCommand,
 ) -> Result<ExitCode, Failure> {
     match command {
-        ConnectionsCommand::List(arguments) => list(settings, arguments.json).await?,
+        ConnectionsCommand::List(arguments) => list(settings, &arguments).await?,
         ConnectionsCommand::Set(arguments) => {
             let connection = parse(&arguments.id, &value_or_input(&arguments.url)?)?;
             let stored = StoredConnection { connection, description: arguments.description };
@@ -107,7 +114,10 @@ pub(crate) async fn connections(
                 say!("the connection {id} is gone");
             }
         }
-        ConnectionsCommand::Test(arguments) => test(settings, &arguments.id).await?,
+        ConnectionsCommand::Test(arguments) => match Server::named(&arguments.server)? {
+            Some(server) => test_at(&server, &arguments.id).await?,
+            None => test(settings, &arguments.id).await?,
+        },
         ConnectionsCommand::Import(arguments) => {
             let found = read_object(&arguments.file)?;
             let stored: Vec<StoredConnection> =
@@ -118,7 +128,10 @@ pub(crate) async fn connections(
             }
             say!("{} set", counted(count, "connection"));
         }
-        ConnectionsCommand::Export(arguments) => export(settings, &arguments.file).await?,
+        ConnectionsCommand::Export(arguments) => {
+            arguments.server.refuse("connections export", NO_SECRETS)?;
+            export(settings, &arguments.file).await?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -129,7 +142,48 @@ fn parse(id: &str, url: &str) -> Result<Connection, Failure> {
     })
 }
 
-async fn list(settings: &Settings, as_json: bool) -> Result<(), Failure> {
+/// A connection in a list.
+struct Listed {
+    connection: Connection,
+    /// Where it is kept.
+    origin: &'static str,
+    description: String,
+}
+
+async fn list(settings: &Settings, arguments: &ListArguments) -> Result<(), Failure> {
+    let all = match Server::named(&arguments.server)? {
+        Some(server) => told(&server).await?,
+        None => resolved(settings).await?,
+    };
+    if arguments.json {
+        let shape = |listed: &Listed| {
+            json!({
+                "connection_id": listed.connection.id,
+                "url": listed.connection.display_url(),
+                "origin": listed.origin,
+                "description": listed.description,
+            })
+        };
+        return print_json(&all.iter().map(shape).collect::<Vec<_>>());
+    }
+    let mut table = Table::new(&["CONNECTION", "URL", "FROM", "MEANING"]);
+    for listed in &all {
+        table.row(vec![
+            Cell::new(&listed.connection.id),
+            Cell::new(listed.connection.display_url()),
+            Cell::new(listed.origin),
+            Cell::new(&listed.description),
+        ]);
+    }
+    table.print()?;
+    if arguments.server.named().is_some() {
+        say!("a server tells of those in its store only: not of its environment, nor of the defaults");
+    }
+    Ok(())
+}
+
+/// All that tasks of this home may use.
+async fn resolved(settings: &Settings) -> Result<Vec<Listed>, Failure> {
     let vault = opened(settings).await?;
     let mut stored = Vec::new();
     for connection in vault.connections() {
@@ -138,38 +192,29 @@ async fn list(settings: &Settings, as_json: bool) -> Result<(), Failure> {
             Err(error) => say!("{error}"),
         }
     }
-    let described = |id: &str| stored.iter().find(|stored| stored.connection.id == id);
-    let origin = |connection: &Connection| match described(&connection.id) {
-        _ if settings.connections.has(&connection.id) => "environment",
-        Some(_) => "store",
-        None => "default",
+    let listed = |connection: Connection| {
+        let found = stored.iter().find(|stored| stored.connection.id == connection.id);
+        let origin = match found {
+            _ if settings.connections.has(&connection.id) => "environment",
+            Some(_) => "store",
+            None => "default",
+        };
+        let description = found.map_or_else(String::new, |stored| stored.description.clone());
+        Listed { connection, origin, description }
     };
-    let meaning = |id: &str| described(id).map_or_else(String::new, |stored| stored.description.clone());
-    let all = vault.all();
-    if as_json {
-        let shapes: Vec<Value> = all
-            .iter()
-            .map(|connection| {
-                json!({
-                    "connection_id": connection.id,
-                    "url": connection.display_url(),
-                    "origin": origin(connection),
-                    "description": meaning(&connection.id),
-                })
-            })
-            .collect();
-        return print_json(&shapes);
+    Ok(vault.all().into_iter().map(listed).collect())
+}
+
+/// Those that a server has in its store, what is secret in them hidden.
+async fn told(server: &Server) -> Result<Vec<Listed>, Failure> {
+    let mut all = Vec::new();
+    for shape in server.all(&["connections"], &[], "connections").await? {
+        // It has the same fields as a file that is imported.
+        let StoredConnection { connection, description } =
+            imported(Fields(&shape).text("connection_id")?, &shape)?;
+        all.push(Listed { connection, origin: "store", description });
     }
-    let mut table = Table::new(&["CONNECTION", "URL", "FROM", "MEANING"]);
-    for connection in &all {
-        table.row(vec![
-            Cell::new(&connection.id),
-            Cell::new(connection.display_url()),
-            Cell::new(origin(connection)),
-            Cell::new(meaning(&connection.id)),
-        ]);
-    }
-    table.print()
+    Ok(all)
 }
 
 async fn set(door: &Door, stored: StoredConnection) -> Result<(), Failure> {
@@ -209,6 +254,30 @@ async fn test(settings: &Settings, id: &str) -> Result<(), Failure> {
         .await
         .map_err(|error| Failure::failed(error.to_string()).hint(error.hint()))?;
     print(format!("{name} answers"))
+}
+
+/// Has a server try out a connection of its store. The server takes the fields and puts in the password that it has.
+async fn test_at(server: &Server, id: &str) -> Result<(), Failure> {
+    let Some(shape) = server.look_up(&["connections", id], &[]).await? else {
+        return Err(Failure::usage(format!("there is no connection \"{id}\" in the server's store"))
+            .hint("those of its environment, and the defaults, are tested beside the home"));
+    };
+    let connection = imported(id, &shape)?.connection;
+    if ConnectionFields::of(&connection).extra.keys().any(|key| is_secret_name(key)) {
+        return Err(Failure::usage(format!(
+            "an option of the connection \"{id}\" is a secret, and {NO_SECRETS}"
+        ))
+        .hint("test it beside the home"));
+    }
+    let keys = ["connection_id", "conn_type", "host", "login", "password", "schema", "port", "extra"];
+    let body: Map<String, Value> = keys.iter().map(|key| ((*key).to_owned(), shape[key].clone())).collect();
+    let answer = server.post(&["connections", "test"], &Value::Object(body)).await?;
+    let message = Fields(&answer).text_or_empty("message");
+    if Fields(&answer).flag("status")? {
+        print(format!("{connection} answers"))
+    } else {
+        Err(Failure::failed(message))
+    }
 }
 
 /// A URL, or Airflow's fields.

@@ -46,6 +46,9 @@ pub(crate) async fn secrets(settings: &Settings, command: SecretsCommand) -> Res
     Ok(ExitCode::SUCCESS)
 }
 
+/// Why some things are only done beside a home.
+pub(crate) const NO_SECRETS: &str = "a server never tells secrets";
+
 /// How variables and connections are reached.
 pub(crate) enum Door {
     /// Through an engine's API.

@@ -3,7 +3,7 @@
 use super::dags::KnownDag;
 use super::output::{Ink, paint, print, print_json, say};
 use super::run::ConfArguments;
-use super::secrets::opened;
+use super::secrets::{NO_SECRETS, opened};
 use super::server::ServerArguments;
 use super::source::Source;
 use super::{Failure, history, suggestion, times};
@@ -60,8 +60,8 @@ pub(crate) async fn tasks(settings: &Settings, command: TasksCommand) -> Result<
 }
 
 async fn render(settings: &Settings, arguments: &RenderArguments) -> Result<ExitCode, Failure> {
-    let why = "templates read variables and connections, and a server never tells secrets";
-    arguments.server.refuse("tasks render", why)?;
+    let why = format!("templates read variables and connections, and {NO_SECRETS}");
+    arguments.server.refuse("tasks render", &why)?;
     let (known, _) = KnownDag::find(settings, &arguments.server, &arguments.dag_id).await?;
     let dag = &known.dag;
     let task = find_task(dag, &arguments.task_id)?;

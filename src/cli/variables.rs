@@ -1,8 +1,9 @@
 //! `esteira variables`: values that templates read.
 
 use super::output::{Table, print, print_json, say};
-use super::secrets::{Door, change, opened, read_object, value_or_input, write_secret_file};
-use super::server::ServerArguments;
+use super::secrets::{Door, NO_SECRETS, change, opened, read_object, value_or_input, write_secret_file};
+use super::server::{Server, ServerArguments};
+use super::source::Fields;
 use super::{Failure, counted};
 use crate::config::Settings;
 use clap::{Args, Subcommand};
@@ -33,6 +34,8 @@ pub(crate) struct ListArguments {
     /// Print one JSON document
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    server: ServerArguments,
 }
 
 #[derive(Args, Debug)]
@@ -43,6 +46,8 @@ pub(crate) struct GetArguments {
     /// Also when it is a secret
     #[arg(long)]
     show_secret: bool,
+    #[command(flatten)]
+    server: ServerArguments,
 }
 
 #[derive(Args, Debug)]
@@ -86,11 +91,13 @@ pub(crate) struct ExportArguments {
     /// The file, which only you may read; - is standard output
     #[arg(value_name = "FILE")]
     file: String,
+    #[command(flatten)]
+    server: ServerArguments,
 }
 
 pub(crate) async fn variables(settings: &Settings, command: VariablesCommand) -> Result<ExitCode, Failure> {
     match command {
-        VariablesCommand::List(arguments) => list(settings, arguments.json).await?,
+        VariablesCommand::List(arguments) => list(settings, &arguments).await?,
         VariablesCommand::Get(arguments) => get(settings, &arguments).await?,
         VariablesCommand::Set(arguments) => {
             let variable = Variable {
@@ -126,7 +133,10 @@ pub(crate) async fn variables(settings: &Settings, command: VariablesCommand) ->
             }
             say!("{} set", counted(count, "variable"));
         }
-        VariablesCommand::Export(arguments) => export(settings, &arguments.file).await?,
+        VariablesCommand::Export(arguments) => {
+            arguments.server.refuse("variables export", NO_SECRETS)?;
+            export(settings, &arguments.file).await?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -143,12 +153,30 @@ async fn readable(settings: &Settings) -> Result<Vec<Variable>, Failure> {
     Ok(variables)
 }
 
-async fn list(settings: &Settings, as_json: bool) -> Result<(), Failure> {
-    let variables = readable(settings).await?;
+/// Those that a server has in its store, the values of secrets hidden.
+async fn told(server: &Server) -> Result<Vec<Variable>, Failure> {
+    server.all(&["variables"], &[], "variables").await?.iter().map(read).collect()
+}
+
+fn read(variable: &Value) -> Result<Variable, Failure> {
+    let fields = Fields(variable);
+    Ok(Variable {
+        key: fields.text("key")?.to_owned(),
+        value: fields.text("value")?.to_owned(),
+        is_secret: fields.flag("is_secret")?,
+        description: fields.text_or_empty("description"),
+    })
+}
+
+async fn list(settings: &Settings, arguments: &ListArguments) -> Result<(), Failure> {
+    let variables = match Server::named(&arguments.server)? {
+        Some(server) => told(&server).await?,
+        None => readable(settings).await?,
+    };
     let shown = |variable: &Variable| {
         if variable.is_secret { "***".to_owned() } else { variable.value.clone() }
     };
-    if as_json {
+    if arguments.json {
         let shapes: Vec<Value> = variables
             .iter()
             .map(|variable| {
@@ -174,6 +202,9 @@ async fn list(settings: &Settings, as_json: bool) -> Result<(), Failure> {
 }
 
 async fn get(settings: &Settings, arguments: &GetArguments) -> Result<(), Failure> {
+    if let Some(server) = Server::named(&arguments.server)? {
+        return get_from(&server, &arguments.key).await;
+    }
     let vault = opened(settings).await?;
     let key = arguments.key.as_str();
     let value = vault.variable(key).map_err(Failure::failed)?.ok_or_else(|| {
@@ -186,6 +217,19 @@ async fn get(settings: &Settings, arguments: &GetArguments) -> Result<(), Failur
             .hint("esteira variables get KEY --show-secret prints it all the same"));
     }
     print(value)
+}
+
+async fn get_from(server: &Server, key: &str) -> Result<(), Failure> {
+    let Some(found) = server.look_up(&["variables", key], &[]).await? else {
+        return Err(Failure::usage(format!("there is no variable \"{key}\" in the server's store"))
+            .hint("esteira variables list names them; those of its environment are not told"));
+    };
+    let variable = read(&found)?;
+    if variable.is_secret {
+        return Err(Failure::usage(format!("the variable \"{key}\" is a secret, and {NO_SECRETS}"))
+            .hint("esteira variables get KEY --show-secret prints it beside the home"));
+    }
+    print(variable.value)
 }
 
 async fn set(door: &Door, variable: Variable) -> Result<(), Failure> {

@@ -204,12 +204,61 @@ fn a_dag_that_is_gone_and_a_file_with_faults_are_told_of_elsewhere() {
 }
 
 #[test]
+fn variables_and_connections_are_those_of_the_store_and_secrets_stay_there() {
+    let home = World::with(&[("report.yaml", REPORT)]);
+    for line in [
+        "variables set limit 12 --description few",
+        "variables set api_token s3cr3t-t0ken",
+        "connections set warehouse postgresql://ana_b:hunter2pw@127.0.0.1:1/air_quality --description there",
+        "connections set lake s3://key:hunter2pw@127.0.0.1:1?region=us-east-1&session_token=hush-hush",
+        "connections set redis_default embedded:",
+    ] {
+        assert_eq!(home.run(line).code, 0, "{line}");
+    }
+    let pair = Pair::serve(home);
+    pair.check_same(&[
+        "variables list",
+        "variables list --json",
+        "variables get limit",
+        "connections test redis_default",
+    ]);
+    let (home, elsewhere) = pair.documents("connections list --json");
+    let of_store = |list: &Value| {
+        let rows = list.as_array().unwrap().iter().filter(|row| row["origin"] == "store");
+        rows.cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(of_store(&elsewhere), of_store(&home));
+    let lines = [
+        "connections list",
+        "connections test warehouse",
+        "connections test lake",
+        "connections test kafka_default",
+        "connections export -",
+        "variables get api_token",
+        "variables get api_token --show-secret",
+        "variables get nope",
+        "variables export -",
+    ];
+    let plain = |line: &str| {
+        format!("$ esteira {line}\n{}", pair.asked(line).plain().replace(&pair.server.url, "[server]"))
+    };
+    let told = lines.map(plain).join("\n\n");
+    insta::assert_snapshot!(told);
+    assert!(!["hunter2", "hush", "s3cr3t"].iter().any(|secret| told.contains(secret)));
+}
+
+#[test]
 fn lists_longer_than_a_page_come_whole() {
-    let pair = Pair::serve(World::with(&[("wide.yaml", WIDE)]));
+    let home = World::with(&[("wide.yaml", WIDE)]);
+    let pair = |number: u32| (format!("key_{number:03}"), Value::from("value"));
+    home.write("many.json", Value::Object((0..120).map(pair).collect()).to_string().as_bytes());
+    assert_eq!(home.run("variables import many.json").code, 0);
+    let pair = Pair::serve(home);
     assert_eq!(pair.home.run("trigger wide --run-id one --wait").code, 0);
     pair.check_same(&[
         "runs show wide one",
         "xcom list wide one",
+        "variables list",
         "audit list --dag wide --limit 150",
         "audit list --dag wide --limit 1000 --json",
         "logs wide one each --map-index 119",

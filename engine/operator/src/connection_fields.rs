@@ -1,8 +1,14 @@
 //! A connection in Airflow's fields (`conn_type`, `host`, `login`…), and back: its clients and its templates know those.
 
 use crate::connection::{Connection, ConnectionError};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
+
+/// What is escaped in a part of a URL: all but what never needs it.
+const PART: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// The same in a path of several parts.
+const PATH: &AsciiSet = &PART.remove(b'/');
 
 /// A connection in Airflow's fields.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -44,7 +50,11 @@ impl ConnectionFields {
 
     /// The connection that these fields make. The error never shows them.
     pub fn into_connection(self, id: &str) -> Result<Connection, ConnectionError> {
-        let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+        let encode = |text: &str| utf8_percent_encode(text, PART).to_string();
+        if self.conn_type == Connection::EMBEDDED {
+            // A twin is nowhere.
+            return Ok(Connection::embedded(id));
+        }
         let mut url = format!("{}://", self.conn_type);
         let (login, password) = (self.login.unwrap_or_default(), self.password.unwrap_or_default());
         if !login.is_empty() || !password.is_empty() {
@@ -59,7 +69,9 @@ impl ConnectionFields {
             url += &format!(":{port}");
         }
         if let Some(schema) = self.schema.filter(|schema| !schema.is_empty()) {
-            url += &format!("/{}", encode(&schema));
+            // A slash at the beginning is the name of a virtual host.
+            let kept = if schema.starts_with('/') { PART } else { PATH };
+            url += &format!("/{}", utf8_percent_encode(&schema, kept));
         }
         let mut connection = Connection::parse(id, &url)?;
         if !self.extra.is_empty() {
@@ -107,6 +119,20 @@ mod tests {
             let fields = ConnectionFields::of(&connection);
             let again = fields.clone().into_connection("c").unwrap();
             assert!(ConnectionFields::of(&again) == fields, "{url} became {}", again.url);
+        }
+    }
+
+    #[test]
+    fn a_url_without_what_must_be_escaped_comes_back_as_it_was() {
+        for url in [
+            "postgresql://ana_b:p-w@db.example:5432/air_quality",
+            "sqlite:///data/air.db",
+            "kafka://k-1:9092",
+            "embedded:",
+        ] {
+            let connection = Connection::parse("c", url).unwrap();
+            let again = ConnectionFields::of(&connection).into_connection("c").unwrap();
+            assert_eq!(again.url.as_str(), url);
         }
     }
 
