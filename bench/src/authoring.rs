@@ -1,5 +1,6 @@
 //! What people write: sensors that wait, templates that are rendered, secrets that are masked.
 
+use crate::process;
 use crate::world::World;
 use anyhow::{Context as _, Result, ensure};
 use async_trait::async_trait;
@@ -33,7 +34,8 @@ async fn waiting(count: usize, share_max: f64) -> Result<()> {
          tasks: {{wait: {{operator: file_sensor, with: {{filepath: '/nowhere/{{{{ expand.n }}}}', poke_interval: 60s}}}}}}\n",
         numbers.join(", ")
     );
-    let before = memory()?;
+    let this = std::process::id();
+    let before = process::memory(this)?;
     let world = World::with(&yaml).await?;
     let handle = world.engine.handle();
     let begun = Instant::now();
@@ -51,15 +53,18 @@ async fn waiting(count: usize, share_max: f64) -> Result<()> {
     }
     ensure!(seen >= 3 * count as u64, "only {seen} events");
     let until_all = last_change.duration_since(begun);
-    let (cpu, clock) = (cpu_time()?, Instant::now());
+    let (cpu, clock) = (process::cpu_time(this)?, Instant::now());
     tokio::time::sleep(WATCHED).await;
-    let share = (cpu_time()? - cpu) / clock.elapsed().as_secs_f64();
+    let share = (process::cpu_time(this)? - cpu) / clock.elapsed().as_secs_f64();
     println!(
         "{count} waiting sensors   {:>8.2} % of one core; wanted: under {:.0} % (all waited after {until_all:.1?})",
         share * 100.0,
         share_max * 100.0
     );
-    println!("    memory                  {:>8.1} MB more; wanted: under 200 MB", memory()? - before);
+    println!(
+        "    memory                  {:>8.1} MB more; wanted: under 200 MB",
+        process::memory(this)? - before
+    );
     world.engine.stop().await?;
     Ok(())
 }
@@ -187,27 +192,4 @@ impl Operator for Lines {
         }
         Ok(TaskOutput::none())
     }
-}
-
-/// The time that this process has had a core, in seconds.
-fn cpu_time() -> Result<f64> {
-    let stat = std::fs::read_to_string("/proc/self/stat")?;
-    let after_name = stat.rsplit(')').next().unwrap_or_default();
-    let fields: Vec<&str> = after_name.split_whitespace().collect();
-    // utime and stime, the 14th and 15th of all, in hundredths of a second.
-    let ticks: f64 = fields
-        .get(11)
-        .zip(fields.get(12))
-        .context("no times in /proc/self/stat")
-        .and_then(|(user, system)| Ok(user.parse::<f64>()? + system.parse::<f64>()?))?;
-    Ok(ticks / 100.0)
-}
-
-/// The memory that this process has, in MB.
-fn memory() -> Result<f64> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kilobytes =
-        line.and_then(|line| line.split_whitespace().next()).context("no VmRSS in /proc/self/status")?;
-    Ok(kilobytes.parse::<f64>()? / 1024.0)
 }

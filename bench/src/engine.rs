@@ -73,7 +73,7 @@ async fn fan() -> Result<f64> {
 }
 
 /// How long this disk takes to keep one small write.
-fn sync_time() -> Result<Duration> {
+pub(crate) fn sync_time() -> Result<Duration> {
     let mut file: File = tempfile::tempfile_in(".")?;
     let mut times = Vec::new();
     for _ in 0..200 {

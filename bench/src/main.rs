@@ -5,14 +5,18 @@
 //!     cargo run --release -p esteira-bench -- orchestration   mapped tasks, a folder of DAGs, schedules
 //!     cargo run --release -p esteira-bench -- authoring   waiting sensors, templates, masking
 //!     cargo run --release -p esteira-bench -- serve       the idle server: start and memory
+//!     cargo run --release -p esteira-bench -- api         the server on a large home: lists, triggers, streams
 //!
 //! Each figure is printed with what it is compared with; docs/performance.md says what was reached.
 
+mod api;
 mod authoring;
 mod engine;
 mod orchestration;
 mod pipeline;
+mod process;
 mod serve;
+mod server;
 mod world;
 
 use anyhow::{Result, bail};
@@ -25,9 +29,10 @@ async fn main() -> Result<()> {
         Some("orchestration") => orchestration::measure().await,
         Some("authoring") => authoring::measure().await,
         Some("serve") => serve::measure(),
+        Some("api") => api::measure(std::env::args().skip(2)).await,
         other => {
             bail!(
-                "what shall be measured? engine, pipeline, orchestration, authoring or serve (not {other:?})"
+                "what shall be measured? engine, pipeline, orchestration, authoring, serve or api (not {other:?})"
             )
         }
     }

@@ -1,6 +1,7 @@
 //! What issue-sized folders and mapped tasks cost: 10,000 mapped instances beside 10,000 static tasks, 1,000 DAG files,
 //! 100 DAGs that are due at the same time.
 
+use crate::process;
 use crate::world::World;
 use anyhow::{Result, ensure};
 use esteira_runtime::Notice;
@@ -16,7 +17,7 @@ const DUE: usize = 100;
 pub(crate) async fn measure() -> Result<()> {
     // The mapped tasks first: the peak of memory is that of the process so far.
     let mapped = mapped().await?;
-    let peak = peak_memory()?;
+    let peak = process::peak_memory(std::process::id())?;
     let alone = fixed().await?;
     println!(
         "{MAPPED} mapped instances    {mapped:>10.0} /s, {:.2} of the rate of {MAPPED} static tasks ({alone:.0} /s); wanted: 0.5",
@@ -65,15 +66,6 @@ fn rate(run: &RunRow) -> Result<f64> {
         anyhow::bail!("the run has no end")
     };
     Ok(MAPPED as f64 / end.duration_since(start).as_secs_f64())
-}
-
-/// The most memory that this process has had, in MB.
-fn peak_memory() -> Result<f64> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kilobytes =
-        line.and_then(|line| line.split_whitespace().next()).and_then(|number| number.parse::<f64>().ok());
-    Ok(kilobytes.ok_or_else(|| anyhow::anyhow!("no VmHWM in /proc/self/status"))? / 1024.0)
 }
 
 fn usual(dag_id: &str, text: &str) -> String {

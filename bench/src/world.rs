@@ -7,6 +7,7 @@ use esteira_runtime::home::{self, Home};
 use esteira_runtime::{Actor, Engine, Notice, Options, TriggerRequest};
 use esteira_store::RunRow;
 use esteira_tasks::connectors::Connectors;
+use std::path::Path;
 use std::sync::Arc;
 use tempfile::TempDir;
 
@@ -41,17 +42,8 @@ impl World {
     }
 
     async fn start(folder: TempDir, connections: EnvironmentConnections, is_serving: bool) -> Result<Self> {
-        let home = Home::open(&folder.path().join("home"))?;
-        let masker = Arc::new(Masker::default());
-        let connectors =
-            Connectors::new(Arc::new(connections), Arc::clone(&masker), home::embedded(home.root()));
-        let mut registry = Registry::new();
-        esteira_tasks::operators::register_all(&mut registry, &connectors);
-        registry.register(crate::authoring::Lines);
-        let mut options =
-            Options::new(home, folder.path().join("dags"), Arc::new(registry), Arc::clone(&masker));
-        options.is_serving = is_serving;
-        Ok(Self { engine: Engine::start(options).await?, connectors, masker, folder })
+        let (engine, connectors, masker) = engine_in(folder.path(), connections, is_serving).await?;
+        Ok(Self { engine, connectors, masker, folder })
     }
 
     /// An engine that serves a folder of DAG files: it watches them, and their schedules start runs.
@@ -91,4 +83,21 @@ impl World {
         let row = handle.reader().run_by_key(run.run_key).await?;
         row.ok_or_else(|| anyhow::anyhow!("the run is gone"))
     }
+}
+
+/// An engine on the home in this folder, with the DAG files beside it.
+pub(crate) async fn engine_in(
+    folder: &Path,
+    connections: EnvironmentConnections,
+    is_serving: bool,
+) -> Result<(Engine, Connectors, Arc<Masker>)> {
+    let home = Home::open(&folder.join("home"))?;
+    let masker = Arc::new(Masker::default());
+    let connectors = Connectors::new(Arc::new(connections), Arc::clone(&masker), home::embedded(home.root()));
+    let mut registry = Registry::new();
+    esteira_tasks::operators::register_all(&mut registry, &connectors);
+    registry.register(crate::authoring::Lines);
+    let mut options = Options::new(home, folder.join("dags"), Arc::new(registry), Arc::clone(&masker));
+    options.is_serving = is_serving;
+    Ok((Engine::start(options).await?, connectors, masker))
 }

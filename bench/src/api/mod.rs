@@ -1,0 +1,90 @@
+//! The served engine on a large home: 1,000 DAGs, 100,000 runs, 1,000,000 task instances. What its lists take while
+//! runs go on, how soon a run that is asked for begins, what it holds in memory, and what open streams cost.
+//!
+//!     cargo run --release -p esteira-bench -- api [--keep FOLDER] [--dags NUMBER]
+//!
+//! Filling the home takes a minute; with `--keep` it is left in that folder, and used again the next time.
+
+mod history;
+mod lists;
+mod site;
+mod story;
+mod streams;
+mod triggers;
+
+use crate::process;
+use crate::server::Server;
+use anyhow::{Context, Result, bail};
+use site::Site;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How many DAGs the home has, unless it is told otherwise.
+const DAGS: usize = 1_000;
+
+/// Once it answers, how long the server is left alone before its memory is read.
+const SETTLE: Duration = Duration::from_secs(3);
+
+/// What the command line says.
+struct Arguments {
+    dags: usize,
+    kept_in: Option<PathBuf>,
+}
+
+impl Arguments {
+    fn read(mut words: impl Iterator<Item = String>) -> Result<Self> {
+        let mut arguments = Self { dags: DAGS, kept_in: None };
+        while let Some(word) = words.next() {
+            let value = words.next().with_context(|| format!("{word} says nothing"))?;
+            match word.as_str() {
+                "--dags" => arguments.dags = value.parse().context("--dags is a number")?,
+                "--keep" => arguments.kept_in = Some(value.into()),
+                other => bail!("api knows --dags and --keep (not {other:?})"),
+            }
+        }
+        Ok(arguments)
+    }
+}
+
+pub(crate) async fn measure(words: impl Iterator<Item = String>) -> Result<()> {
+    let arguments = Arguments::read(words)?;
+    match &arguments.kept_in {
+        Some(folder) => on_home_in(folder, arguments.dags).await,
+        None => {
+            let folder = tempfile::Builder::new().prefix("esteira-bench").tempdir_in(".")?;
+            on_home_in(folder.path(), arguments.dags).await
+        }
+    }
+}
+
+async fn on_home_in(folder: &Path, dags: usize) -> Result<()> {
+    let past = history::in_folder(folder, dags).await?;
+    let server = Server::start(&folder.join("home"), &folder.join("dags"))?;
+    let started = server.wait_for_answer()?;
+    println!("start to first answer on this home   {:>8.0} ms", millis(started));
+    tokio::time::sleep(SETTLE).await;
+    print_memory(&server, "after the start")?;
+    let site = Site::of(&server)?;
+    triggers::measure(&site).await?;
+    lists::measure(&site, &past).await?;
+    print_memory(&server, "after the lists")?;
+    site.settle().await?;
+    streams::measure(&site).await?;
+    print_memory(&server, "after the streams")
+}
+
+fn print_memory(server: &Server, when: &str) -> Result<()> {
+    let memory = process::memory(server.process())?;
+    println!("resident {when:<27} {memory:>9.1} MB; wanted: under 150 MB");
+    Ok(())
+}
+
+fn millis(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1_000.0
+}
+
+/// The time that this share of all stays within. The list is in order.
+fn quantile(times: &[Duration], share: f64) -> Duration {
+    let place = (times.len() as f64 * share).ceil() as usize;
+    times.get(place.saturating_sub(1)).copied().unwrap_or_default()
+}
