@@ -295,6 +295,30 @@ fn a_log_is_followed_from_elsewhere_over_a_restart() {
 }
 
 #[test]
+fn a_log_is_followed_while_its_attempt_waits() {
+    let dag = "dag_id: asking\ntasks: {ask: {operator: approval, with: {subject: May it?}}}\n";
+    let pair = Pair::serve(World::with(&[("asking.yaml", dag)]));
+    assert_eq!(pair.home.run("trigger asking --run-id one").code, 0);
+    let line = format!("logs asking one ask --follow --server {} --token {}", pair.server.url, pair.token);
+    let elsewhere = World::empty();
+    let following = std::thread::spawn(move || elsewhere.run(&line));
+    until("it asks", || pair.asked("actions list").data.contains("May it?"));
+    // A few looks at a log that nobody writes to meanwhile: the server tells no place in it then.
+    std::thread::sleep(std::time::Duration::from_millis(1600));
+    assert_eq!(pair.asked("actions respond asking one ask Approve").code, 0);
+    let said = following.join().unwrap();
+    assert_eq!((said.code, &said.data), (0, &pair.home.run("logs asking one ask").data), "{}", said.talk);
+    assert_eq!(said.data.lines().count(), 2, "{}", said.data);
+}
+
+#[test]
+fn a_server_that_is_set_to_nothing_is_none() {
+    let world = World::empty();
+    let said = world.said(world.esteira("runs list").env("ESTEIRA_SERVER", "").output().unwrap());
+    assert!(said.talk.contains("no runs yet in the home"), "{}", said.talk);
+}
+
+#[test]
 fn a_token_of_one_dag_shows_its_runs() {
     let home = World::with(&[("report.yaml", REPORT), ("failing.yaml", FAILING)]);
     let mut pair = Pair::serve(home);

@@ -27,6 +27,9 @@ pub enum StoreError {
     /// Another process holds the database: a backup, a shell. Nothing of the batch was kept.
     #[error("the database is held by another process; the engine goes on when it is let go")]
     Busy,
+    /// So much is asked that a question could not even be put.
+    #[error("the database is asked for more than it can answer; try again in a moment")]
+    Overloaded,
     /// A statement failed.
     #[error("the database failed: {0}")]
     Sql(sqlx::Error),
@@ -49,6 +52,7 @@ impl From<sqlx::Error> for StoreError {
         match code {
             Some(code) if code & 0xff == SQLITE_FULL => Self::DiskFull,
             Some(code) if matches!(code & 0xff, SQLITE_BUSY | SQLITE_LOCKED) => Self::Busy,
+            _ if matches!(error, sqlx::Error::PoolTimedOut) => Self::Overloaded,
             _ => Self::Sql(error),
         }
     }

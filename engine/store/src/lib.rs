@@ -40,11 +40,11 @@ pub use pools::{PoolChange, PoolRow};
 pub use questions::{NewAnswer, NewQuestion, QuestionFilter, QuestionRow};
 pub use read::{
     AttemptKey, Bound, Column, EventFilter, InstanceColumn, Listing, Page, Reader, RunColumn, RunFilter,
-    RunSnapshot,
+    RunSnapshot, RunStats,
 };
 pub use rows::{
-    AttemptRow, DagRow, EventRow, ImportErrorRow, RunKey, RunRow, TaskInstanceRow, VersionId, VersionRow,
-    XcomRow,
+    AttemptRow, DagHead, DagRow, EventRow, ImportErrorRow, RunKey, RunRow, TaskInstanceRow, VersionId,
+    VersionRow, XcomRow,
 };
 pub use secrets::{ConnectionRow, SecretChange, VariableRow};
 pub use version_moves::RunMoved;

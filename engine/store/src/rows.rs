@@ -35,6 +35,21 @@ pub struct DagRow {
     pub definition: String,
 }
 
+/// A DAG that was ever loaded, without what its file says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DagHead {
+    /// Its name.
+    pub dag_id: DagId,
+    /// The file it is read from.
+    pub file: String,
+    /// Whether its schedule starts no runs.
+    pub is_paused: bool,
+    /// Whether its file is gone.
+    pub is_stale: bool,
+    /// When its file was last read with a new content.
+    pub loaded_at: Timestamp,
+}
+
 /// One content that a DAG file had.
 #[derive(Clone, Debug, Serialize)]
 pub struct VersionRow {

@@ -2,6 +2,7 @@
 
 use super::body::{Body, MaybeBody};
 use super::error::ApiError;
+use super::ordered::{self, Column};
 use super::path::Path;
 use super::query::Pairs;
 use super::{dag_runs, shapes};
@@ -16,16 +17,42 @@ use esteira_runtime::TriggerRequest;
 use esteira_store::{AssetEventRow, AssetRow};
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// The most updates that one list shows.
 const EVENTS_MAX: u32 = 10_000;
 
-/// `GET /assets`, by name, each with the DAGs that are run for it and the tasks that bring it up to date.
+/// What assets can be ordered by.
+const COLUMNS: [Column<AssetRow>; 3] = [
+    ("id", |one, other| one.asset_id.cmp(&other.asset_id)),
+    ("name", |one, other| one.uri.cmp(&other.uri)),
+    ("uri", |one, other| one.uri.cmp(&other.uri)),
+];
+
+/// The assets that these DAGs are run for or bring up to date.
+fn named_by(state: &AppState, dag_ids: &[&str]) -> BTreeSet<String> {
+    let mut named = BTreeSet::new();
+    for dag_id in dag_ids {
+        let Some(loaded) = state.handle.dag(dag_id) else { continue };
+        let condition = loaded.dag.schedule.assets.as_ref();
+        named.extend(condition.into_iter().flat_map(|it| it.uris()).map(ToString::to_string));
+        named.extend(loaded.dag.tasks.iter().flat_map(|task| task.outlets.iter().cloned()));
+    }
+    named
+}
+
+/// `GET /assets`, by name unless `order_by` says otherwise, each with the DAGs that are run for it and the tasks that bring it up to date.
 pub(super) async fn list(State(state): State<AppState>, pairs: Pairs) -> Result<Json<Value>, ApiError> {
     let window = pairs.window()?;
-    let pattern = pairs.text("uri_pattern").unwrap_or_default();
     let mut assets = state.handle.reader().assets().await?;
-    assets.retain(|asset| asset.uri.contains(&pattern));
+    let patterns = ["uri_pattern", "name_pattern"];
+    assets.retain(|asset| patterns.iter().all(|name| ordered::fits(&pairs, name, &asset.uri)));
+    let dag_ids: Vec<&str> = pairs.all("dag_ids").collect();
+    if !dag_ids.is_empty() {
+        let named = named_by(&state, &dag_ids);
+        assets.retain(|asset| named.contains(&asset.uri));
+    }
+    ordered::order(&pairs, &mut assets, &COLUMNS)?;
     let total = assets.len();
     let mut shapes = Vec::new();
     for asset in window.cut(assets) {

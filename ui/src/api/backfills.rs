@@ -2,6 +2,7 @@
 
 use super::body::Body;
 use super::error::ApiError;
+use super::ordered::{self, Column};
 use super::path::{Path, number};
 use super::query::Pairs;
 use super::shapes;
@@ -18,10 +19,23 @@ use serde_json::{Value, json};
 /// Airflow's default.
 const MAX_ACTIVE_RUNS: u32 = 10;
 
-/// `GET /backfills?dag_id=`, newest first.
+/// What backfills can be ordered by.
+const COLUMNS: [Column<BackfillRow>; 6] = [
+    ("id", |one, other| one.backfill_id.cmp(&other.backfill_id)),
+    ("dag_id", |one, other| one.dag_id.cmp(&other.dag_id)),
+    ("from_date", |one, other| one.range.from.cmp(&other.range.from)),
+    ("to_date", |one, other| one.range.to.cmp(&other.range.to)),
+    ("created_at", |one, other| one.created_at.cmp(&other.created_at)),
+    ("completed_at", |one, other| one.completed_at.cmp(&other.completed_at)),
+];
+
+/// `GET /backfills`, newest first unless `order_by` says otherwise; `dag_id` and `active` (not completed) are filters.
 pub(super) async fn list(State(state): State<AppState>, pairs: Pairs) -> Result<Json<Value>, ApiError> {
     let window = pairs.window()?;
-    let rows = state.handle.reader().backfills(pairs.text("dag_id").as_deref()).await?;
+    let mut rows = state.handle.reader().backfills(pairs.text("dag_id").as_deref()).await?;
+    let active = pairs.boolean("active")?;
+    rows.retain(|row| active.is_none_or(|active| row.completed_at.is_none() == active));
+    ordered::order(&pairs, &mut rows, &COLUMNS)?;
     let total = rows.len();
     let shapes: Vec<Value> = window.cut(rows).map(|row| shape(&row)).collect();
     Ok(Json(json!({ "backfills": shapes, "total_entries": total })))

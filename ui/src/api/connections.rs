@@ -2,6 +2,7 @@
 
 use super::body::Body;
 use super::error::ApiError;
+use super::ordered::{self, Column};
 use super::path::Path;
 use super::query::Pairs;
 use super::variables::HIDDEN;
@@ -16,11 +17,22 @@ use esteira_tasks::connectors::ping;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
-/// `GET /connections`, by id: those of the store.
+/// What connections can be ordered by.
+const COLUMNS: [Column<StoredConnection>; 5] = [
+    ("conn_id", |one, other| one.connection.id.cmp(&other.connection.id)),
+    ("connection_id", |one, other| one.connection.id.cmp(&other.connection.id)),
+    ("id", |one, other| one.connection.id.cmp(&other.connection.id)),
+    ("conn_type", |one, other| one.connection.url.scheme().cmp(other.connection.url.scheme())),
+    ("description", |one, other| one.description.cmp(&other.description)),
+];
+
+/// `GET /connections`, by id unless `order_by` says otherwise: those of the store.
 pub(super) async fn list(State(state): State<AppState>, pairs: Pairs) -> Result<Json<Value>, ApiError> {
     let window = pairs.window()?;
-    let connections: Vec<StoredConnection> =
+    let mut connections: Vec<StoredConnection> =
         state.handle.vault().connections().into_iter().flatten().collect();
+    connections.retain(|stored| ordered::fits(&pairs, "connection_id_pattern", &stored.connection.id));
+    ordered::order(&pairs, &mut connections, &COLUMNS)?;
     let total = connections.len();
     let shapes: Vec<Value> = window.cut(connections).map(|connection| shape(&connection)).collect();
     Ok(Json(json!({ "connections": shapes, "total_entries": total })))

@@ -1,7 +1,8 @@
 //! `/dags`: the DAGs, their details, and pausing them.
 
 use super::body::Body;
-use super::error::ApiError;
+use super::error::{ApiError, Fault};
+use super::ordered::{self, Column};
 use super::path::Path;
 use super::query::Pairs;
 use super::shapes;
@@ -12,9 +13,9 @@ use axum::Json;
 use axum::extract::State;
 use esteira_core::dag::{Param, Params};
 use esteira_core::states::RunState;
-use esteira_store::{DagRow, RunFilter};
+use esteira_store::{DagHead, DagRow, RunFilter};
 use serde_json::{Map, Value, json};
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// The DAG of this name; 404 when there is none.
 pub(super) async fn find(state: &AppState, dag_id: &str) -> Result<DagRow, ApiError> {
@@ -22,34 +23,91 @@ pub(super) async fn find(state: &AppState, dag_id: &str) -> Result<DagRow, ApiEr
     dag.ok_or_else(|| ApiError::not_found(format!("there is no DAG \"{dag_id}\"")))
 }
 
-/// `GET /dags`, with `dag_id_pattern`, `tags`, `owners`, `paused` and `exclude_stale` as filters.
+/// What DAGs can be ordered by.
+const COLUMNS: [Column<DagHead>; 4] = [
+    ("dag_id", |one, other| one.dag_id.cmp(&other.dag_id)),
+    ("dag_display_name", |one, other| one.dag_id.cmp(&other.dag_id)),
+    ("is_paused", |one, other| one.is_paused.cmp(&other.is_paused)),
+    ("last_parsed_time", |one, other| one.loaded_at.cmp(&other.loaded_at)),
+];
+
+/// `GET /dags`, with `dag_id_pattern`, `tags`, `owners`, `paused`, `has_import_errors` and `exclude_stale` as filters.
 pub(super) async fn list(State(state): State<AppState>, pairs: Pairs) -> Result<Json<Value>, ApiError> {
     let window = pairs.window()?;
     let paused = pairs.boolean("paused")?;
     let exclude_stale = pairs.boolean("exclude_stale")?.unwrap_or(true);
-    let pattern = pairs.text("dag_id_pattern").map(|pattern| pattern.replace(['%', '*'], "").to_lowercase());
-    let tags: Vec<&str> = pairs.all("tags").collect();
-    let owners: Vec<&str> = pairs.all("owners").collect();
+    let has_import_errors = pairs.boolean("has_import_errors")?;
+    let mentions = Mentions::read(&pairs)?;
     let broken = broken_files(&state).await?;
-    let mut found = Vec::new();
-    for dag in state.handle.reader().dags().await? {
-        if exclude_stale && dag.is_stale || paused.is_some_and(|paused| dag.is_paused != paused) {
-            continue;
-        }
-        let definition = Definition::read(&dag.definition);
-        let fits = pattern
-            .as_ref()
-            .is_none_or(|pattern| dag.dag_id.as_str().to_lowercase().contains(pattern))
-            && (tags.is_empty() || definition.tags.iter().any(|tag| tags.contains(&tag.as_str())))
-            && (owners.is_empty() || definition.owners.iter().any(|owner| owners.contains(&owner.as_str())));
-        if fits {
-            found.push((dag, definition));
-        }
+    let mut found = state.handle.reader().dag_heads().await?;
+    if !mentions.is_empty() {
+        let dags = state.handle.reader().dags().await?;
+        let named: HashSet<_> =
+            dags.iter().filter(|dag| mentions.are_in(&dag.definition)).map(|dag| &dag.dag_id).collect();
+        found.retain(|dag| named.contains(&dag.dag_id));
     }
+    found.retain(|dag| {
+        (!exclude_stale || !dag.is_stale)
+            && paused.is_none_or(|paused| dag.is_paused == paused)
+            && has_import_errors.is_none_or(|wanted| broken.contains(&dag.file) == wanted)
+            && ["dag_id_pattern", "dag_display_name_pattern"]
+                .iter()
+                .all(|name| ordered::fits(&pairs, name, dag.dag_id.as_str()))
+    });
+    ordered::order(&pairs, &mut found, &COLUMNS)?;
     let total = found.len();
-    let shape = |(dag, definition): (DagRow, Definition)| shape(&state, &dag, &definition, &broken);
-    let page: Vec<_> = window.cut(found).map(shape).collect();
+    let heads: Vec<DagHead> = window.cut(found).collect();
+    // Reading what a file says is the dear part: only for those that are shown.
+    let names: Vec<&str> = heads.iter().map(|head| head.dag_id.as_str()).collect();
+    let rows = state.handle.reader().dags_named(&names).await?;
+    let rows: HashMap<&str, &DagRow> = rows.iter().map(|dag| (dag.dag_id.as_str(), dag)).collect();
+    // One of them may have been removed meanwhile.
+    let shown = names.iter().filter_map(|name| rows.get(name));
+    let page: Vec<_> =
+        shown.map(|dag| shape(&state, dag, &Definition::read(&dag.definition), &broken)).collect();
     Ok(Json(json!({ "dags": page, "total_entries": total })))
+}
+
+/// Tags and owners that are asked for.
+struct Mentions {
+    tags: Vec<String>,
+    /// All of the tags, and not one of them.
+    all_tags: bool,
+    owners: Vec<String>,
+}
+
+impl Mentions {
+    fn read(pairs: &Pairs) -> Result<Self, ApiError> {
+        let given = |name| pairs.all(name).filter(|text| !text.is_empty()).map(str::to_owned).collect();
+        let mode = pairs.text("tags_match_mode");
+        let all_tags = match mode.as_deref() {
+            None | Some("any") => false,
+            Some("all") => true,
+            Some(other) => {
+                let message = "Input should be 'any' or 'all'";
+                let fault = Fault::of("query", "tags_match_mode", "enum", message, json!(other));
+                return Err(ApiError::invalid(vec![fault]));
+            }
+        };
+        Ok(Self { tags: given("tags"), all_tags, owners: given("owners") })
+    }
+
+    fn is_empty(&self) -> bool {
+        self.tags.is_empty() && self.owners.is_empty()
+    }
+
+    fn are_in(&self, definition: &str) -> bool {
+        let definition = Definition::read(definition);
+        let mut tags = self.tags.iter();
+        let is_tagged = match self.all_tags {
+            _ if self.tags.is_empty() => true,
+            true => tags.all(|tag| definition.tags.contains(tag)),
+            false => tags.any(|tag| definition.tags.contains(tag)),
+        };
+        let is_owned = self.owners.is_empty()
+            || self.owners.iter().any(|owner| definition.owners.iter().any(|known| known == owner));
+        is_tagged && is_owned
+    }
 }
 
 /// `GET /dags/{dag_id}`.
@@ -103,13 +161,13 @@ pub(super) async fn delete(
 /// `GET /dagTags`: all tags, with `tag_name_pattern` as a filter.
 pub(super) async fn tags(State(state): State<AppState>, pairs: Pairs) -> Result<Json<Value>, ApiError> {
     let window = pairs.window()?;
-    let pattern =
-        pairs.text("tag_name_pattern").map(|pattern| pattern.replace(['%', '*'], "").to_lowercase());
     let mut tags: BTreeSet<String> = BTreeSet::new();
-    for dag in state.handle.reader().dags().await?.into_iter().filter(|dag| !dag.is_stale) {
-        tags.extend(Definition::read(&dag.definition).tags);
+    for loaded in state.handle.dags() {
+        tags.extend(loaded.dag.tags.iter().cloned());
     }
-    tags.retain(|tag| pattern.as_ref().is_none_or(|pattern| tag.to_lowercase().contains(pattern)));
+    let mut tags: Vec<String> =
+        tags.into_iter().filter(|tag| ordered::fits(&pairs, "tag_name_pattern", tag)).collect();
+    ordered::order(&pairs, &mut tags, &[("name", |one: &String, other: &String| one.cmp(other))])?;
     let total = tags.len();
     let page: Vec<String> = window.cut(tags).collect();
     Ok(Json(json!({ "tags": page, "total_entries": total })))
@@ -120,7 +178,7 @@ pub(super) async fn stats(State(state): State<AppState>, pairs: Pairs) -> Result
     let wanted: Vec<&str> = pairs.all("dag_ids").collect();
     let counts = state.handle.reader().run_stats().await?;
     let mut shapes = Vec::new();
-    for dag in state.handle.reader().dags().await? {
+    for dag in state.handle.reader().dag_heads().await? {
         let dag_id = dag.dag_id.as_str();
         if dag.is_stale || (!wanted.is_empty() && !wanted.contains(&dag_id)) {
             continue;

@@ -118,6 +118,9 @@ impl Fault {
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
+        if matches!(error, StoreError::Overloaded | StoreError::Busy) {
+            return Self::unavailable(error.to_string());
+        }
         Self::internal(error)
     }
 }

@@ -1,6 +1,7 @@
 //! `/importErrors`: files that make no DAG at the moment.
 
 use super::error::ApiError;
+use super::ordered::{self, Column};
 use super::path::Path;
 use super::query::Pairs;
 use super::shapes;
@@ -11,12 +12,26 @@ use axum::extract::State;
 use esteira_store::ImportErrorRow;
 use serde_json::{Value, json};
 
+/// An error, and its place in the whole list.
+type Placed = (usize, ImportErrorRow);
+
+/// What import errors can be ordered by.
+const COLUMNS: [Column<Placed>; 4] = [
+    ("id", |one, other| one.0.cmp(&other.0)),
+    ("import_error_id", |one, other| one.0.cmp(&other.0)),
+    ("timestamp", |one, other| one.1.at.cmp(&other.1.at)),
+    ("filename", |one, other| one.1.file.cmp(&other.1.file)),
+];
+
+/// `GET /importErrors`, with `filename_pattern` as a filter.
 pub(super) async fn list(State(state): State<AppState>, pairs: Pairs) -> Result<Json<Value>, ApiError> {
     let window = pairs.window()?;
-    let errors = state.handle.reader().import_errors().await?;
+    let mut errors: Vec<Placed> =
+        state.handle.reader().import_errors().await?.into_iter().enumerate().collect();
+    errors.retain(|(_, error)| ordered::fits(&pairs, "filename_pattern", &error.file));
+    ordered::order(&pairs, &mut errors, &COLUMNS)?;
     let total = errors.len();
-    let shapes: Vec<Value> =
-        window.cut(errors).enumerate().map(|(place, error)| shape(place, error)).collect();
+    let shapes: Vec<Value> = window.cut(errors).map(|(place, error)| shape(place, error)).collect();
     Ok(Json(json!({ "import_errors": shapes, "total_entries": total })))
 }
 

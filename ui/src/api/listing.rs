@@ -228,20 +228,11 @@ fn seconds<C: Copy>(pairs: &Pairs, name: &str, column: C, listing: &mut Listing<
     Ok(())
 }
 
-/// `order_by`, repeated or with commas; a `-` before a column turns it round.
+/// The columns of `order_by`, and whether backwards.
 fn order<C: Copy>(pairs: &Pairs, columns: &[(&str, C)]) -> Result<Vec<(C, bool)>, ApiError> {
-    let mut order = Vec::new();
-    for text in pairs.all("order_by").flat_map(|text| text.split(',')).filter(|text| !text.is_empty()) {
-        let name = text.strip_prefix('-').unwrap_or(text);
-        let Some((_, column)) = columns.iter().find(|(known, _)| *known == name) else {
-            let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
-            let message =
-                format!("Ordering with '{name}' is not supported; it is one of {}", names.join(", "));
-            return Err(ApiError::bad_request(message));
-        };
-        order.push((*column, name.len() != text.len()));
-    }
-    Ok(order)
+    let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+    let order = pairs.order(&names)?;
+    Ok(order.into_iter().map(|(place, is_backwards)| (columns[place].1, is_backwards)).collect())
 }
 
 /// The body of a `POST …/list` as the query that it stands for. Its lists have names in the plural.

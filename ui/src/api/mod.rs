@@ -18,6 +18,7 @@ mod listing;
 mod logs;
 mod mapped;
 mod monitor;
+mod ordered;
 mod path;
 mod pools;
 mod preview;

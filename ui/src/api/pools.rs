@@ -2,6 +2,7 @@
 
 use super::body::Body;
 use super::error::ApiError;
+use super::ordered::{self, Column};
 use super::path::Path;
 use super::query::Pairs;
 use crate::AppState;
@@ -13,10 +14,21 @@ use esteira_runtime::PoolStatus;
 use esteira_store::PoolRow;
 use serde_json::{Value, json};
 
-/// `GET /pools`, by name.
+/// What pools can be ordered by.
+const COLUMNS: [Column<PoolStatus>; 4] = [
+    ("name", |one, other| one.pool.name.cmp(&other.pool.name)),
+    ("pool", |one, other| one.pool.name.cmp(&other.pool.name)),
+    ("id", |one, other| one.pool.name.cmp(&other.pool.name)),
+    // No limit is more than any number.
+    ("slots", |one, other| one.pool.slots.unwrap_or(u32::MAX).cmp(&other.pool.slots.unwrap_or(u32::MAX))),
+];
+
+/// `GET /pools`, by name unless `order_by` says otherwise.
 pub(super) async fn list(State(state): State<AppState>, pairs: Pairs) -> Result<Json<Value>, ApiError> {
     let window = pairs.window()?;
-    let pools = state.handle.pools().await?;
+    let mut pools = state.handle.pools().await?;
+    pools.retain(|status| ordered::fits(&pairs, "pool_name_pattern", &status.pool.name));
+    ordered::order(&pairs, &mut pools, &COLUMNS)?;
     let total = pools.len();
     let shapes: Vec<Value> = window.cut(pools).map(|status| shape(&status)).collect();
     Ok(Json(json!({ "pools": shapes, "total_entries": total })))

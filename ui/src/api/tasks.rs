@@ -1,20 +1,36 @@
 //! `/dags/{dag_id}/tasks`: the tasks of the DAG as it is now.
 
 use super::error::ApiError;
+use super::ordered::{self, Column};
 use super::path::Path;
+use super::query::Pairs;
 use super::{dags, shapes};
 use crate::AppState;
-use crate::definition::Definition;
+use crate::definition::{Definition, Task};
 use axum::Json;
 use axum::extract::State;
 use serde_json::{Value, json};
 
+/// What tasks can be ordered by.
+fn columns<'a>() -> [Column<(usize, &'a Task)>; 4] {
+    [
+        ("task_id", |one, other| one.1.task_id.cmp(&other.1.task_id)),
+        ("task_display_name", |one, other| one.1.task_id.cmp(&other.1.task_id)),
+        ("operator_name", |one, other| one.1.operator.cmp(&other.1.operator)),
+        ("owner", |one, other| one.1.owner.cmp(&other.1.owner)),
+    ]
+}
+
+/// `GET /dags/{dag_id}/tasks`, in the order of the file unless `order_by` says otherwise.
 pub(super) async fn list(
     State(state): State<AppState>,
     Path(dag_id): Path<String>,
+    pairs: Pairs,
 ) -> Result<Json<Value>, ApiError> {
     let definition = Definition::read(&dags::find(&state, &dag_id).await?.definition);
-    let tasks: Vec<Value> = (0..definition.tasks.len()).map(|place| shape(&definition, place)).collect();
+    let mut tasks: Vec<(usize, &Task)> = definition.tasks.iter().enumerate().collect();
+    ordered::order(&pairs, &mut tasks, &columns())?;
+    let tasks: Vec<Value> = tasks.iter().map(|(place, _)| shape(&definition, *place)).collect();
     let total = tasks.len();
     Ok(Json(json!({ "tasks": tasks, "total_entries": total })))
 }

@@ -2,6 +2,7 @@
 
 use super::body::Body;
 use super::error::ApiError;
+use super::ordered::{self, Column};
 use super::path::Path;
 use super::query::Pairs;
 use crate::AppState;
@@ -16,10 +17,19 @@ use serde_json::{Value, json};
 /// What stands for a value that must not be shown.
 pub(super) const HIDDEN: &str = "***";
 
-/// `GET /variables`, by name. One that cannot be opened is left out; the log says why.
+/// What variables can be ordered by.
+const COLUMNS: [Column<Variable>; 3] = [
+    ("key", |one, other| one.key.cmp(&other.key)),
+    ("id", |one, other| one.key.cmp(&other.key)),
+    ("description", |one, other| one.description.cmp(&other.description)),
+];
+
+/// `GET /variables`, by name unless `order_by` says otherwise. One that cannot be opened is left out; the log says why.
 pub(super) async fn list(State(state): State<AppState>, pairs: Pairs) -> Result<Json<Value>, ApiError> {
     let window = pairs.window()?;
-    let variables: Vec<Variable> = state.handle.vault().variables().into_iter().flatten().collect();
+    let mut variables: Vec<Variable> = state.handle.vault().variables().into_iter().flatten().collect();
+    variables.retain(|variable| ordered::fits(&pairs, "variable_key_pattern", &variable.key));
+    ordered::order(&pairs, &mut variables, &COLUMNS)?;
     let total = variables.len();
     let shapes: Vec<Value> = window.cut(variables).map(|variable| shape(&variable)).collect();
     Ok(Json(json!({ "variables": shapes, "total_entries": total })))

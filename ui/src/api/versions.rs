@@ -1,6 +1,7 @@
 //! `/dags/{dag_id}/dagVersions` and `/dagSources/{dag_id}`: what a DAG's file said, and when.
 
 use super::error::ApiError;
+use super::ordered::{self, Column};
 use super::path::{self, Path};
 use super::query::Pairs;
 use super::{dags, shapes};
@@ -12,6 +13,14 @@ use axum::response::{IntoResponse, Response};
 use esteira_store::VersionRow;
 use serde_json::{Value, json};
 
+/// What versions can be ordered by.
+const COLUMNS: [Column<VersionRow>; 3] = [
+    ("id", |one, other| one.version_number.cmp(&other.version_number)),
+    ("version_number", |one, other| one.version_number.cmp(&other.version_number)),
+    ("created_at", |one, other| one.created_at.cmp(&other.created_at)),
+];
+
+/// `GET /dags/{dag_id}/dagVersions`, with `version_number` as a filter.
 pub(super) async fn list(
     State(state): State<AppState>,
     Path(dag_id): Path<String>,
@@ -19,7 +28,10 @@ pub(super) async fn list(
 ) -> Result<Json<Value>, ApiError> {
     let window = pairs.window()?;
     dags::find(&state, &dag_id).await?;
-    let versions = state.handle.reader().versions(&dag_id).await?;
+    let mut versions = state.handle.reader().versions(&dag_id).await?;
+    let number: Option<i64> = pairs.integer("version_number")?;
+    versions.retain(|version| number.is_none_or(|number| version.version_number == number));
+    ordered::order(&pairs, &mut versions, &COLUMNS)?;
     let total = versions.len();
     let shapes: Vec<Value> = window.cut(versions).map(|version| shape(&version)).collect();
     Ok(Json(json!({ "dag_versions": shapes, "total_entries": total })))

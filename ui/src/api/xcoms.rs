@@ -2,6 +2,7 @@
 
 use super::body::Body;
 use super::error::ApiError;
+use super::ordered::{self, Column};
 use super::path::Path;
 use super::query::{Pairs, unless_wildcard};
 use super::{dag_runs, shapes};
@@ -14,6 +15,14 @@ use esteira_runtime::XcomRequest;
 use esteira_store::{RunRow, XcomRow};
 use serde_json::{Value, json};
 
+/// What entries can be ordered by.
+const COLUMNS: [Column<XcomRow>; 4] = [
+    ("key", |one, other| one.key.cmp(&other.key)),
+    ("task_id", |one, other| one.task_id.cmp(&other.task_id)),
+    ("map_index", |one, other| one.map_index.cmp(&other.map_index)),
+    ("timestamp", |one, other| one.at.cmp(&other.at)),
+];
+
 /// The entries, without their values; `~` stands for any task.
 pub(super) async fn list(
     State(state): State<AppState>,
@@ -24,7 +33,13 @@ pub(super) async fn list(
     let run = dag_runs::find(&state, &dag_id, &run_id).await?;
     let mut rows = state.handle.reader().xcoms(run.run_key, unless_wildcard(&task_id).as_deref()).await?;
     let map_index: Option<i32> = pairs.integer("map_index")?;
-    rows.retain(|row| map_index.is_none_or(|map_index| row.map_index == map_index));
+    let key = pairs.text("xcom_key");
+    rows.retain(|row| {
+        map_index.is_none_or(|map_index| row.map_index == map_index)
+            && key.as_ref().is_none_or(|key| row.key == *key)
+            && ordered::fits(&pairs, "xcom_key_pattern", &row.key)
+    });
+    ordered::order(&pairs, &mut rows, &COLUMNS)?;
     let total = rows.len();
     let entries: Vec<Value> = window.cut(rows).map(|row| shape(&run, &row)).collect();
     Ok(Json(json!({ "xcom_entries": entries, "total_entries": total })))

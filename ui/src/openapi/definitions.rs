@@ -1,7 +1,7 @@
 //! The operations on DAGs, their versions, tasks and runs as counts: `ui/src/api/{dags,tasks,versions,import_errors}.rs`.
 
 use super::Operation;
-use super::schema::{at_least, body, boolean, integer, list, null, reference, text};
+use super::schema::{at_least, body, boolean, integer, list, null, one_of, reference, text};
 
 const DAG: &str = "DAG";
 const VERSION: &str = "DagVersion";
@@ -11,10 +11,14 @@ const TASK: &str = "Task";
 pub(crate) fn list_dags() -> Operation {
     Operation::new("get_dags", DAG, "The DAGs")
         .window()
+        .ordered()
         .query("dag_id_pattern", text(), "A part of the name")
+        .query("dag_display_name_pattern", text(), "A part of the name")
         .query("tags", list(text()), "With one of these tags")
+        .query("tags_match_mode", one_of(&["any", "all"]), "One of the tags, or all of them")
         .query("owners", list(text()), "With one of these owners")
         .query("paused", boolean(), "Only those that are paused, or only the others")
+        .query("has_import_errors", boolean(), "Only those whose file is broken, or only the others")
         .query("exclude_stale", boolean(), "Without those whose file is gone; true unless given")
         .answers(reference("DAGCollection"))
 }
@@ -47,6 +51,7 @@ pub(crate) fn dag_details() -> Operation {
 pub(crate) fn tags() -> Operation {
     Operation::new("get_dag_tags", DAG, "All tags")
         .window()
+        .ordered()
         .query("tag_name_pattern", text(), "A part of the tag")
         .answers(reference("DAGTagCollection"))
 }
@@ -60,7 +65,7 @@ pub(crate) fn stats() -> Operation {
 
 /// `GET /dags/{dag_id}/tasks`.
 pub(crate) fn list_tasks() -> Operation {
-    Operation::new("get_tasks", TASK, "The tasks of a DAG").answers(reference("TaskCollection"))
+    Operation::new("get_tasks", TASK, "The tasks of a DAG").ordered().answers(reference("TaskCollection"))
 }
 
 /// `GET /dags/{dag_id}/tasks/{task_id}`.
@@ -72,6 +77,8 @@ pub(crate) fn one_task() -> Operation {
 pub(crate) fn list_versions() -> Operation {
     Operation::new("get_dag_versions", VERSION, "The contents that the file of a DAG has had")
         .window()
+        .ordered()
+        .query("version_number", integer(), "Only this one")
         .answers(reference("DAGVersionCollection"))
 }
 
@@ -92,6 +99,8 @@ pub(crate) fn source() -> Operation {
 pub(crate) fn list_import_errors() -> Operation {
     Operation::new("get_import_errors", "Import Error", "Files that make no DAG at the moment")
         .window()
+        .ordered()
+        .query("filename_pattern", text(), "A part of the file's name")
         .answers(reference("ImportErrorCollection"))
 }
 

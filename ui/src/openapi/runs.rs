@@ -296,6 +296,9 @@ pub(crate) fn list_xcoms() -> Operation {
         "What a task instance pushed, without the values; ~ for any task",
     )
     .window()
+    .ordered()
+    .query("xcom_key", text(), "Of this key")
+    .query("xcom_key_pattern", text(), "A part of the key")
     .query("map_index", integer(), "Of this mapped instance")
     .answers(reference("XComCollection"))
 }

@@ -53,6 +53,8 @@ pub(crate) fn one_event() -> Operation {
 pub(crate) fn list_pools() -> Operation {
     Operation::new("get_pools", POOL, "The pools, and how they are used")
         .window()
+        .ordered()
+        .query("pool_name_pattern", text(), "A part of the name")
         .answers(collection("pools", "Pool"))
 }
 
@@ -95,6 +97,8 @@ pub(crate) fn remove_pool() -> Operation {
 pub(crate) fn list_variables() -> Operation {
     Operation::new("get_variables", VARIABLE, "The variables; a secret's value is told as ***")
         .window()
+        .ordered()
+        .query("variable_key_pattern", text(), "A part of the name")
         .answers(collection("variables", "Variable"))
 }
 
@@ -136,6 +140,8 @@ pub(crate) fn remove_variable() -> Operation {
 pub(crate) fn list_connections() -> Operation {
     Operation::new("get_connections", CONNECTION, "The connections of the store; passwords are told as ***")
         .window()
+        .ordered()
+        .query("connection_id_pattern", text(), "A part of the id")
         .answers(collection("connections", "Connection"))
 }
 
@@ -191,6 +197,9 @@ pub(crate) fn remove_connection() -> Operation {
 pub(crate) fn list_assets() -> Operation {
     Operation::new("get_assets", ASSET, "The assets, and the DAGs that make them and are run for them")
         .window()
+        .ordered()
+        .query("name_pattern", text(), "A part of the name")
+        .query("dag_ids", list(text()), "Named by one of these DAGs")
         .query("uri_pattern", text(), "A part of the name")
         .answers(collection("assets", "Asset"))
 }
@@ -234,6 +243,8 @@ pub(crate) fn materialize() -> Operation {
 pub(crate) fn list_backfills() -> Operation {
     Operation::new("list_backfills", BACKFILL, "The backfills, newest first")
         .window()
+        .ordered()
+        .query("active", boolean(), "Only those that are not over, or only the others")
         .query("dag_id", text(), "Of this DAG")
         .answers(collection("backfills", "Backfill"))
 }

@@ -2,7 +2,7 @@
 
 use super::{Reader, instant, json};
 use crate::error::StoreError;
-use crate::rows::{DagRow, ImportErrorRow, VersionId, VersionRow};
+use crate::rows::{DagHead, DagRow, ImportErrorRow, VersionId, VersionRow};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
@@ -16,6 +16,31 @@ impl Reader {
     pub async fn dags(&self) -> Result<Vec<DagRow>, StoreError> {
         let query = sqlx::AssertSqlSafe(format!("{DAG_COLUMNS} ORDER BY dag.dag_id"));
         sqlx::query(query).fetch_all(&self.pool).await?.iter().map(dag_row).collect()
+    }
+
+    /// Every DAG without what its file says, by name.
+    pub async fn dag_heads(&self) -> Result<Vec<DagHead>, StoreError> {
+        let query =
+            sqlx::query("SELECT dag_id, file, is_paused, is_stale, loaded_at FROM dag ORDER BY dag_id");
+        let head = |row: &SqliteRow| {
+            Ok(DagHead {
+                dag_id: row.get::<String, _>(0).into(),
+                file: row.get(1),
+                is_paused: row.get(2),
+                is_stale: row.get(3),
+                loaded_at: instant(row.get(4))?,
+            })
+        };
+        query.fetch_all(&self.pool).await?.iter().map(head).collect()
+    }
+
+    /// The DAGs of these names, by name; those that there are not are left out.
+    pub async fn dags_named(&self, dag_ids: &[&str]) -> Result<Vec<DagRow>, StoreError> {
+        let query = sqlx::AssertSqlSafe(format!(
+            "{DAG_COLUMNS} WHERE dag.dag_id IN (SELECT value FROM json_each(?1)) ORDER BY dag.dag_id"
+        ));
+        let names = serde_json::json!(dag_ids).to_string();
+        sqlx::query(query).bind(names).fetch_all(&self.pool).await?.iter().map(dag_row).collect()
     }
 
     /// The DAG of this name.

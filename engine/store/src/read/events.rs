@@ -36,12 +36,15 @@ pub struct EventFilter {
 impl Reader {
     /// Events, newest first.
     pub async fn events(&self, filter: &EventFilter, limit: u32) -> Result<Page<EventRow>, StoreError> {
-        // Two shapes, since SQLite picks the index by the shape: of one run (through its index), and all the rest.
+        // Several shapes, since SQLite picks the index by the shape: of one run (through its index), from one number on, and
+        // all the rest.
         let of_run = if filter.run_key.is_some() { "run_key = ?2" } else { "?2 IS NULL" };
+        let before = if filter.before.is_some() { "seq < ?6" } else { "?6 IS NULL" };
+        let after = if filter.after.is_some() { "seq > ?7" } else { "?7 IS NULL" };
         let query = sqlx::AssertSqlSafe(format!(
             "{EVENT_COLUMNS} WHERE (?1 IS NULL OR dag_id = ?1) AND {of_run} AND (?3 IS NULL OR task_id = ?3) \
              AND (?4 IS NULL OR substr(name, 1, length(?4)) = ?4) AND (?5 IS NULL OR actor = ?5) \
-             AND (?6 IS NULL OR seq < ?6) AND (?7 IS NULL OR seq > ?7) ORDER BY seq DESC LIMIT ?8"
+             AND {before} AND {after} ORDER BY seq DESC LIMIT ?8"
         ));
         let rows = sqlx::query(query)
             .bind(&filter.dag_id)

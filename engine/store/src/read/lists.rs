@@ -6,11 +6,17 @@ use super::runs::{RUN_COLUMNS, run_row};
 use crate::error::StoreError;
 use crate::rows::{RunRow, TaskInstanceRow};
 use sqlx::{QueryBuilder, Row, Sqlite};
+use std::time::Instant;
 
 /// Something that rows can be narrowed down and ordered by.
-pub trait Column: Copy {
+pub trait Column: Copy + std::fmt::Debug {
     /// The expression that stands for it.
     fn expression(self) -> &'static str;
+
+    /// Whether it holds labels: words of the program, never of people.
+    fn is_label(self) -> bool {
+        self.expression().ends_with("state")
+    }
 }
 
 /// Of a run.
@@ -121,6 +127,18 @@ impl Column for InstanceColumn {
     }
 }
 
+impl Listing<InstanceColumn> {
+    /// Whether it is narrowed down by something that the runs have, and not the instances.
+    fn is_about_runs(&self) -> bool {
+        let columns = self.any_of.iter().map(|(column, _)| *column);
+        let columns = columns.chain(self.any_number.iter().map(|(column, _)| *column));
+        let columns = columns.chain(self.containing.iter().map(|(column, _)| *column));
+        let mut columns = columns.chain(self.within.iter().map(|(column, _, _)| *column));
+        use InstanceColumn as C;
+        columns.any(|column| matches!(column, C::DagId | C::RunId | C::LogicalDate | C::RunAfter))
+    }
+}
+
 /// A bound of a range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bound {
@@ -183,13 +201,7 @@ impl<C: Column> Listing<C> {
         query.push(" WHERE true");
         for (column, values) in &self.any_of {
             query.push(" AND (").push(column.expression());
-            // A list of values, and not one OR after another: an index is of use then.
-            query.push(" IN (");
-            let mut list = query.separated(", ");
-            for value in values.iter().flatten() {
-                list.push_bind(value.clone());
-            }
-            query.push(")");
+            push_any_of(query, *column, values);
             if values.contains(&None) {
                 query.push(" OR ").push(column.expression()).push(" IS NULL");
             }
@@ -208,11 +220,10 @@ impl<C: Column> Listing<C> {
         }
     }
 
-    fn is_narrowed(&self) -> bool {
-        !(self.any_of.is_empty()
-            && self.any_number.is_empty()
-            && self.containing.is_empty()
-            && self.within.is_empty())
+    /// What is counted, for the counts that are kept.
+    fn counted(&self) -> String {
+        let Self { any_of, any_number, containing, within, .. } = self;
+        format!("{} {any_of:?} {any_number:?} {containing:?} {within:?}", std::any::type_name::<C>())
     }
 
     fn order(&self, query: &mut QueryBuilder<Sqlite>, last: &str) {
@@ -227,16 +238,53 @@ impl<C: Column> Listing<C> {
     }
 }
 
+/// That a column has one of these values.
+fn push_any_of<C: Column>(query: &mut QueryBuilder<Sqlite>, column: C, values: &[Option<String>]) {
+    let labels: Vec<&String> = values.iter().flatten().collect();
+    let is_word = |label: &str| label.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    match labels.as_slice() {
+        // An index of some of the rows is only taken when the query itself says that it is about these.
+        [label] if column.is_label() && is_word(label) => {
+            query.push(format!(" = '{label}'"));
+        }
+        labels => {
+            // A list of values, and not one OR after another: an index is of use then.
+            query.push(" IN (");
+            let mut list = query.separated(", ");
+            for label in labels {
+                list.push_bind((*label).clone());
+            }
+            query.push(")");
+        }
+    }
+}
+
 impl Reader {
+    /// A count, or the last one if counting takes long.
+    async fn total(&self, of: String, mut query: QueryBuilder<Sqlite>) -> Result<u64, StoreError> {
+        if let Some(total) = self.counts.known(&of, Instant::now()) {
+            return Ok(total);
+        }
+        let begun = Instant::now();
+        let total = query.build().fetch_one(&self.pool).await?.get::<i64, _>(0).unsigned_abs();
+        self.counts.keep(of, total, begun.elapsed(), Instant::now());
+        Ok(total)
+    }
+
     /// Runs, and how many there are without limit and offset.
     pub async fn list_runs(&self, listing: &Listing<RunColumn>) -> Result<(Vec<RunRow>, u64), StoreError> {
         let mut query = QueryBuilder::new(RUN_COLUMNS);
         listing.narrow(&mut query);
         listing.order(&mut query, "run_key");
         let rows = query.build().fetch_all(&self.pool).await?;
-        let mut count = QueryBuilder::new("SELECT count(*) FROM dag_run JOIN dag_version USING (version_id)");
+        // The version's number is all that stands elsewhere.
+        let has_version = |column: &RunColumn| *column == RunColumn::Version;
+        let is_of_version = listing.any_number.iter().any(|(column, _)| has_version(column))
+            || listing.within.iter().any(|(column, _, _)| has_version(column));
+        let from = if is_of_version { " JOIN dag_version USING (version_id)" } else { "" };
+        let mut count = QueryBuilder::new(format!("SELECT count(*) FROM dag_run{from}"));
         listing.narrow(&mut count);
-        let total = count.build().fetch_one(&self.pool).await?.get::<i64, _>(0).unsigned_abs();
+        let total = self.total(listing.counted(), count).await?;
         Ok((rows.iter().map(run_row).collect::<Result<_, _>>()?, total))
     }
 
@@ -250,10 +298,10 @@ impl Reader {
         listing.order(&mut query, "run_key, task_index, map_index");
         let rows = query.build().fetch_all(&self.pool).await?;
         // The store counts a million instances a good deal faster when it need not look at their runs.
-        let from = if listing.is_narrowed() { " JOIN dag_run USING (run_key)" } else { "" };
+        let from = if listing.is_about_runs() { " JOIN dag_run USING (run_key)" } else { "" };
         let mut count = QueryBuilder::new(format!("SELECT count(*) FROM task_instance{from}"));
         listing.narrow(&mut count);
-        let total = count.build().fetch_one(&self.pool).await?.get::<i64, _>(0).unsigned_abs();
+        let total = self.total(listing.counted(), count).await?;
         Ok((rows.iter().map(instance_row).collect::<Result<_, _>>()?, total))
     }
 }

@@ -1,5 +1,6 @@
 //! Reading: pages, lists, recovery and the audit check.
 
+mod counts;
 mod dags;
 mod events;
 mod instances;
@@ -9,12 +10,14 @@ mod runs;
 pub use events::EventFilter;
 pub use instances::AttemptKey;
 pub use lists::{Bound, Column, InstanceColumn, Listing, RunColumn};
-pub use runs::{RunFilter, RunSnapshot};
+pub use runs::{RunFilter, RunSnapshot, RunStats};
 
 use crate::error::StoreError;
+use counts::Counts;
 use jiff::Timestamp;
 use serde_json::Value;
 use sqlx::SqlitePool;
+use std::sync::Arc;
 
 /// A page of rows, newest first.
 #[derive(Clone, Debug)]
@@ -29,11 +32,13 @@ pub struct Page<T> {
 #[derive(Clone)]
 pub struct Reader {
     pub(crate) pool: SqlitePool,
+    counts: Arc<Counts<u64>>,
+    stats: Arc<Counts<Arc<RunStats>>>,
 }
 
 impl Reader {
     pub(crate) fn new(pool: SqlitePool) -> Self {
-        Self { pool }
+        Self { pool, counts: Arc::default(), stats: Arc::default() }
     }
 }
 

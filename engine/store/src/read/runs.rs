@@ -9,7 +9,11 @@ use jiff::Timestamp;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 use std::collections::HashMap;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How many runs of each DAG are in each state.
+pub type RunStats = HashMap<String, Vec<(RunState, u64)>>;
 
 pub(super) const RUN_COLUMNS: &str = "SELECT run_key, dag_run.dag_id, run_id, dag_run.version_id, version_number, state, run_type, \
      triggered_by, triggering_user, logical_date, data_interval_start, data_interval_end, run_after, queued_at, \
@@ -71,14 +75,20 @@ impl Reader {
         Ok(count.unsigned_abs())
     }
 
-    /// How many runs of each DAG are in each state.
-    pub async fn run_stats(&self) -> Result<HashMap<String, Vec<(RunState, u64)>>, StoreError> {
+    /// How many runs of each DAG are in each state; where counting takes long, as it was some seconds ago.
+    pub async fn run_stats(&self) -> Result<Arc<RunStats>, StoreError> {
+        if let Some(known) = self.stats.known("", Instant::now()) {
+            return Ok(known);
+        }
+        let begun = Instant::now();
         let rows = sqlx::query("SELECT dag_id, state, count(*) FROM dag_run GROUP BY dag_id, state");
-        let mut stats: HashMap<String, Vec<(RunState, u64)>> = HashMap::new();
+        let mut stats = RunStats::new();
         for row in rows.fetch_all(&self.pool).await? {
             let count = row.get::<i64, _>(2).unsigned_abs();
             stats.entry(row.get(0)).or_default().push((label(row.get(1), RunState::from_label)?, count));
         }
+        let stats = Arc::new(stats);
+        self.stats.keep(String::new(), Arc::clone(&stats), begun.elapsed(), Instant::now());
         Ok(stats)
     }
 
