@@ -267,6 +267,7 @@ async fn a_token_may_no_more_than_it_says_and_ends() {
         ("/api/v2/dags/waiting/dagRuns", StatusCode::FORBIDDEN),
         ("/api/v2/dags/~/dagRuns", StatusCode::FORBIDDEN),
         ("/api/v2/dags", StatusCode::FORBIDDEN),
+        ("/api/tokens", StatusCode::FORBIDDEN),
         ("/api/events?dag_id=pipeline", StatusCode::FORBIDDEN),
         ("/api/v2/version", StatusCode::OK),
     ] {

@@ -19,7 +19,7 @@ pub(super) const INTEGER_KIND: &str = "int_parsing";
 pub(super) const INTEGER_MESSAGE: &str =
     "Input should be a valid integer, unable to parse string as an integer";
 
-/// The query of a request. Keys that nobody asks for are passed over, as Airflow does.
+/// The query of a request. Keys that its route does not take are refused before, at the gate.
 #[derive(Debug, Default)]
 pub(crate) struct Pairs(Vec<(String, String)>);
 
