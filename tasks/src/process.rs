@@ -47,7 +47,7 @@ pub struct Program {
     pub arguments: Vec<OsString>,
     /// Variables that are set for it.
     pub environment: Vec<(String, String)>,
-    /// Whether it also has the engine's own variables, save connections (`ESTEIRA_CONN_…`), which hold passwords.
+    /// Whether it also has the engine's own variables, save [those that hold secrets](is_secret).
     pub inherits_environment: bool,
     /// The folder in which it runs.
     pub folder: PathBuf,
@@ -117,12 +117,17 @@ fn start(context: &TaskContext, program: &Program) -> Result<Child, TaskError> {
     })
 }
 
+/// Whether a variable of the engine holds a secret: a task's output goes into a log, and `env` would tell it there.
+fn is_secret(name: &str) -> bool {
+    let is_one = ["ESTEIRA_SECRET_KEY", "ESTEIRA_ADMIN_PASSWORD", "ESTEIRA_TOKEN"].contains(&name);
+    is_one || ["ESTEIRA_CONN_", "ESTEIRA_VAR_"].iter().any(|prefix| name.starts_with(prefix))
+}
+
 fn set_environment(command: &mut Command, context: &TaskContext, program: &Program) {
     command.env_clear();
     for (name, value) in std::env::vars_os() {
-        let is_connection = name.to_string_lossy().starts_with("ESTEIRA_CONN_");
         // Without PATH hardly anything can be run, so it is always there.
-        if name == "PATH" || (program.inherits_environment && !is_connection) {
+        if name == "PATH" || (program.inherits_environment && !is_secret(&name.to_string_lossy())) {
             command.env(name, value);
         }
     }

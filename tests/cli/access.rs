@@ -7,6 +7,8 @@ const ASKING: &str = "dag_id: asking\ntasks: {ask: {operator: approval, with: {s
 
 const HELLO: &str = "dag_id: hello\ntasks: {greet: {operator: empty}}\n";
 
+const SHOWS: &str = "dag_id: shows\ntasks: {environment: {operator: bash, with: {bash_command: env}}}\n";
+
 /// A token that a command printed, and nothing else.
 fn token(world: &World, line: &str) -> String {
     let said = world.run(line);
@@ -48,13 +50,17 @@ fn a_server_that_others_reach_does_not_start_without_users() {
 
 #[test]
 fn the_environment_makes_the_first_user() {
-    let world = World::with(&[("hello.yaml", HELLO)]);
+    let world = World::with(&[("shows.yaml", SHOWS)]);
     let short = world.said(
         world.esteira("serve --listen 0.0.0.0:0").env("ESTEIRA_ADMIN_PASSWORD", "short").output().unwrap(),
     );
     assert_eq!(short.code, 2);
     assert!(short.talk.contains("at least 8 characters"), "{}", short.talk);
     let server = world.serve_with("0.0.0.0:0", &[("ESTEIRA_ADMIN_PASSWORD", "correct horse")]);
+    // A task that shows its environment does not show that.
+    assert_eq!(world.run("trigger shows --run-id one --wait").code, 0);
+    let log = world.run("logs shows one environment").data;
+    assert!(log.contains("ESTEIRA_DAG_ID=shows") && !log.contains("correct horse"), "{log}");
     let users = world.json("users list --json");
     assert_eq!((&users[0]["name"], &users[0]["role"]), (&"admin".into(), &"admin".into()));
     drop(server);

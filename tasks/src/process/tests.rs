@@ -25,6 +25,18 @@ async fn eventually(what: &str, holds: impl Fn() -> bool) {
     }
 }
 
+#[test]
+fn what_holds_secrets_is_kept_from_programs() {
+    for name in
+        ["ESTEIRA_CONN_DB", "ESTEIRA_VAR_KEY", "ESTEIRA_SECRET_KEY", "ESTEIRA_ADMIN_PASSWORD", "ESTEIRA_TOKEN"]
+    {
+        assert!(is_secret(name), "{name}");
+    }
+    for name in ["PATH", "HOME", "ESTEIRA_HOME", "ESTEIRA_SECRET_KEY_FILE", "ESTEIRA_SERVER"] {
+        assert!(!is_secret(name), "{name}");
+    }
+}
+
 #[tokio::test]
 async fn both_outputs_are_told_in_order_and_the_last_line_is_kept() {
     let bench = Bench::new();
