@@ -27,9 +27,13 @@ async fn eventually(what: &str, holds: impl Fn() -> bool) {
 
 #[test]
 fn what_holds_secrets_is_kept_from_programs() {
-    for name in
-        ["ESTEIRA_CONN_DB", "ESTEIRA_VAR_KEY", "ESTEIRA_SECRET_KEY", "ESTEIRA_ADMIN_PASSWORD", "ESTEIRA_TOKEN"]
-    {
+    for name in [
+        "ESTEIRA_CONN_DB",
+        "ESTEIRA_VAR_KEY",
+        "ESTEIRA_SECRET_KEY",
+        "ESTEIRA_ADMIN_PASSWORD",
+        "ESTEIRA_TOKEN",
+    ] {
         assert!(is_secret(name), "{name}");
     }
     for name in ["PATH", "HOME", "ESTEIRA_HOME", "ESTEIRA_SECRET_KEY_FILE", "ESTEIRA_SERVER"] {
