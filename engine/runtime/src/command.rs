@@ -196,6 +196,19 @@ pub struct XcomRequest {
     pub actor: Actor,
 }
 
+/// Alerts that somebody acknowledges, or takes that back.
+#[derive(Clone, Debug)]
+pub struct AcknowledgeRequest {
+    /// The alerts' own names: those of their messages.
+    pub message_ids: Vec<String>,
+    /// What they write about them, or nothing.
+    pub note: String,
+    /// Whether they take it back.
+    pub is_withdrawn: bool,
+    /// Who asks.
+    pub actor: Actor,
+}
+
 /// A task instance that a clear or a mark affects, as it was before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AffectedInstance {
@@ -356,6 +369,8 @@ pub(crate) enum Command {
     SetWebhook { dag_id: DagId, secret_hash: Option<String>, actor: Actor, reply: Reply<()> },
     ChangeAccount { request: AccountRequest, actor: Actor, reply: Reply<()> },
     ChangeSecret { request: SecretRequest, actor: Actor, reply: Reply<usize> },
+    AcknowledgeAlerts { request: AcknowledgeRequest, reply: Reply<usize> },
+    TellAlertsTaken { queue: String, count: usize, actor: Actor, reply: Reply<()> },
     SetPool { pool: PoolRow, actor: Actor, reply: Reply<()> },
     RemovePool { name: String, actor: Actor, reply: Reply<()> },
     Pools(Reply<Vec<PoolStatus>>),

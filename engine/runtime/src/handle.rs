@@ -2,7 +2,7 @@
 
 use crate::accounts::{AccountRequest, Accounts};
 use crate::command::{
-    Actor, AffectedInstance, AnswerRequest, BackfillRequest, Command, CommandError, PlannedBackfillRun,
+    AcknowledgeRequest, Actor, AffectedInstance, AnswerRequest, BackfillRequest, Command, CommandError, PlannedBackfillRun,
     PoolStatus, Reply, RerunRequest, RunCommand, TriggerRequest, WaitingInstance, XcomRequest,
 };
 use crate::dag_folder::LoadedDag;
@@ -131,6 +131,16 @@ impl Handle {
         actor: Actor,
     ) -> Result<(), CommandError> {
         self.ask(|reply| Command::SetWebhook { dag_id, secret_hash, actor, reply }).await
+    }
+
+    /// Acknowledges alerts, or takes that back; gives how many that changed.
+    pub async fn acknowledge_alerts(&self, request: AcknowledgeRequest) -> Result<usize, CommandError> {
+        self.ask(|reply| Command::AcknowledgeAlerts { request, reply }).await
+    }
+
+    /// Tells the history that somebody has taken alerts out of a queue.
+    pub async fn tell_alerts_taken(&self, queue: String, count: usize, actor: Actor) -> Result<(), CommandError> {
+        self.ask(|reply| Command::TellAlertsTaken { queue, count, actor, reply }).await
     }
 
     /// Makes a pool, or changes it.

@@ -40,7 +40,7 @@ pub use accounts::{
     hash_password,
 };
 pub use command::{
-    Actor, AffectedInstance, AnswerRequest, BackfillRequest, CommandError, ParentRun, PlannedBackfillRun,
+    AcknowledgeRequest, Actor, AffectedInstance, AnswerRequest, BackfillRequest, CommandError, ParentRun, PlannedBackfillRun,
     PoolStatus, RerunRequest, TriggerRequest, WaitingInstance, XcomRequest,
 };
 pub use dag_folder::{LoadedDag, check_dag_file, dag_files};

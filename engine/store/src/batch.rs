@@ -1,6 +1,7 @@
 //! What one turn of the engine's loop makes durable, all or nothing.
 
 use crate::accounts::AccountChange;
+use crate::alerts::AcknowledgementChange;
 use crate::assets::AssetChange;
 use crate::backfills::BackfillRow;
 use crate::expansions::{InstanceLabel, InstancesGone, NewExpansion};
@@ -34,6 +35,8 @@ pub struct Batch {
     pub accounts: Vec<AccountChange>,
     /// Assets that were named, updated or used, in order.
     pub assets: Vec<AssetChange>,
+    /// Alerts that were acknowledged, or are not any more, in order.
+    pub acknowledgements: Vec<AcknowledgementChange>,
     /// Backfills as they are now.
     pub backfills: Vec<BackfillRow>,
     /// Runs that were created.

@@ -6,6 +6,7 @@
 #![warn(missing_docs)]
 
 mod accounts;
+mod alerts;
 mod assets;
 mod backfills;
 mod batch;
@@ -25,6 +26,7 @@ mod write;
 mod xcom;
 
 pub use accounts::{AccountChange, ApiTokenRow, SessionRow, UserRow};
+pub use alerts::{AcknowledgementChange, AcknowledgementRow};
 pub use assets::{AssetChange, AssetEventRow, AssetRow};
 pub use backfills::BackfillRow;
 pub use batch::{

@@ -2,6 +2,7 @@
 //! which costs SQLite one call for many rows.
 
 use crate::accounts;
+use crate::alerts;
 use crate::assets;
 use crate::backfills;
 use crate::batch::{
@@ -103,6 +104,9 @@ impl Writer {
         }
         for change in &batch.accounts {
             accounts::write(&mut transaction, change).await?;
+        }
+        for change in &batch.acknowledgements {
+            alerts::write(&mut transaction, change).await?;
         }
         for change in &batch.assets {
             assets::write(&mut transaction, change).await?;

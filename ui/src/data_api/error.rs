@@ -1,8 +1,10 @@
 //! What the data API answers when it cannot answer, always as `{"error": …}`.
 
+use crate::error_pages::command_status;
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use esteira_runtime::CommandError;
 use esteira_tasks::service::{ServiceError, ServiceErrorKind};
 use serde_json::json;
 
@@ -30,6 +32,9 @@ pub(crate) enum DataError {
     /// up.
     #[error(transparent)]
     Setup(ServiceError),
+    /// The engine did not do what was asked.
+    #[error(transparent)]
+    Engine(#[from] CommandError),
 }
 
 /// What to do about a refusal that is not the fault of who asks.
@@ -49,6 +54,7 @@ impl DataError {
             Self::Unusable(_) => StatusCode::BAD_GATEWAY,
             // Of all kinds of faults, only a refusal can be that of who asks.
             Self::Service(error) if error.kind == ServiceErrorKind::Rejected => StatusCode::BAD_REQUEST,
+            Self::Engine(error) => command_status(error),
             Self::Service(_) | Self::Setup(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -60,6 +66,7 @@ impl IntoResponse for DataError {
         let body = match &self {
             Self::BadRequest { message, hint } => json!({"error": message, "hint": hint}),
             Self::NotFound(message) | Self::Unusable(message) => json!({"error": message}),
+            Self::Engine(error) => json!({"error": error.to_string()}),
             Self::Service(error) => {
                 json!({"error": error.to_string(), "service": error.service, "hint": error.hint()})
             }

@@ -50,6 +50,14 @@ impl Query {
         }
     }
 
+    /// Which page of a list: a number from 1 on, and the first unless it is given.
+    pub(crate) fn page(&self) -> Result<usize, DataError> {
+        let text = self.get("page").unwrap_or("1");
+        text.parse().map_err(|_| {
+            DataError::bad_request(format!("There is no page {text:?}"), "page is a number, from 1")
+        })
+    }
+
     /// Where a page of a list goes on, as the page before gave it.
     pub(crate) fn after(&self) -> Result<Option<&str>, DataError> {
         match self.get("after") {

@@ -277,6 +277,70 @@ pub(crate) fn readings() -> Operation {
         .answers(map(list(maybe(number()))))
 }
 
+/// `GET /api/sensors/series`.
+pub(crate) fn series() -> Operation {
+    let seconds = || list(integer());
+    let pair = |of: Value| list(list(of));
+    let field = object([
+        ("time", seconds()),
+        ("value", list(maybe(number()))),
+        ("means", pair(maybe(number()))),
+        ("count", integer()),
+        ("low", maybe(number())),
+        ("median", maybe(number())),
+        ("high", maybe(number())),
+        ("over", integer()),
+        ("hours", pair(maybe(number()))),
+    ]);
+    let summary = "The readings as lines of few points that show the same picture, with sums";
+    period(Operation::new("get_series", DATA, summary))
+        .query("points", integer(), "How many pixels a chart is wide: 600 unless given, 50 to 4000")
+        .query("series", text(), "Which quantities, with commas: CO,NO2; all unless given")
+        .answers(object([
+            ("version", text()),
+            ("first", integer()),
+            ("last", integer()),
+            ("from", integer()),
+            ("to", integer()),
+            ("step", integer()),
+            ("count", integer()),
+            ("is_dense", boolean()),
+            ("gaps", pair(integer())),
+            ("fields", map(field)),
+        ]))
+}
+
+/// `GET /api/sensors/alerts`.
+pub(crate) fn known_alerts() -> Operation {
+    let alert = object([
+        ("message_id", text()),
+        ("labels", list(text())),
+        ("conditions", text()),
+        ("time", maybe(text())),
+        ("run_id", text()),
+        ("copies", integer()),
+        ("text", text()),
+        ("acknowledged_by", maybe(text())),
+        ("acknowledged_at", maybe(instant())),
+        ("note", maybe(text())),
+    ]);
+    let summary = "Alerts among the first 1000 of the queue, each once, and who has acknowledged them";
+    Operation::new("get_known_alerts", DATA, summary)
+        .answers(object([("alerts", list(alert)), ("open", integer()), ("waiting", maybe(integer()))]))
+        .of_data_api()
+}
+
+/// `POST /api/sensors/alerts/acknowledge`.
+pub(crate) fn acknowledge_alerts() -> Operation {
+    let names = json!({ "type": "array", "items": text(), "minItems": 1, "maxItems": 1000 });
+    let note = json!({ "type": "string", "maxLength": 500 });
+    let fields = [("message_ids", names), ("note", note), ("reopen", boolean())];
+    Operation::new("acknowledge_alerts", DATA, "Acknowledge alerts, or take that back; the queue stays as it is")
+        .body(body(&["message_ids"], fields))
+        .answers(object([("changed", integer())]))
+        .of_data_api()
+}
+
 /// `GET /api/sensors/export`.
 pub(crate) fn export() -> Operation {
     period(Operation::new("export_readings", DATA, "The readings as a file"))

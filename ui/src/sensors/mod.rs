@@ -2,17 +2,25 @@
 //!
 //! - [`reading`], [`snapshot`]: the readings in the cache, as numbers, kept in this process.
 //! - [`period`], [`readings`]: what a page or a program asks for, and the answer as columns, CSV or JSON.
+//! - [`sampling`], [`series`], [`sparkline`]: as few points as show the same picture.
+//! - [`alerts`], [`alert_book`], [`alert_pages`]: what waits in the queue, and who has acknowledged it.
 //! - [`stream`]: tells pages that something has come.
-//! - [`view`], [`alerts`], [`page`]: the page.
+//! - [`view`], [`health`], [`page`]: the page.
 
+mod alert_book;
+mod alert_pages;
 mod alerts;
+mod health;
 mod page;
 #[cfg(test)]
 mod page_tests;
 mod period;
 mod reading;
 mod readings;
+mod sampling;
+mod series;
 mod snapshot;
+mod sparkline;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -39,6 +47,7 @@ const STATS_AGE_MAX: Duration = Duration::from_secs(2);
 #[derive(Default)]
 struct Dashboard {
     snapshots: snapshot::Snapshots,
+    queue: alert_book::SeenQueue,
     listeners: stream::Listeners,
     stats: Mutex<Option<(Instant, Stats)>>,
 }
@@ -48,7 +57,7 @@ impl Dashboard {
     /// somebody else does waits for the same answer.
     async fn stats(&self, data: &DataState) -> Stats {
         let (readings, alerts, stats) =
-            tokio::join!(stats::count_readings(data), stats::count_alerts(data), self.recent_stats(data));
+            tokio::join!(stats::count_readings(data), self.queue.count(data), self.recent_stats(data));
         Stats { readings_cached: readings.ok(), alerts_waiting: alerts.ok(), ..stats }
     }
 
@@ -72,9 +81,16 @@ pub(crate) fn routes() -> Routes<AppState> {
         .get("/sensors/live", VIEWER, page::live)
         .post("/sensors/run", USER, page::run)
         .get("/sensors/run", VIEWER, page::back)
-        .get("/sensors/alerts", VIEWER, page::alerts)
-        .post("/sensors/alerts/take", USER, page::take_alerts)
+        .get("/sensors/table", VIEWER, page::table)
+        .get("/sensors/alerts", VIEWER, alert_pages::alerts)
+        .post("/sensors/alerts/acknowledge", USER, alert_pages::acknowledge)
+        .get("/sensors/alerts/acknowledge", VIEWER, page::back)
+        .post("/sensors/alerts/take", USER, alert_pages::take)
         .get("/sensors/alerts/take", VIEWER, page::back)
+        .get("/api/sensors/alerts", VIEWER, alert_pages::list)
+        .is(own::known_alerts())
+        .post("/api/sensors/alerts/acknowledge", USER, alert_pages::acknowledge_for_programs)
+        .is(own::acknowledge_alerts())
         .get("/api/sensors/stream", VIEWER, stream::stream)
         .is(own::readings_stream())
         .merge(data_routes())
@@ -90,6 +106,8 @@ where
     Routes::new()
         .get("/api/sensors/readings", VIEWER, readings::columns)
         .is(own::readings())
+        .get("/api/sensors/series", VIEWER, series::series)
+        .is(own::series())
         .get("/api/sensors/export", VIEWER, readings::export)
         .is(own::export())
 }

@@ -1,18 +1,18 @@
 //! `/sensors` and its parts: what is read for the page, and how it is answered.
 
-use super::alerts::Alert;
+use super::alert_book::{self, Alerts, Fault};
+use super::health;
 use super::period::{PARAMETERS, Period};
 use super::snapshot::Snapshot;
-use super::view::{self, LastRun, Problem, View};
+use super::view::{self, AlertsView, Choice, LastRun, Problem, TableView, View};
 use super::{Dashboard, PIPELINE};
+use crate::AppState;
 use crate::access::PageActor;
 use crate::data_api::DataState;
-use crate::data_api::alerts::document;
 use crate::data_api::error::DataError;
-use crate::data_api::query::{LIMIT_MAX, Query};
+use crate::data_api::query::Query;
 use crate::error_pages::PageError;
 use crate::frame::{self, Frame, Section, Visitor};
-use crate::{AppState, data_api, show};
 use askama::Template;
 use axum::Extension;
 use axum::extract::{FromRef, OriginalUri, State};
@@ -26,34 +26,52 @@ use serde_json::Value;
 use std::sync::Arc;
 
 /// Alerts beside the charts.
-const ALERTS_BESIDE: usize = 20;
-
-/// Alerts on their own page, unless it is asked for more.
-const ALERTS_LISTED: usize = 200;
+const ALERTS_BESIDE: usize = 12;
 
 /// XCom values that may hold counts are no longer than this.
 const SUMMARY_BYTES_MAX: u64 = 4096;
+
+/// What the address of the page may say, besides the period.
+const CHOICES: [&str; 4] = ["page", "series", "hours", "theme"];
 
 #[derive(Template)]
 #[template(path = "sensors.html")]
 struct SensorsPage {
     frame: Frame,
     view: View,
+    may_run: bool,
 }
 
 #[derive(Template)]
 #[template(path = "sensors_live.html")]
 struct LivePart {
     view: View,
+    may_run: bool,
 }
 
-#[derive(Template)]
-#[template(path = "sensors_alerts.html")]
-struct AlertsPage {
-    frame: Frame,
-    alerts: Vec<Alert>,
-    waiting: String,
-    taken: Option<u64>,
+/// What an address asks to be shown.
+struct Asked {
+    period: Period,
+    page: usize,
+    choice: Choice,
+}
+
+impl Asked {
+    fn from_uri(uri: &Uri) -> Result<Self, PageError> {
+        let known: Vec<&str> = PARAMETERS.into_iter().chain(CHOICES).collect();
+        let query = Query::parse(uri.query(), &known)?;
+        Ok(Self {
+            period: Period::from_query(&query, Period::Last(28))?,
+            page: query.page()?,
+            choice: Choice::from_query(&query)?,
+        })
+    }
+
+    fn table(&self, snapshot: &Snapshot) -> TableView {
+        let (start, end) = self.period.bounds(snapshot);
+        let table = view::table(snapshot.between(start, end), self.page);
+        TableView { table, query: self.choice.query(self.period) }
+    }
 }
 
 /// The dashboard.
@@ -63,14 +81,14 @@ pub(super) async fn sensors(
     OriginalUri(uri): OriginalUri,
     visitor: Visitor,
 ) -> Result<Response, PageError> {
-    let view = read(&state, &dashboard, &uri).await?;
+    let view = read(&state, &dashboard, Asked::from_uri(&uri)?).await?;
     let frame = visitor
         .frame(Section::Sensors, "Air quality")
         .crumb("Sensors", "/sensors")
         .crumb("Air quality", "")
         .style("sensors/sensors.css")
         .script("sensors/page.js");
-    Ok(frame::html(&SensorsPage { frame, view }))
+    Ok(frame::html(&SensorsPage { may_run: frame.may.run, frame, view }))
 }
 
 /// The parts of the dashboard that change while a run is on: facts, values, alerts, services.
@@ -78,9 +96,23 @@ pub(super) async fn live(
     State(state): State<AppState>,
     Extension(dashboard): Extension<Arc<Dashboard>>,
     OriginalUri(uri): OriginalUri,
+    visitor: Visitor,
 ) -> Result<Response, PageError> {
-    let view = read(&state, &dashboard, &uri).await?;
-    Ok(frame::html(&LivePart { view }))
+    let view = read(&state, &dashboard, Asked::from_uri(&uri)?).await?;
+    let may_run = visitor.frame(Section::Sensors, "").may.run;
+    Ok(frame::html(&LivePart { view, may_run }))
+}
+
+/// A page of the table of readings.
+pub(super) async fn table(
+    State(state): State<AppState>,
+    Extension(dashboard): Extension<Arc<Dashboard>>,
+    OriginalUri(uri): OriginalUri,
+) -> Result<Response, PageError> {
+    let asked = Asked::from_uri(&uri)?;
+    let data = DataState::from_ref(&state);
+    let (snapshot, _) = or_last_known(dashboard.snapshots.get(&data).await, &dashboard);
+    Ok(frame::html(&asked.table(&snapshot)))
 }
 
 /// Starts a run of the pipeline, and goes back to the page as it was.
@@ -89,70 +121,40 @@ pub(super) async fn run(
     PageActor(actor): PageActor,
     OriginalUri(uri): OriginalUri,
 ) -> Result<Redirect, PageError> {
-    let period = Period::from_query(&Query::parse(uri.query(), &PARAMETERS)?, Period::Last(28))?;
+    let Asked { period, choice, .. } = Asked::from_uri(&uri)?;
     state.handle.trigger(TriggerRequest::manual(PIPELINE, actor)).await?;
-    Ok(Redirect::to(&format!("/sensors?{}", period.query())))
+    Ok(Redirect::to(&format!("/sensors?{}", choice.query(period))))
 }
 
-/// All alerts that wait.
-pub(super) async fn alerts(
-    State(state): State<AppState>,
-    OriginalUri(uri): OriginalUri,
-    visitor: Visitor,
-) -> Result<Response, PageError> {
-    let query = Query::parse(uri.query(), &["limit", "taken", "theme"])?;
-    let limit = query.limit()?.unwrap_or(ALERTS_LISTED);
-    let taken = query.get("taken").and_then(|taken| taken.parse().ok());
-    let data = DataState::from_ref(&state);
-    let waiting = data_api::stats::count_alerts(&data).await.map_err(service_error)?;
-    let waiting = show::count(waiting);
-    let alerts = peek(&data, limit).await.map_err(service_error)?;
-    let frame = visitor
-        .frame(Section::Sensors, "Alerts")
-        .crumb("Sensors", "/sensors")
-        .crumb("Alerts", "")
-        .style("sensors/sensors.css");
-    Ok(frame::html(&AlertsPage { frame, alerts, waiting, taken }))
-}
-
-/// Takes alerts out of the queue, for those who have seen them.
-pub(super) async fn take_alerts(State(state): State<AppState>, form: String) -> Result<Redirect, PageError> {
-    let limit = Query::parse(Some(form.trim()), &["limit"])?.limit()?.unwrap_or(1);
-    let data = DataState::from_ref(&state);
-    let queue = data.queue().await.map_err(service_error)?;
-    let taken = queue.take(&data.settings.alert_queue, limit.min(LIMIT_MAX)).await.map_err(service_error)?;
-    Ok(Redirect::to(&format!("/sensors/alerts?taken={}", taken.len())))
-}
-
-async fn read(state: &AppState, dashboard: &Dashboard, uri: &Uri) -> Result<View, PageError> {
-    let [period, from, to] = PARAMETERS;
-    let query = Query::parse(uri.query(), &[period, from, to, "page", "theme"])?;
-    let period = Period::from_query(&query, Period::Last(28))?;
-    let page = query.get("page").unwrap_or("1").parse().map_err(|_| {
-        PageError::bad_request("This is no page of the table").hint("page is a number, from 1")
-    })?;
+async fn read(state: &AppState, dashboard: &Dashboard, asked: Asked) -> Result<View, PageError> {
     let data = DataState::from_ref(state);
-    let (snapshot, stats, beside, run) = tokio::join!(
+    let (snapshot, stats, alerts, run) = tokio::join!(
         dashboard.snapshots.get(&data),
         dashboard.stats(&data),
-        peek(&data, ALERTS_BESIDE),
+        alert_book::read(state, dashboard, &data),
         last_run(state),
     );
     let (snapshot, problem) = or_last_known(snapshot, dashboard);
+    let alerts = match alerts {
+        Ok(alerts) => alerts,
+        // What the page says of the service, it says of the queue.
+        Err(Fault::Queue(_)) => Alerts::default(),
+        Err(Fault::Store(error)) => return Err(error.into()),
+    };
     let run = run?;
-    let (start, end) = period.bounds(&snapshot);
     Ok(View {
-        period,
         facts: view::facts(&snapshot, &stats, run.as_ref()),
         cards: view::cards(&snapshot),
-        alerts: beside.unwrap_or_default(),
-        alerts_waiting: stats.alerts_waiting,
+        alerts: AlertsView::new(alerts, ALERTS_BESIDE),
         run,
         pipeline: state.handle.dag(PIPELINE).map(|_| PIPELINE.to_owned()),
         is_empty: snapshot.readings.is_empty(),
         problem,
-        table: view::table(snapshot.between(start, end), page),
-        services: stats.services,
+        dates: view::dates(asked.period, &snapshot),
+        table: asked.table(&snapshot),
+        services: health::lines(&stats.services),
+        period: asked.period,
+        choice: asked.choice,
     })
 }
 
@@ -168,11 +170,6 @@ fn or_last_known(
             (dashboard.snapshots.last_known().unwrap_or_default(), Some(problem))
         }
     }
-}
-
-async fn peek(data: &DataState, limit: usize) -> Result<Vec<Alert>, ServiceError> {
-    let messages = data.queue().await?.peek(&data.settings.alert_queue, limit).await?;
-    Ok(messages.iter().map(|message| Alert::from_document(&document(message))).collect())
 }
 
 async fn last_run(state: &AppState) -> Result<Option<LastRun>, StoreError> {
@@ -199,7 +196,7 @@ async fn rejected(state: &AppState, run: &RunRow) -> Result<Option<u64>, StoreEr
     Ok(total)
 }
 
-fn service_error(error: ServiceError) -> PageError {
+pub(super) fn service_error(error: ServiceError) -> PageError {
     DataError::Service(error).into()
 }
 
@@ -207,6 +204,7 @@ impl From<DataError> for PageError {
     fn from(error: DataError) -> Self {
         match error {
             DataError::BadRequest { message, hint } => Self::bad_request(message).hint(hint),
+            DataError::Engine(error) => error.into(),
             DataError::Service(error) => Self::internal(&error).hint(error.hint()),
             other => Self::internal(other),
         }

@@ -14,12 +14,12 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 /// A snapshot this young is given as it is.
-const AGE_FRESH: Duration = Duration::from_millis(500);
+const AGE_FRESH: Duration = Duration::from_millis(200);
 
-/// How old what was read of a hash may become: while there are few, and when there are many.
-const AGE_MAX_FEW: Duration = Duration::from_secs(2);
-const AGE_MAX_MANY: Duration = Duration::from_secs(30);
-const FEW: usize = 20_000;
+/// How old what was read of a hash may become before it is read again, for it may have been written over; and how many
+/// times as long as reading all of them takes: so that no more than a twentieth of the time goes into that.
+const AGE_MAX: Duration = Duration::from_millis(700);
+const AGE_MAX_TIMES: u32 = 20;
 
 /// Keys and hashes in one request.
 const PAGE: usize = 1000;
@@ -64,6 +64,13 @@ impl Snapshot {
         self.readings.get(start..end).unwrap_or_default()
     }
 
+    /// The same, and the reading before them and the one after: what a line between two edges of a chart goes through.
+    pub(crate) fn around(&self, from: i64, to: i64) -> &[Reading] {
+        let start = self.readings.partition_point(|reading| reading.time < from).saturating_sub(1);
+        let end = self.readings.partition_point(|reading| reading.time <= to) + 1;
+        self.readings.get(start..end.min(self.readings.len())).unwrap_or_default()
+    }
+
     /// The last reading.
     pub(crate) fn last(&self) -> Option<&Reading> {
         self.readings.last()
@@ -80,7 +87,8 @@ pub(crate) struct Snapshots {
 #[derive(Default)]
 struct Known {
     by_key: BTreeMap<String, Option<Reading>>,
-    all_read_at: Option<Instant>,
+    /// When all hashes were last read, and how long that took.
+    all_read: Option<(Instant, Duration)>,
 }
 
 impl Snapshots {
@@ -117,8 +125,9 @@ impl Snapshots {
 impl Known {
     async fn refresh(&mut self, cache: &dyn Cache, prefix: &str) -> Result<(), ServiceError> {
         let keys = all_keys(cache, prefix).await?;
-        let age_max = if keys.len() <= FEW { AGE_MAX_FEW } else { AGE_MAX_MANY };
-        let is_old = self.all_read_at.is_none_or(|read_at| read_at.elapsed() >= age_max);
+        let is_old = self.all_read.is_none_or(|(read_at, took)| {
+            read_at.elapsed() >= AGE_MAX.max(took * AGE_MAX_TIMES)
+        });
         let wanted: Vec<String> =
             keys.iter().filter(|key| is_old || !self.by_key.contains_key(*key)).cloned().collect();
         let begun_at = Instant::now();
@@ -133,7 +142,7 @@ impl Known {
         }
         self.by_key.retain(|key, _| keys.contains(key) && !gone.contains(key));
         if is_old {
-            self.all_read_at = Some(begun_at);
+            self.all_read = Some((begun_at, begun_at.elapsed()));
         }
         Ok(())
     }

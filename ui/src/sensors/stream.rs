@@ -1,18 +1,19 @@
 //! `/api/sensors/stream`: tells pages when readings or alerts have come and how far a run is, as server-sent events.
 //!
 //! One watcher serves all pages, and there is one only while a page listens. It is woken by the engine's notices, and
-//! counts once a second, for what other programs write; when counting takes long it counts less often.
+//! looks twice a second and more, for what other programs write; when looking takes long it looks less often.
 //!
 //! | event | data |
 //! |---|---|
-//! | `counts` | `{"readings": n, "alerts": n}`, when one has changed, and once at the beginning |
+//! | `counts` | `{"readings": n, "alerts": n, "version": "…"}`, when one has changed, and once at the beginning. The version is that of what the readings say: it changes when a hash is written over |
 //! | `progress` | how far a task is: [`esteira_runtime::ProgressNotice`] |
 //! | `run` | `{}`: a run or a task of the pipeline changed its state |
+//! | `alerts` | `{}`: somebody has acknowledged alerts, or taken that back |
 
 use super::{Dashboard, PIPELINE};
 use crate::AppState;
 use crate::access::Caller;
-use crate::data_api::{DataState, stats};
+use crate::data_api::DataState;
 use crate::live::Shutdown;
 use axum::Extension;
 use axum::extract::{FromRef, State};
@@ -20,7 +21,7 @@ use axum::response::IntoResponse;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use esteira_runtime::{Notice, ProgressNotice};
 use futures::{Stream, StreamExt};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -30,7 +31,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_stream::wrappers::BroadcastStream;
 
 /// Counting happens no more often than this, and takes no more than a twentieth of the time.
-const COUNT_PERIOD: Duration = Duration::from_secs(1);
+const COUNT_PERIOD: Duration = Duration::from_millis(400);
 const COUNT_SHARE: u32 = 20;
 
 /// What the engine tells is gathered for so long before pages hear of it.
@@ -45,13 +46,22 @@ pub(crate) enum Told {
     Counts(Counts),
     Progress(Arc<ProgressNotice>),
     Run,
+    Alerts,
 }
 
 /// How much there is; none where a service does not answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Counts {
-    readings: Option<u64>,
+    readings: Option<usize>,
     alerts: Option<u64>,
+    #[serde(serialize_with = "as_hex")]
+    version: Option<u64>,
+}
+
+/// A script's numbers have 53 bits.
+#[expect(clippy::ref_option, reason = "serde gives it so")]
+fn as_hex<S: Serializer>(version: &Option<u64>, serializer: S) -> Result<S::Ok, S::Error> {
+    version.map(|version| format!("{version:016x}")).serialize(serializer)
 }
 
 /// The way to the pages that listen, while there are any.
@@ -144,12 +154,18 @@ fn to_event(told: &Told) -> Event {
         Told::Counts(counts) => json("counts", serde_json::to_string(counts)),
         Told::Progress(progress) => json("progress", serde_json::to_string(&**progress)),
         Told::Run => json("run", Ok("{}".to_owned())),
+        Told::Alerts => json("alerts", Ok("{}".to_owned())),
     }
 }
 
-async fn count(data: &DataState) -> Counts {
-    let (readings, alerts) = tokio::join!(stats::count_readings(data), stats::count_alerts(data));
-    Counts { readings: readings.ok(), alerts: alerts.ok() }
+async fn count(dashboard: &Dashboard, data: &DataState) -> Counts {
+    let (snapshot, alerts) = tokio::join!(dashboard.snapshots.get(data), dashboard.queue.count(data));
+    let snapshot = snapshot.ok();
+    Counts {
+        readings: snapshot.as_ref().map(|snapshot| snapshot.readings.len()),
+        alerts: alerts.ok(),
+        version: snapshot.map(|snapshot| snapshot.version),
+    }
 }
 
 /// What has been heard since pages were last told.
@@ -157,6 +173,7 @@ async fn count(data: &DataState) -> Counts {
 struct Heard {
     progress: BTreeMap<String, Arc<ProgressNotice>>,
     run: bool,
+    alerts: bool,
     since: Option<Instant>,
 }
 
@@ -165,6 +182,7 @@ impl Heard {
         match notice {
             Notice::Progress(progress) => drop(self.progress.insert(progress.task_id.clone(), progress)),
             Notice::Event(event) if event.dag_id == PIPELINE => self.run = true,
+            Notice::Event(event) if event.name.starts_with("alert.") => self.alerts = true,
             Notice::Event(_) => return,
         }
         self.since.get_or_insert_with(Instant::now);
@@ -175,11 +193,14 @@ impl Heard {
     }
 
     fn tell(&mut self, told: &broadcast::Sender<Told>) {
-        let Self { progress, run, .. } = std::mem::take(self);
+        let Self { progress, run, alerts, .. } = std::mem::take(self);
         // That nobody listens any more is found out by the next count.
         progress.into_values().for_each(|progress| drop(told.send(Told::Progress(progress))));
         if run {
             let _ = told.send(Told::Run);
+        }
+        if alerts {
+            let _ = told.send(Told::Alerts);
         }
     }
 }
@@ -217,7 +238,7 @@ impl Watch {
     /// Counts, tells what has changed, and gives when to count again.
     async fn count(&self) -> Instant {
         let begun_at = Instant::now();
-        self.dashboard.listeners.tell_counts(count(&self.data).await);
+        self.dashboard.listeners.tell_counts(count(&self.dashboard, &self.data).await);
         Instant::now() + COUNT_PERIOD.max(begun_at.elapsed() * COUNT_SHARE)
     }
 }
@@ -244,7 +265,7 @@ mod tests {
     fn who_comes_later_learns_what_is_known_and_nobody_the_same_twice() {
         let listeners = Listeners::default();
         let mut first = listeners.listen();
-        let counts = Counts { readings: Some(1), alerts: None };
+        let counts = Counts { readings: Some(1), alerts: None, version: Some(7) };
         assert_eq!((first.known, listeners.listen().known), (None, None));
         listeners.tell_counts(counts);
         listeners.tell_counts(counts);
@@ -259,6 +280,11 @@ mod tests {
     async fn counting_answers_even_where_a_service_is_down() {
         let (data, _home) =
             crate::data_api::tests::world(&[("ESTEIRA_CONN_REDIS_DEFAULT", "redis://127.0.0.1:1/0")]);
-        assert_eq!(count(&data).await, Counts { readings: None, alerts: Some(0) });
+        let counted = count(&Dashboard::default(), &data).await;
+        assert_eq!(counted, Counts { readings: None, alerts: Some(0), version: None });
+        assert_eq!(
+            serde_json::to_string(&Counts { version: Some(u64::MAX), ..counted }).unwrap(),
+            "{\"readings\":null,\"alerts\":0,\"version\":\"ffffffffffffffff\"}"
+        );
     }
 }

@@ -1,12 +1,19 @@
 //! What the dashboard says, in words and numbers, made from readings, counts and the last run. No I/O.
 
+use super::alert_book::Alerts;
 use super::alerts::Alert;
+use super::health;
 use super::period::{DAY, PRESETS, Period};
-use super::reading::{QUANTITIES, Quantity, Reading, time_text};
+use super::reading::{QUANTITIES, Quantity, Reading, time_iso, time_text};
+use super::series;
 use super::snapshot::Snapshot;
-use crate::data_api::stats::{ServiceHealth, Stats};
+use super::sparkline::{Sparkline, sparkline};
+use crate::data_api::error::DataError;
+use crate::data_api::query::Query;
+use crate::data_api::stats::Stats;
 use crate::links;
 use crate::show::{Elapsed, Instant, Mark, count};
+use askama::Template;
 use esteira_core::states::RunState;
 use esteira_store::RunRow;
 use jiff::Timestamp;
@@ -27,6 +34,15 @@ pub(crate) struct Card {
     /// ▲ ▼ or =, and the change in 24 hours.
     pub(crate) change: Option<(&'static str, String)>,
     pub(crate) gauge: Option<Gauge>,
+    /// The last week.
+    pub(crate) spark: Option<Sparkline>,
+}
+
+impl Card {
+    /// Whether the value is above its limit.
+    pub(crate) fn is_over(&self) -> bool {
+        self.gauge.as_ref().is_some_and(|gauge| gauge.is_over)
+    }
 }
 
 /// Where a value stands, on a bar from 0 to 100.
@@ -93,6 +109,10 @@ impl Table {
 /// A row of the table.
 pub(crate) struct Row {
     pub(crate) when: String,
+    /// The same for programs.
+    pub(crate) iso: String,
+    /// The query of the days around it.
+    pub(crate) around: String,
     pub(crate) cells: Vec<Cell>,
 }
 
@@ -113,41 +133,180 @@ pub(crate) struct View {
     pub(crate) period: Period,
     pub(crate) facts: Vec<Fact>,
     pub(crate) cards: Vec<Card>,
-    pub(crate) alerts: Vec<Alert>,
-    pub(crate) alerts_waiting: Option<u64>,
-    pub(crate) services: Vec<ServiceHealth>,
+    pub(crate) alerts: AlertsView,
+    pub(crate) services: Vec<health::Line>,
     pub(crate) run: Option<LastRun>,
     /// The pipeline's name, when it can be triggered.
     pub(crate) pipeline: Option<String>,
     pub(crate) problem: Option<Problem>,
     pub(crate) is_empty: bool,
-    pub(crate) table: Table,
+    pub(crate) dates: Dates,
+    pub(crate) choice: Choice,
+    pub(crate) table: TableView,
 }
 
-impl View {
-    /// The buttons of periods: name, label, whether it is this one.
-    pub(crate) fn presets(&self) -> Vec<(&'static str, &'static str, bool)> {
-        PRESETS.iter().map(|(name, label, period)| (*name, *label, *period == self.period)).collect()
+/// The table, and the query of what it shows. It is a part of the page, and one of its own when it is turned over.
+#[derive(Template)]
+#[template(path = "sensors_table.html")]
+pub(crate) struct TableView {
+    pub(crate) table: Table,
+    pub(crate) query: String,
+}
+
+impl TableView {
+    /// The query of another page of the table.
+    fn page_query(&self, page: usize) -> String {
+        format!("{}&page={page}", self.query)
+    }
+
+    /// What is in its columns.
+    #[expect(clippy::unused_self, reason = "templates call methods of what they show")]
+    fn quantities(&self) -> &'static [Quantity] {
+        &QUANTITIES
+    }
+}
+
+/// The period in words that a form takes, and the first and the last reading.
+pub(crate) struct Dates {
+    pub(crate) from: String,
+    pub(crate) to: String,
+    pub(crate) first: String,
+    pub(crate) last: String,
+}
+
+/// Which charts are shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Choice {
+    /// The places of the quantities; all, unless some were chosen.
+    series: Vec<usize>,
+    /// The quantity whose hours of the day are shown.
+    hours: usize,
+}
+
+/// The quantity whose hours of the day are shown unless another is chosen.
+const HOURS_OF: usize = 1;
+
+impl Choice {
+    /// What an address chooses.
+    pub(crate) fn from_query(query: &Query) -> Result<Self, DataError> {
+        let hours = series::quantities(query.get("hours"))?;
+        let hours = if hours.len() == 1 { hours[0] } else { HOURS_OF };
+        Ok(Self { series: series::quantities(query.get("series"))?, hours })
+    }
+
+    fn is_all(&self) -> bool {
+        self.series.len() == QUANTITIES.len()
+    }
+
+    /// Whether a quantity's chart is shown.
+    pub(crate) fn shows(&self, quantity: &Quantity) -> bool {
+        self.series.iter().any(|place| QUANTITIES[*place] == *quantity)
+    }
+
+    /// Whether the hours of the day are those of this quantity.
+    pub(crate) fn is_by_hour(&self, quantity: &Quantity) -> bool {
+        QUANTITIES[self.hours] == *quantity
+    }
+
+    /// The query of a period with what is chosen.
+    pub(crate) fn query(&self, period: Period) -> String {
+        let mut query = period.query();
+        if !self.is_all() {
+            let fields: Vec<&str> = self.series.iter().map(|place| QUANTITIES[*place].field).collect();
+            query.push_str(&format!("&series={}", fields.join(",")));
+        }
+        if self.hours != HOURS_OF {
+            query.push_str(&format!("&hours={}", QUANTITIES[self.hours].field));
+        }
+        query
+    }
+
+    /// The same, with one chart more or less; never with none.
+    fn toggled(&self, place: usize) -> Self {
+        let mut series: Vec<usize> = self.series.iter().copied().filter(|other| *other != place).collect();
+        if series.len() == self.series.len() {
+            series.push(place);
+            series.sort_unstable();
+        }
+        if series.is_empty() {
+            series.clone_from(&self.series);
+        }
+        Self { series, hours: self.hours }
+    }
+}
+
+/// The alerts beside the charts.
+pub(crate) struct AlertsView {
+    /// The newest: those that are open, and then others while there is room.
+    pub(crate) rows: Vec<Alert>,
+    pub(crate) waiting: Option<u64>,
+    pub(crate) open: usize,
+    /// The times of the readings whose alerts are acknowledged, for the marks of charts.
+    pub(crate) acknowledged_times: String,
+}
+
+impl AlertsView {
+    /// The alerts, so many of which are listed.
+    pub(crate) fn new(alerts: Alerts, rows_max: usize) -> Self {
+        let Alerts { waiting, open, acknowledged } = alerts;
+        let times = acknowledged.iter().filter_map(|alert| alert.time).map(|time| time.to_string());
+        let acknowledged_times = times.collect::<Vec<_>>().join(" ");
+        let open_count = open.len();
+        let rows = open.into_iter().chain(acknowledged).take(rows_max).collect();
+        Self { rows, waiting, open: open_count, acknowledged_times }
     }
 
     /// How many alerts wait.
     pub(crate) fn waiting_text(&self) -> String {
-        counted(self.alerts_waiting)
+        counted(self.waiting)
     }
 
     /// What to say of the queue beneath the list of alerts.
-    pub(crate) fn queue_text(&self) -> &'static str {
-        match self.alerts_waiting {
+    pub(crate) fn text(&self) -> &'static str {
+        match self.waiting {
             None => "The queue does not answer.",
             Some(0) => "No alerts wait. The pipeline puts one into the queue for each reading above a limit.",
-            Some(waiting) if waiting > self.alerts.len() as u64 => "The first of the queue.",
+            Some(_) if self.open == 0 => "All are acknowledged.",
             Some(_) => "",
         }
     }
+}
 
-    /// The query of another page of the table.
-    pub(crate) fn page_query(&self, page: usize) -> String {
-        format!("{}&page={page}", self.period.query())
+impl View {
+    /// The buttons of periods: name, label, query, whether it is this one.
+    pub(crate) fn presets(&self) -> Vec<(&'static str, &'static str, String, bool)> {
+        let button = |(name, label, period): &(&'static str, &'static str, Period)| {
+            (*name, *label, self.choice.query(*period), *period == self.period)
+        };
+        PRESETS.iter().map(button).collect()
+    }
+
+    /// The buttons of charts: quantity, query of the page with that one more or less, whether it is shown.
+    pub(crate) fn chips(&self) -> Vec<(&'static Quantity, String, bool)> {
+        let chip = |(place, quantity): (usize, &'static Quantity)| {
+            (quantity, self.choice.toggled(place).query(self.period), self.choice.shows(quantity))
+        };
+        QUANTITIES.iter().enumerate().map(chip).collect()
+    }
+
+    /// The query of this page.
+    pub(crate) fn query(&self) -> String {
+        self.choice.query(self.period)
+    }
+}
+
+/// The period as a form takes it.
+pub(crate) fn dates(period: Period, snapshot: &Snapshot) -> Dates {
+    let minutes = |time: i64| time_iso(time)[..16].to_owned();
+    let Some((first, last)) = snapshot.readings.first().zip(snapshot.last()) else {
+        return Dates { from: String::new(), to: String::new(), first: String::new(), last: String::new() };
+    };
+    let (from, to) = period.bounds(snapshot);
+    Dates {
+        from: minutes(from.max(first.time)),
+        to: minutes(to.min(last.time)),
+        first: minutes(first.time),
+        last: minutes(last.time),
     }
 }
 
@@ -160,7 +319,7 @@ fn card(snapshot: &Snapshot, index: usize, quantity: &'static Quantity) -> Card 
     let newest =
         snapshot.readings.iter().rev().find_map(|reading| Some((reading.time, reading.values[index]?)));
     let Some((time, value)) = newest else {
-        return Card { quantity, value: "–".to_owned(), measured: None, change: None, gauge: None };
+        return Card { quantity, value: "–".to_owned(), measured: None, change: None, gauge: None, spark: None };
     };
     let is_last = snapshot.last().is_some_and(|last| last.time == time);
     let change = day_before(snapshot, index, time).map(|before| {
@@ -182,6 +341,7 @@ fn card(snapshot: &Snapshot, index: usize, quantity: &'static Quantity) -> Card 
         measured: (!is_last).then(|| time_text(time)),
         change,
         gauge: gauge(snapshot, index, quantity, value),
+        spark: sparkline(snapshot, index),
     }
 }
 
@@ -251,6 +411,8 @@ pub(crate) fn facts(snapshot: &Snapshot, stats: &Stats, run: Option<&LastRun>) -
             "As the data set tells it, without a zone".to_owned(),
         ));
     }
+    let services = Fact::new("services", health::text(&stats.services), "How each is, further below".to_owned());
+    facts.push(services.leading_to("#sensors-services"));
     facts
 }
 
@@ -291,7 +453,8 @@ fn row(reading: &Reading) -> Row {
         text: reading.values[index].map_or_else(|| "–".to_owned(), |value| quantity.text(value)),
         is_over: reading.is_over(index),
     };
-    Row { when: time_text(reading.time), cells: QUANTITIES.iter().enumerate().map(cell).collect() }
+    let around = Period::Between(Some(reading.time - 3 * DAY), Some(reading.time + 3 * DAY)).query();
+    Row { when: time_text(reading.time), iso: time_iso(reading.time), around, cells: QUANTITIES.iter().enumerate().map(cell).collect() }
 }
 
 #[cfg(test)]

@@ -2,20 +2,19 @@
 // share.
 
 import { dayText, hourText, timeText, timeTicks, valueTicks, DAY } from "./format.js";
+import { startGestures } from "./gestures.js";
 import { areaPath, draw, linePath, onWidth, set } from "./svg.js";
 
+/** Among others, and alone. */
 const HEIGHT = 168;
-const LEFT = 34;
+const HEIGHT_ALONE = 340;
+const LEFT = 38;
 const RIGHT = 6;
 const TOP = 8;
 const BOTTOM = 20;
 /** A gap this wide, in pixels, is hatched; this wide, it says so. */
 const GAP_WIDTH = 12;
 const GAP_WIDTH_WITH_LABEL = 92;
-/** With more readings than this in a pixel, the line becomes a band, and the mean of each day the line. */
-const DENSE = 4;
-/** A drag this long, in pixels, chooses a period. */
-const DRAG_LEAST = 5;
 
 export class Chart {
   constructor(section, board) {
@@ -30,22 +29,40 @@ export class Chart {
     this.readout = section.querySelector("[data-readout]");
     this.over = section.querySelector("[data-over]");
     this.svg.tabIndex = 0;
-    this.svg.setAttribute("height", HEIGHT);
+    this.left = LEFT;
+    this.height = HEIGHT;
     this.layers = {};
     for (const layer of ["back", "area", "line", "front", "cursor", "choice"]) this.layers[layer] = draw(this.svg, "g");
     this.area = draw(this.layers.area, "path", { class: "plot-area" });
-    this.line = draw(this.layers.line, "path", { class: "plot-line" });
+    this.path = draw(this.layers.line, "path", { class: "plot-line" });
     this.mean = draw(this.layers.line, "path", { class: "plot-line" });
     onWidth(this.svg, (width) => {
       this.width = width;
       this.render();
+      board.widthChanged();
     });
-    this.listen();
+    startGestures(this);
+    this.svg.addEventListener("blur", () => board.pointAway());
+    this.svg.addEventListener("keydown", (event) => board.key(event, this));
   }
 
-  /** Whether many readings share a pixel in this period. */
-  isDense([from, to]) {
-    return (to - from) / this.board.series.step > DENSE * this.width;
+  get isShown() {
+    return !this.section.hidden;
+  }
+
+  /** How many pixels the period has. */
+  get plotWidth() {
+    return this.width - LEFT - RIGHT;
+  }
+
+  get line() {
+    return this.board.series?.lines[this.field];
+  }
+
+  /** The height of the picture follows from whether it stands alone. */
+  fit(isAlone) {
+    this.height = isAlone ? HEIGHT_ALONE : HEIGHT;
+    this.section.classList.toggle("alone", isAlone);
   }
 
   text(value) {
@@ -54,35 +71,33 @@ export class Chart {
 
   toX = (time) => {
     const [from, to] = this.board.view;
-    return LEFT + ((time - from) / (to - from || 1)) * (this.width - LEFT - RIGHT);
+    return LEFT + ((time - from) / (to - from || 1)) * this.plotWidth;
   };
 
   toTime = (x) => {
     const [from, to] = this.board.view;
-    const share = (x - LEFT) / (this.width - LEFT - RIGHT);
+    const share = (x - LEFT) / this.plotWidth;
     return from + Math.min(1, Math.max(0, share)) * (to - from);
   };
 
-  toY = (value) => TOP + (1 - (value - this.low) / (this.high - this.low || 1)) * (HEIGHT - TOP - BOTTOM);
+  toY = (value) => TOP + (1 - (value - this.low) / (this.high - this.low || 1)) * (this.height - TOP - BOTTOM);
 
   /** Draws all but the cursor. */
   render() {
-    const { series, view } = this.board;
-    if (!this.width || !series) return;
-    const summary = series.summary(this.field, view, this.limit);
-    this.summary = summary;
-    this.scale(summary);
-    set(this.svg, { viewBox: `0 0 ${this.width} ${HEIGHT}` });
+    const { view } = this.board;
+    const { line } = this;
+    if (!this.width || !line || !this.isShown) return;
+    this.scale(line);
+    set(this.svg, { viewBox: `0 0 ${this.width} ${this.height}` });
     this.renderBack();
-    const stretches = series.stretches(this.field, view, this.toX, this.toY);
+    const stretches = line.stretches(view, this.toX, this.toY);
     this.clip ??= this.makeClip();
-    set(this.clip, { x: LEFT, y: 0, width: Math.max(0, this.width - LEFT - RIGHT), height: HEIGHT });
-    const isDense = this.board.isDense;
-    this.area.setAttribute("d", isDense ? "" : areaPath(stretches, HEIGHT - BOTTOM));
-    this.line.setAttribute("d", linePath(stretches));
-    this.line.classList.toggle("dense", isDense);
-    const days = Math.ceil((view[1] - view[0]) / DAY / 400);
-    this.mean.setAttribute("d", isDense ? linePath(series.means(this.field, view, days, this.toX, this.toY)) : "");
+    set(this.clip, { x: LEFT, y: TOP - 4, width: Math.max(0, this.plotWidth), height: this.height - TOP - BOTTOM + 6 });
+    const isDense = line.means.length > 0;
+    this.area.setAttribute("d", isDense ? "" : areaPath(stretches, this.height - BOTTOM));
+    this.path.setAttribute("d", linePath(stretches));
+    this.path.classList.toggle("dense", isDense);
+    this.mean.setAttribute("d", isDense ? linePath(line.meanStretches(this.toX, this.toY)) : "");
     this.renderFront();
     this.describe();
     this.showCursor();
@@ -106,7 +121,7 @@ export class Chart {
   renderBack() {
     const back = this.layers.back;
     back.replaceChildren();
-    const { ticks, digits } = valueTicks(this.low, this.high, 4);
+    const { ticks, digits } = valueTicks(this.low, this.high, this.height > HEIGHT ? 7 : 4);
     for (const tick of ticks) {
       const y = this.toY(tick);
       draw(back, "path", { class: "plot-grid", d: `M${LEFT} ${y}H${this.width - RIGHT}` });
@@ -116,19 +131,20 @@ export class Chart {
     for (const { time, label } of timeTicks(from, to, (this.width - LEFT) / 72)) {
       const x = this.toX(time);
       if (x > this.width - 18 || x < LEFT + 8) continue;
-      draw(back, "text", { class: "plot-label", x, y: HEIGHT - 5, "text-anchor": "middle" }, label);
+      draw(back, "text", { class: "plot-label", x, y: this.height - 5, "text-anchor": "middle" }, label);
     }
     this.renderGaps(back);
   }
 
   renderGaps(back) {
     const [from, to] = this.board.view;
-    const least = ((to - from) / (this.width - LEFT - RIGHT)) * GAP_WIDTH;
-    for (const [start, end] of this.board.series.gaps([from, to], least)) {
-      const [x, until] = [this.toX(start), this.toX(end)];
-      draw(back, "rect", { class: "plot-gap", x, y: TOP, width: until - x, height: HEIGHT - TOP - BOTTOM });
+    for (const [start, end] of this.board.series.gaps) {
+      if (end <= from || start >= to) continue;
+      const [x, until] = [this.toX(Math.max(start, from)), this.toX(Math.min(end, to))];
+      if (until - x < GAP_WIDTH) continue;
+      draw(back, "rect", { class: "plot-gap", x, y: TOP, width: until - x, height: this.height - TOP - BOTTOM });
       if (until - x >= GAP_WIDTH_WITH_LABEL)
-        draw(back, "text", { class: "plot-label", x: (x + until) / 2, y: HEIGHT - BOTTOM - 8, "text-anchor": "middle" }, "no readings");
+        draw(back, "text", { class: "plot-label", x: (x + until) / 2, y: this.height - BOTTOM - 8, "text-anchor": "middle" }, "no readings");
     }
   }
 
@@ -141,14 +157,17 @@ export class Chart {
     draw(front, "text", { class: "plot-label limit", x: LEFT - 6, y: y + 4, "text-anchor": "end" }, `${this.limit}`);
     for (const label of this.layers.back.querySelectorAll("text[text-anchor=end]"))
       if (Math.abs(label.getAttribute("y") - y - 4) < 11) label.remove();
-    const marks = this.board.series.marks(this.field, this.board.view, this.limit, this.toX);
-    const size = marks.length > 80 ? 2 : 2.8;
-    for (const { x, value } of marks) draw(front, "circle", { class: "plot-mark", cx: x, cy: this.toY(value), r: size });
+    const marks = this.line.marks(this.board.view, this.limit, this.toX);
+    const size = marks.length > 80 ? 2.2 : 3;
+    for (const { x, value, time } of marks) {
+      const seen = this.board.acknowledged.has(time) ? " seen" : "";
+      draw(front, "circle", { class: `plot-mark${seen}`, cx: x, cy: this.toY(value), r: size });
+    }
   }
 
   /** Says in words what the picture shows. */
   describe() {
-    const { count, low, high, median, over } = this.summary;
+    const { count, low, high, median, over } = this.line;
     if (this.limit !== undefined) {
       this.over.hidden = false;
       this.over.textContent = `${over} over ${this.limit}`;
@@ -160,26 +179,31 @@ export class Chart {
     this.svg.setAttribute("aria-label", `${this.name}: ${words}. Arrow keys read single values.`);
   }
 
-  /** Draws the cursor at the board's place, or takes it away. */
+  /** Draws the cursor at the board's time, or takes it away. */
   showCursor() {
     const layer = this.layers.cursor;
     layer.replaceChildren();
-    const { place, series } = this.board;
-    if (place < 0 || !this.width) {
+    const { cursor, view, series } = this.board;
+    const { line } = this;
+    if (cursor === null || !this.width || !line) {
       this.readout.textContent = this.resting ?? "";
       return;
     }
-    const [time, value] = [series.time[place], series.values[this.field][place]];
-    const x = this.toX(time);
-    draw(layer, "path", { class: "plot-cursor", d: `M${x} ${TOP}V${HEIGHT - BOTTOM}` });
-    if (!Number.isNaN(value)) {
-      const over = value > this.limit ? " over" : "";
-      draw(layer, "circle", { class: `plot-point${over}`, cx: x, cy: this.toY(value), r: 3.5 });
+    const x = this.toX(cursor);
+    draw(layer, "path", { class: "plot-cursor", d: `M${x} ${TOP}V${this.height - BOTTOM}` });
+    this.showWhen(layer, x, cursor);
+    const place = line.nearest(cursor, view);
+    const isNear = place >= 0 && Math.abs(line.time[place] - cursor) <= series.width;
+    const value = isNear ? line.value[place] : NaN;
+    const isOver = value > this.limit;
+    if (isNear) {
+      const point = { cx: this.toX(line.time[place]), cy: this.toY(value), r: 3.5 };
+      draw(layer, "circle", { class: `plot-point${isOver ? " over" : ""}`, ...point });
     }
-    this.showWhen(layer, x, time);
     const bold = document.createElement("b");
     bold.textContent = this.text(value);
-    this.readout.replaceChildren(bold, ` ${this.unit}${value > this.limit ? " · over the limit" : ""}`);
+    const seen = isOver && this.board.acknowledged.has(line.time[place]) ? ", acknowledged" : "";
+    this.readout.replaceChildren(bold, ` ${this.unit}${isOver ? ` · over the limit${seen}` : ""}`);
   }
 
   showWhen(layer, x, time) {
@@ -188,8 +212,8 @@ export class Chart {
     const width = label.length * 6.4 + 10;
     const left = Math.min(Math.max(LEFT, x - width / 2), this.width - width);
     const when = draw(layer, "g", { class: "plot-when" });
-    draw(when, "rect", { x: left, y: HEIGHT - 17, width, height: 16, rx: 4 });
-    draw(when, "text", { x: left + width / 2, y: HEIGHT - 5, "text-anchor": "middle" }, label);
+    draw(when, "rect", { x: left, y: this.height - 17, width, height: 16, rx: 4 });
+    draw(when, "text", { x: left + width / 2, y: this.height - 5, "text-anchor": "middle" }, label);
   }
 
   /** Shows the period that is being chosen by a drag. */
@@ -197,34 +221,6 @@ export class Chart {
     this.layers.choice.replaceChildren();
     if (!choice) return;
     const [x, until] = choice.map(this.toX);
-    draw(this.layers.choice, "rect", { class: "plot-choice", x, y: TOP, width: until - x, height: HEIGHT - TOP - BOTTOM });
-  }
-
-  listen() {
-    const { svg, board } = this;
-    const at = (event) => event.clientX - svg.getBoundingClientRect().left;
-    let start = null;
-    svg.addEventListener("pointerdown", (event) => {
-      if (event.button !== 0 || event.pointerType === "touch") return board.pointAt(this.toTime(at(event)));
-      start = at(event);
-      svg.setPointerCapture(event.pointerId);
-    });
-    svg.addEventListener("pointermove", (event) => {
-      board.pointAt(this.toTime(at(event)));
-      if (start === null || Math.abs(at(event) - start) < DRAG_LEAST) return board.choose(null);
-      board.choose([start, at(event)].sort((left, right) => left - right).map(this.toTime));
-    });
-    svg.addEventListener("pointerup", () => {
-      start = null;
-      board.takeChoice();
-    });
-    svg.addEventListener("pointercancel", () => {
-      start = null;
-      board.choose(null);
-    });
-    svg.addEventListener("pointerleave", () => start === null && board.pointAway());
-    svg.addEventListener("dblclick", () => board.reset());
-    svg.addEventListener("blur", () => board.pointAway());
-    svg.addEventListener("keydown", (event) => board.key(event, this));
+    draw(this.layers.choice, "rect", { class: "plot-choice", x, y: TOP, width: until - x, height: this.height - TOP - BOTTOM });
   }
 }

@@ -4,7 +4,7 @@ import { valueTicks } from "./format.js";
 import { draw, linePath, onWidth, set } from "./svg.js";
 
 const HEIGHT = 168;
-const LEFT = 34;
+const LEFT = 38;
 const RIGHT = 8;
 const TOP = 8;
 const BOTTOM = 20;
@@ -21,7 +21,7 @@ export class Hours {
       this.width = width;
       this.render();
     });
-    this.select.addEventListener("change", () => this.render());
+    this.select.addEventListener("change", () => board.showHours());
     this.svg.addEventListener("pointermove", (event) => {
       const x = event.clientX - this.svg.getBoundingClientRect().left;
       this.point(Math.min(23, Math.max(0, Math.round((x - LEFT) / this.hourWidth()))));
@@ -34,12 +34,13 @@ export class Hours {
   }
 
   render() {
-    const { series, view } = this.board;
-    if (!this.width || !series) return;
+    const { series } = this.board;
+    if (!this.width || !series?.lines[this.select.value]) return;
     const chart = this.board.charts.find(({ field }) => field === this.select.value);
     this.section.dataset.field = chart.field;
     this.chart = chart;
-    this.hours = series.hours(chart.field, view);
+    const told = series.lines[chart.field].hours;
+    this.hours = told.map(([count, low, median, high]) => ({ count, low, median, high }));
     set(this.svg, { viewBox: `0 0 ${this.width} ${HEIGHT}` });
     this.svg.replaceChildren();
     const known = this.hours.map((hour, place) => ({ ...hour, place })).filter(({ count }) => count > 0);

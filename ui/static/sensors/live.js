@@ -3,7 +3,7 @@
 import { countText } from "./format.js";
 
 /** Refreshing happens no more often than this, in milliseconds. */
-const REFRESH_PERIOD = 1000;
+const REFRESH_PERIOD = 400;
 /** The server may answer with what it counted a moment before; so one refresh more comes so long after the last. */
 const SETTLES = 2500;
 /** The badge stays for so long after the last progress. */
@@ -30,12 +30,13 @@ export class Live {
       // The first tells how it is, which the page shows already, unless it is empty and should not be. What has come
       // while the page was hidden differs from before.
       const isNews = this.counts
-        ? counts.readings !== this.counts.readings || counts.alerts !== this.counts.alerts
+        ? counts.version !== this.counts.version || counts.alerts !== this.counts.alerts
         : this.root.dataset.empty === "true" && counts.readings > 0;
       this.counts = counts;
       if (isNews) this.schedule();
     });
     this.source.addEventListener("run", () => this.schedule());
+    this.source.addEventListener("alerts", () => this.schedule());
     this.source.addEventListener("progress", (event) => this.progress(JSON.parse(event.data)));
   }
 

@@ -8,15 +8,19 @@ const BASE = 48;
 const SIDE = 6;
 const GRIP = 7;
 /** What the strip draws. */
-const FIELD = "NO2";
+export const FIELD = "NO2";
+/** How to get on, by what there is to get on with. */
+const HINT = matchMedia("(pointer: coarse)").matches
+  ? "Two fingers on a chart zoom; drag the window on the strip to move."
+  : "Drag on a chart to zoom, with Shift to move; Ctrl and the wheel zoom. Keys: arrows, + and −, Escape.";
 
 export class Overview {
   constructor(section, board) {
     this.board = board;
     this.svg = section.querySelector("svg");
     this.shown = section.querySelector("[data-shown]");
-    this.hint = section.querySelector(".hint");
-    this.undo = section.querySelector("[data-reset]");
+    this.hint = section.querySelector("[data-hint]");
+    this.undo = section.querySelector("[data-act=reset]");
     this.svg.dataset.field = FIELD;
     this.svg.setAttribute("height", HEIGHT);
     this.back = draw(this.svg, "g");
@@ -30,31 +34,30 @@ export class Overview {
       this.width = width;
       this.render();
     });
-    this.undo.addEventListener("click", () => board.reset());
     this.svg.addEventListener("keydown", (event) => board.key(event, null));
     this.listen();
   }
 
   toX = (time) => {
-    const { first, last } = this.board.series;
+    const { first, last } = this.board.whole;
     return SIDE + ((time - first) / (last - first || 1)) * (this.width - 2 * SIDE);
   };
 
   toTime = (x) => {
-    const { first, last } = this.board.series;
+    const { first, last } = this.board.whole;
     return first + Math.min(1, Math.max(0, (x - SIDE) / (this.width - 2 * SIDE))) * (last - first);
   };
 
   /** Draws the data set; the window follows. */
   render() {
-    const { series } = this.board;
-    if (!this.width || !series?.length) return;
+    const { whole } = this.board;
+    if (!this.width || !whole) return;
     set(this.svg, { viewBox: `0 0 ${this.width} ${HEIGHT}` });
     this.back.replaceChildren();
-    const all = [series.first, series.last];
-    const { high } = series.summary(FIELD, all);
-    const toY = (value) => BASE - 3 - (value / (high || 1)) * (BASE - 8);
-    const stretches = series.stretches(FIELD, all, this.toX, toY);
+    const all = [whole.first, whole.last];
+    const line = whole.lines[FIELD];
+    const toY = (value) => BASE - 3 - (value / (line.high || 1)) * (BASE - 8);
+    const stretches = line.stretches(all, this.toX, toY);
     draw(this.back, "path", { class: "plot-area", d: areaPath(stretches, BASE) });
     draw(this.back, "path", { class: "plot-line", d: linePath(stretches) });
     draw(this.back, "path", { class: "plot-grid", d: `M${SIDE} ${BASE}H${this.width - SIDE}` });
@@ -69,8 +72,8 @@ export class Overview {
 
   /** Draws the window. */
   renderWindow() {
-    const { view, series, isZoomed } = this.board;
-    if (!this.width || !series?.length) return;
+    const { view, whole, series, isZoomed } = this.board;
+    if (!this.width || !whole) return;
     const [from, to] = view.map((time) => Math.min(Math.max(this.toX(time), SIDE), this.width - SIDE));
     set(this.window, { x: from, width: Math.max(2, to - from) });
     set(this.shades[0], { x: 0, width: from });
@@ -81,8 +84,8 @@ export class Overview {
     });
     this.shown.textContent = `${timeText(view[0])} – ${timeText(view[1])} · ${spanText(view[1] - view[0])}`;
     this.undo.hidden = !isZoomed;
-    this.hint.textContent = `${this.board.isDense ? "Bold: mean of each day · drag" : "Drag"} on a chart to zoom`;
-    const share = ((view[0] + view[1]) / 2 - series.first) / (series.last - series.first || 1);
+    this.hint.textContent = `${series?.is_dense ? "Bold is the mean of each day, behind it every value. " : ""}${HINT}`;
+    const share = ((view[0] + view[1]) / 2 - whole.first) / (whole.last - whole.first || 1);
     set(this.svg, { "aria-valuenow": Math.round(share * 100), "aria-valuetext": `from ${dayText(view[0])} to ${dayText(view[1])}, ${spanText(view[1] - view[0])}` });
   }
 
@@ -93,13 +96,15 @@ export class Overview {
     svg.addEventListener("pointerdown", (event) => {
       if (event.button !== 0) return;
       const part = this.grips.indexOf(event.target);
-      const kind = part >= 0 ? ["from", "to"][part] : event.target === this.window ? "move" : "new";
+      const { first, last } = board.whole;
+      const canMove = event.target === this.window && board.view[1] - board.view[0] < (last - first) * 0.98;
+      const kind = part >= 0 ? ["from", "to"][part] : canMove ? "move" : "new";
       drag = { kind, at: this.toTime(at(event)), view: [...board.view] };
       svg.setPointerCapture(event.pointerId);
     });
     svg.addEventListener("pointermove", (event) => drag && board.show(dragged(drag, this.toTime(at(event)), board)));
     svg.addEventListener("pointerup", () => {
-      if (drag) board.remember();
+      if (drag) board.remember(true);
       drag = null;
     });
     svg.addEventListener("dblclick", () => board.reset());

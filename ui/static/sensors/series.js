@@ -1,33 +1,36 @@
-// The readings in memory: columns, and what charts ask of them. A missing value is NaN.
-
-import { DAY, HOUR } from "./format.js";
+// An answer of /api/sensors/series: lines of few points that show the same picture as all readings, with sums. Every point
+// is a reading; a missing value (NaN) ends a stretch of the line.
 
 export class Series {
-  /** Takes the answer of `/api/sensors/readings`. */
-  constructor(columns) {
-    this.time = Float64Array.from(columns.time);
-    this.values = {};
-    for (const [field, column] of Object.entries(columns))
-      if (field !== "time") this.values[field] = Float64Array.from(column, (value) => value ?? NaN);
-    this.step = usualStep(this.time);
+  constructor(answer) {
+    Object.assign(this, answer);
+    this.lines = {};
+    for (const [field, line] of Object.entries(answer.fields)) this.lines[field] = new Line(line);
   }
 
-  get length() {
-    return this.time.length;
+  get isEmpty() {
+    return !(this.last > 0) || !Object.values(this.lines).some((line) => line.time.length);
   }
 
-  get first() {
-    return this.time[0];
+  /** How much time one point may stand for. */
+  get width() {
+    return Math.max(this.step, (this.to - this.from) / this.points);
+  }
+}
+
+/** The line of one quantity. */
+export class Line {
+  constructor({ time, value, means, ...sums }) {
+    Object.assign(this, sums);
+    this.time = Float64Array.from(time);
+    this.value = Float64Array.from(value, (number) => number ?? NaN);
+    this.means = means.map(([at, mean]) => [at, mean ?? NaN]);
   }
 
-  get last() {
-    return this.time[this.length - 1];
-  }
-
-  /** The place of the first reading at or after a time. */
+  /** The place of the first point at or after a time. */
   placeOf(time) {
     let low = 0;
-    let high = this.length;
+    let high = this.time.length;
     while (low < high) {
       const middle = (low + high) >> 1;
       if (this.time[middle] < time) low = middle + 1;
@@ -36,161 +39,79 @@ export class Series {
     return low;
   }
 
-  /** The places of the readings in a period: from, and to (not included). */
-  placesOf([from, to]) {
-    return [this.placeOf(from), this.placeOf(to + 1)];
-  }
-
-  /** The place of the reading nearest to a time, or -1. */
+  /** The place of the reading nearest to a time within a period, or -1. */
   nearest(time, [from, to]) {
-    const [start, end] = this.placesOf([from, to]);
-    if (start >= end) return -1;
-    const after = Math.min(Math.max(this.placeOf(time), start), end - 1);
-    const before = Math.max(start, after - 1);
-    return time - this.time[before] <= this.time[after] - time ? before : after;
-  }
-
-  /** Median, least and greatest value in a period, how many there are, and how many are above the limit. */
-  summary(field, period, limit = Infinity) {
-    const [start, end] = this.placesOf(period);
-    const values = this.values[field].slice(start, end).filter((value) => !Number.isNaN(value)).sort();
-    const over = values.length - values.findLastIndex((value) => value <= limit) - 1;
-    return { count: values.length, low: values[0], high: values[values.length - 1], median: quantile(values, 0.5), over };
-  }
-
-  /**
-   * The unbroken stretches of a line as lists of x and y, in pixels. Hours without a reading break the line. Where
-   * several readings share a pixel, the first, least, greatest and last stand for them all: no peak is lost.
-   */
-  stretches(field, period, toX, toY) {
-    const values = this.values[field];
-    const [start, end] = this.placesOf(period);
-    const stretches = [];
-    let column = null;
-    let stretch = null;
-    let lastTime = -Infinity;
-    // One reading beyond each edge, so that lines go through it.
-    for (let place = Math.max(0, start - 1); place < Math.min(this.length, end + 1); place += 1) {
-      const value = values[place];
-      if (Number.isNaN(value)) continue;
-      const time = this.time[place];
-      const x = toX(time);
-      const isGap = time - lastTime > this.step * 1.5 && x - toX(lastTime) > 1;
-      if (isGap || !stretch) {
-        flush(column, stretch);
-        column = null;
-        stretch = [];
-        stretches.push(stretch);
+    let best = -1;
+    for (let place = Math.max(0, this.placeOf(time) - 3); place < this.time.length; place += 1) {
+      const at = this.time[place];
+      if (Number.isNaN(this.value[place]) || at < from || at > to) {
+        if (at > to) break;
+        continue;
       }
-      const pixel = Math.floor(x);
-      if (column && column.pixel === pixel) column.add(place, value, x);
-      else {
-        flush(column, stretch);
-        column = new Column(pixel, place, value, x);
-      }
-      lastTime = time;
+      const distance = Math.abs(at - time);
+      if (best >= 0 && distance > Math.abs(this.time[best] - time)) break;
+      best = place;
     }
-    flush(column, stretch);
-    for (const points of stretches) for (const point of points) point[1] = toY(point[1]);
-    return stretches;
+    return best >= 0 ? best : this.lastIn(time, [from, to]);
   }
 
-  /** The mean of each day, or of each of so many days, as stretches of x and y; days without readings break them. */
-  means(field, period, days, toX, toY) {
-    const [start, end] = this.placesOf(period);
-    const size = days * DAY;
-    const stretches = [];
-    let place = start;
-    let lastBucket = -Infinity;
-    while (place < end) {
-      const bucket = Math.floor(this.time[place] / size);
-      let [sum, count] = [0, 0];
-      for (; place < end && Math.floor(this.time[place] / size) === bucket; place += 1) {
-        const value = this.values[field][place];
-        if (!Number.isNaN(value)) [sum, count] = [sum + value, count + 1];
-      }
-      if (!count) continue;
-      if (bucket !== lastBucket + 1) stretches.push([]);
-      stretches[stretches.length - 1].push([toX((bucket + 0.5) * size), toY(sum / count)]);
-      lastBucket = bucket;
+  /** The place of the last reading in a period up to a time, or -1. */
+  lastIn(time, [from]) {
+    for (let place = this.placeOf(time) - 1; place >= 0 && this.time[place] >= from; place -= 1)
+      if (!Number.isNaN(this.value[place])) return place;
+    return -1;
+  }
+
+  /** The place of the reading so many after another, or as far as there are any in the period. */
+  stepped(place, by, [from, to]) {
+    const forward = Math.sign(by);
+    let found = place;
+    let left = Math.abs(by);
+    for (let next = place + forward; left > 0 && next >= 0 && next < this.time.length; next += forward) {
+      if (this.time[next] < from || this.time[next] > to) break;
+      if (Number.isNaN(this.value[next])) continue;
+      found = next;
+      left -= 1;
     }
-    return stretches;
+    return found;
   }
 
-  /** The readings above a limit, one for a pixel: the greatest. */
-  marks(field, period, limit, toX) {
-    const [start, end] = this.placesOf(period);
+  /** The unbroken stretches of the line as lists of x and y, from one reading before a period to one after it. */
+  stretches(period, toX, toY) {
+    return split(this.time, this.value, this.placeOf(period[0]) - 1, this.placeOf(period[1] + 1) + 1, toX, toY);
+  }
+
+  /** The same of the means of days. */
+  meanStretches(toX, toY) {
+    const times = this.means.map(([time]) => time);
+    return split(times, this.means.map(([, mean]) => mean), 0, times.length, toX, toY);
+  }
+
+  /** The readings above a limit, one for two pixels: the greatest. */
+  marks([from, to], limit, toX) {
     const marks = [];
-    for (let place = start; place < end; place += 1) {
-      const value = this.values[field][place];
+    for (let place = this.placeOf(from); place < this.time.length && this.time[place] <= to; place += 1) {
+      const value = this.value[place];
       if (!(value > limit)) continue;
-      const x = toX(this.time[place]);
+      const mark = { x: toX(this.time[place]), value, time: this.time[place] };
       const last = marks[marks.length - 1];
-      if (!last || x - last.x >= 2) marks.push({ x, value });
-      else if (value > last.value) last.value = value;
+      if (!last || mark.x - last.x >= 2) marks.push(mark);
+      else if (value > last.value) marks[marks.length - 1] = mark;
     }
     return marks;
   }
+}
 
-  /** Stretches of time without any reading that are longer than `least`. */
-  gaps([from, to], least) {
-    const [start, end] = this.placesOf([from, to]);
-    const gaps = [];
-    for (let place = Math.max(1, start); place < Math.min(this.length, end + 1); place += 1)
-      if (this.time[place] - this.time[place - 1] > Math.max(least, this.step * 1.5))
-        gaps.push([Math.max(from, this.time[place - 1]), Math.min(to, this.time[place])]);
-    return gaps;
-  }
-
-  /** Median and the middle 80 % of each hour of the day. */
-  hours(field, period) {
-    const [start, end] = this.placesOf(period);
-    const byHour = Array.from({ length: 24 }, () => []);
-    for (let place = start; place < end; place += 1) {
-      const value = this.values[field][place];
-      if (!Number.isNaN(value)) byHour[Math.floor((this.time[place] / HOUR) % 24)].push(value);
+function split(times, values, start, end, toX, toY) {
+  const stretches = [];
+  let stretch = null;
+  for (let place = Math.max(0, start); place < Math.min(times.length, end); place += 1) {
+    if (Number.isNaN(values[place])) {
+      stretch = null;
+      continue;
     }
-    return byHour.map((values) => {
-      const sorted = Float64Array.from(values).sort();
-      const [low, median, high] = [0.1, 0.5, 0.9].map((share) => quantile(sorted, share));
-      return { count: values.length, low, median, high };
-    });
+    if (!stretch) stretches.push((stretch = []));
+    stretch.push([toX(times[place]), toY(values[place])]);
   }
-}
-
-/** The readings of one pixel. */
-class Column {
-  constructor(pixel, place, value, x) {
-    this.pixel = pixel;
-    this.first = this.last = this.least = this.greatest = [x, value, place];
-  }
-
-  add(place, value, x) {
-    const point = [x, value, place];
-    this.last = point;
-    if (value < this.least[1]) this.least = point;
-    if (value > this.greatest[1]) this.greatest = point;
-  }
-}
-
-function flush(column, stretch) {
-  if (!column) return;
-  const points = [...new Set([column.first, column.least, column.greatest, column.last])];
-  points.sort((left, right) => left[2] - right[2]);
-  stretch.push(...points);
-}
-
-function quantile(sorted, share) {
-  if (!sorted.length) return NaN;
-  const place = (sorted.length - 1) * share;
-  const [low, high] = [sorted[Math.floor(place)], sorted[Math.ceil(place)]];
-  return low + (high - low) * (place % 1);
-}
-
-/** The time that mostly lies between two readings. */
-function usualStep(time) {
-  if (time.length < 3) return HOUR;
-  const steps = new Float64Array(time.length - 1);
-  for (let place = 1; place < time.length; place += 1) steps[place - 1] = time[place] - time[place - 1];
-  return steps.sort()[steps.length >> 1] || HOUR;
+  return stretches;
 }

@@ -76,6 +76,15 @@ impl MainLoop {
                 let answer = self.change_secret(turn, &request, &actor);
                 respond(turn, reply, answer)
             }
+            Command::AcknowledgeAlerts { request, reply } => {
+                let answer = self.acknowledge_alerts(turn, &request).await;
+                respond(turn, reply, answer)
+            }
+            Command::TellAlertsTaken { queue, count, actor, reply } => {
+                let body = json!({ "queue": queue, "count": count }).to_string();
+                turn.event("alert.taken", None, &actor, body);
+                respond(turn, reply, Ok(()))
+            }
             Command::SetPool { pool, actor, reply } => {
                 let answer = self.set_pool(turn, pool, &actor);
                 respond(turn, reply, answer)

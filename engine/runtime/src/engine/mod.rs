@@ -8,6 +8,7 @@
 //! [`accounts`] users, [`recovery`] is the first turn of all.
 
 mod accounts;
+mod alerts;
 mod answers;
 mod assets;
 mod backfills;

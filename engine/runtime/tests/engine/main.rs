@@ -1,6 +1,7 @@
 //! The engine over a real database: runs, retries, losses, cancels, DAG files, schedules, the audit check.
 #![allow(clippy::unwrap_used)]
 
+mod alerts;
 mod answers;
 mod mapping;
 mod notifications;

@@ -1,0 +1,100 @@
+//! The alerts that wait, with who has acknowledged them. Looking at a queue costs a broker more than counting it, so what
+//! was seen is kept while the count stays the same.
+
+use super::Dashboard;
+use super::alerts::{Alert, distinct};
+use crate::AppState;
+use crate::data_api::query::LIMIT_MAX;
+use crate::data_api::{DataState, stats};
+use esteira_store::{AcknowledgementRow, StoreError};
+use esteira_tasks::queue::{Queue, QueueMessage};
+use esteira_tasks::service::ServiceError;
+use jiff::Timestamp;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::Mutex;
+
+/// What was seen of a queue is this old at most: one message may have gone and another come.
+const AGE_MAX: Duration = Duration::from_secs(5);
+
+/// What was last seen of the queue.
+#[derive(Default)]
+pub(crate) struct SeenQueue(Mutex<Option<Seen>>);
+
+struct Seen {
+    at: Instant,
+    waiting: u64,
+    messages: Arc<Vec<QueueMessage>>,
+}
+
+/// The alerts that wait.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Alerts {
+    /// How many messages wait; none where the queue does not answer.
+    pub(crate) waiting: Option<u64>,
+    /// Among the first of them: those that nobody has acknowledged, newest first.
+    pub(crate) open: Vec<Alert>,
+    /// The others, newest first.
+    pub(crate) acknowledged: Vec<Alert>,
+}
+
+/// Why alerts cannot be told.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    Queue(ServiceError),
+    Store(StoreError),
+}
+
+impl SeenQueue {
+    /// How many messages wait. Those that are being looked at are away for a moment, so looking and counting take turns.
+    pub(crate) async fn count(&self, data: &DataState) -> Result<u64, ServiceError> {
+        let _turn = self.0.lock().await;
+        stats::count_alerts(data).await
+    }
+
+    /// Takes the first messages out of the queue, at most so many; gives how many those were.
+    pub(crate) async fn take(&self, queue: &dyn Queue, name: &str, limit: usize) -> Result<usize, ServiceError> {
+        let mut seen = self.0.lock().await;
+        *seen = None;
+        Ok(queue.take(name, limit).await?.len())
+    }
+
+    /// The first messages of the queue, at most as many as one request may ask for, and how many there are.
+    pub(crate) async fn messages(
+        &self,
+        data: &DataState,
+    ) -> Result<(u64, Arc<Vec<QueueMessage>>), ServiceError> {
+        let mut seen = self.0.lock().await;
+        let waiting = stats::count_alerts(data).await?;
+        if let Some(known) = seen.as_ref().filter(|seen| seen.waiting == waiting && seen.at.elapsed() < AGE_MAX) {
+            return Ok((waiting, Arc::clone(&known.messages)));
+        }
+        let messages = data.queue().await?.peek(&data.settings.alert_queue, LIMIT_MAX).await?;
+        let messages = Arc::new(messages);
+        *seen = Some(Seen { at: Instant::now(), waiting, messages: Arc::clone(&messages) });
+        Ok((waiting, messages))
+    }
+}
+
+/// Reads the alerts and what is known of them.
+pub(crate) async fn read(state: &AppState, dashboard: &Dashboard, data: &DataState) -> Result<Alerts, Fault> {
+    let (waiting, messages) = dashboard.queue.messages(data).await.map_err(Fault::Queue)?;
+    let alerts = distinct(&messages);
+    let names: Vec<String> = alerts.iter().map(|alert| alert.message_id.clone()).collect();
+    let rows = state.handle.reader().acknowledgements(&names).await.map_err(Fault::Store)?;
+    Ok(parted(waiting, alerts, rows, Timestamp::now()))
+}
+
+fn parted(waiting: u64, alerts: Vec<Alert>, rows: Vec<AcknowledgementRow>, now: Timestamp) -> Alerts {
+    let known: HashMap<&str, &AcknowledgementRow> =
+        rows.iter().map(|row| (row.message_id.as_str(), row)).collect();
+    let mut parted = Alerts { waiting: Some(waiting), ..Alerts::default() };
+    for alert in alerts {
+        match known.get(alert.message_id.as_str()) {
+            Some(row) => parted.acknowledged.push(alert.acknowledged_by(row, now)),
+            None => parted.open.push(alert),
+        }
+    }
+    parted
+}

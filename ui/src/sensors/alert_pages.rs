@@ -1,0 +1,276 @@
+//! `/sensors/alerts`: every alert that waits, what people do with them, and the same for programs.
+//!
+//! Acknowledging goes through the engine, which keeps who and when, and tells the history. The queue is left as it is:
+//! other programs read it. Taking messages out of it is a thing of its own.
+
+use super::Dashboard;
+use super::alert_book::{self, Alerts, Fault};
+use super::alerts::Alert;
+use super::page::service_error;
+use crate::access::{ApiActor, PageActor};
+use crate::data_api::DataState;
+use crate::data_api::error::DataError;
+use crate::data_api::query::{LIMIT_MAX, Query};
+use crate::error_pages::PageError;
+use crate::frame::{self, Frame, Section, Visitor};
+use crate::show::count;
+use crate::{AppState, links};
+use askama::Template;
+use axum::body::Bytes;
+use axum::extract::{FromRef, OriginalUri, State};
+use axum::response::{Redirect, Response};
+use axum::{Extension, Form, Json};
+use esteira_runtime::{AcknowledgeRequest, Actor};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// Alerts on a page, unless it is asked for more.
+const ROWS: usize = 50;
+
+/// Which alerts a list shows: name in addresses, label.
+const STATES: [(&str, &str); 3] = [("open", "Open"), ("acknowledged", "Acknowledged"), ("all", "All")];
+
+#[derive(Template)]
+#[template(path = "sensors_alerts.html")]
+struct AlertsPage {
+    frame: Frame,
+    rows: Vec<Alert>,
+    /// How many there are in this state.
+    found: usize,
+    state: &'static str,
+    /// The states with their numbers.
+    states: Vec<(&'static str, &'static str, String, bool)>,
+    page: usize,
+    page_count: usize,
+    limit: usize,
+    waiting: u64,
+    seen: usize,
+    told: Option<Told>,
+}
+
+/// What was done before this page.
+struct Told {
+    count: usize,
+    what: &'static str,
+    more: &'static str,
+}
+
+impl Told {
+    /// What an address tells was done: `acknowledged=3`.
+    fn from_query(query: &Query) -> Option<Self> {
+        DONE.iter().find_map(|(what, more)| {
+            let count = query.get(what)?.parse().ok()?;
+            Some(Self { count, what, more })
+        })
+    }
+}
+
+/// What can be done with alerts: its name in addresses and for people, and what to say of it.
+const DONE: [(&str, &str); 3] = [
+    ("acknowledged", "Who and when is kept, and told in the audit history. The queue is as it was."),
+    ("reopened", "They are open again. The audit history has both."),
+    ("taken", "They are out of the queue. Readings and history are as they were."),
+];
+
+impl AlertsPage {
+    /// The address of another page of the list.
+    fn address(&self, page: usize) -> String {
+        let (page, limit) = (page.to_string(), self.limit.to_string());
+        links::with_query("/sensors/alerts", &[("state", self.state), ("limit", &limit), ("page", &page)])
+    }
+
+    fn waiting_text(&self) -> String {
+        count(self.waiting)
+    }
+
+    fn take_count(&self) -> usize {
+        usize::try_from(self.waiting).unwrap_or(LIMIT_MAX).min(LIMIT_MAX)
+    }
+}
+
+/// All alerts that wait.
+pub(super) async fn alerts(
+    State(state): State<AppState>,
+    Extension(dashboard): Extension<Arc<Dashboard>>,
+    OriginalUri(uri): OriginalUri,
+    visitor: Visitor,
+) -> Result<Response, PageError> {
+    let query = Query::parse(uri.query(), &["limit", "page", "state", "acknowledged", "reopened", "taken", "theme"])?;
+    let limit = query.limit()?.unwrap_or(ROWS);
+    let page = query.page()?;
+    let wanted = query.get("state").unwrap_or("open");
+    let Some((shown, _)) = STATES.into_iter().find(|(name, _)| *name == wanted) else {
+        let message = format!("There are no alerts of the state {wanted:?}");
+        return Err(PageError::bad_request(message).hint("state is open, acknowledged or all"));
+    };
+    let data = DataState::from_ref(&state);
+    let Alerts { waiting, open, acknowledged } = alert_book::read(&state, &dashboard, &data).await?;
+    let seen = open.len() + acknowledged.len();
+    let states = STATES.map(|(name, label)| {
+        let count = match name {
+            "open" => open.len(),
+            "acknowledged" => acknowledged.len(),
+            _ => seen,
+        };
+        (name, label, self::count(count as u64), name == shown)
+    });
+    let mut rows = match shown {
+        "open" => open,
+        "acknowledged" => acknowledged,
+        _ => open.into_iter().chain(acknowledged).collect(),
+    };
+    rows.sort_by_key(|alert| std::cmp::Reverse(alert.time));
+    let found = rows.len();
+    let page_count = found.div_ceil(limit).max(1);
+    let page = page.clamp(1, page_count);
+    let frame = visitor
+        .frame(Section::Sensors, "Alerts")
+        .crumb("Sensors", "/sensors")
+        .crumb("Alerts", "")
+        .style("sensors/sensors.css")
+        .script("sensors/alerts.js");
+    Ok(frame::html(&AlertsPage {
+        frame,
+        rows: rows.into_iter().skip((page - 1) * limit).take(limit).collect(),
+        found,
+        state: shown,
+        states: states.to_vec(),
+        page,
+        page_count,
+        limit,
+        waiting: waiting.unwrap_or_default(),
+        seen,
+        told: Told::from_query(&query),
+    }))
+}
+
+/// What a form says: the alerts, a note, what to do, and where to go afterwards.
+struct Said {
+    request: AcknowledgeRequest,
+    back: String,
+}
+
+impl Said {
+    fn new(pairs: Vec<(String, String)>, actor: Actor) -> Result<Self, PageError> {
+        let mut request =
+            AcknowledgeRequest { message_ids: Vec::new(), note: String::new(), is_withdrawn: false, actor };
+        let mut back = "/sensors".to_owned();
+        for (name, value) in pairs {
+            match name.as_str() {
+                "message_id" => request.message_ids.push(value),
+                "note" => value.trim().clone_into(&mut request.note),
+                "reopen" => request.is_withdrawn = value == "true",
+                // Nowhere else: a form of another page must not lead people away.
+                "back" if value.starts_with("/sensors") => back = value,
+                _ => return Err(PageError::bad_request(format!("This form has no field \"{name}\""))),
+            }
+        }
+        if request.message_ids.is_empty() {
+            return Err(PageError::bad_request("No alert was chosen").hint("tick those that you have seen"));
+        }
+        Ok(Self { request, back })
+    }
+}
+
+/// Acknowledges alerts, or takes that back, and goes back to where it was asked.
+pub(super) async fn acknowledge(
+    State(state): State<AppState>,
+    PageActor(actor): PageActor,
+    Form(pairs): Form<Vec<(String, String)>>,
+) -> Result<Redirect, PageError> {
+    let Said { request, back } = Said::new(pairs, actor)?;
+    let what = if request.is_withdrawn { "reopened" } else { "acknowledged" };
+    let changed = state.handle.acknowledge_alerts(request).await?;
+    if !back.starts_with("/sensors/alerts") {
+        return Ok(Redirect::to(&back));
+    }
+    let joint = if back.contains('?') { '&' } else { '?' };
+    Ok(Redirect::to(&format!("{back}{joint}{what}={changed}")))
+}
+
+/// Takes alerts out of the queue, oldest first, and tells the history.
+pub(super) async fn take(
+    State(state): State<AppState>,
+    Extension(dashboard): Extension<Arc<Dashboard>>,
+    PageActor(actor): PageActor,
+    form: String,
+) -> Result<Redirect, PageError> {
+    let limit = Query::parse(Some(form.trim()), &["limit"])?.limit()?.unwrap_or(1);
+    let data = DataState::from_ref(&state);
+    let queue = data.queue().await.map_err(service_error)?;
+    let name = &data.settings.alert_queue;
+    let taken = dashboard.queue.take(&*queue, name, limit.min(LIMIT_MAX)).await.map_err(service_error)?;
+    if taken > 0 {
+        state.handle.tell_alerts_taken(name.clone(), taken, actor).await?;
+    }
+    Ok(Redirect::to(&format!("/sensors/alerts?taken={taken}")))
+}
+
+/// `GET /api/sensors/alerts`.
+pub(super) async fn list(
+    State(state): State<AppState>,
+    Extension(dashboard): Extension<Arc<Dashboard>>,
+    OriginalUri(uri): OriginalUri,
+) -> Result<Json<Value>, DataError> {
+    Query::parse(uri.query(), &[])?;
+    let data = DataState::from_ref(&state);
+    let Alerts { waiting, open, acknowledged } =
+        alert_book::read(&state, &dashboard, &data).await.map_err(|fault| match fault {
+            Fault::Queue(error) => DataError::Setup(error),
+            Fault::Store(error) => DataError::Unusable(error.to_string()),
+        })?;
+    let alerts: Vec<Value> = open.iter().chain(&acknowledged).map(shape).collect();
+    Ok(Json(json!({ "alerts": alerts, "open": open.len(), "waiting": waiting })))
+}
+
+fn shape(alert: &Alert) -> Value {
+    let acknowledged = alert.acknowledged.as_ref();
+    json!({
+        "message_id": alert.message_id,
+        "labels": alert.labels,
+        "conditions": alert.conditions,
+        "time": (!alert.when_iso.is_empty()).then_some(&alert.when_iso),
+        "run_id": alert.run_id,
+        "copies": alert.copies,
+        "text": alert.text,
+        "acknowledged_by": acknowledged.map(|seen| &seen.by),
+        "acknowledged_at": acknowledged.map(|seen| seen.at.to_string()),
+        "note": acknowledged.map(|seen| &seen.note),
+    })
+}
+
+/// The body of `POST /api/sensors/alerts/acknowledge`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    message_ids: Vec<String>,
+    #[serde(default)]
+    note: String,
+    #[serde(default)]
+    reopen: bool,
+}
+
+/// `POST /api/sensors/alerts/acknowledge`.
+pub(super) async fn acknowledge_for_programs(
+    State(state): State<AppState>,
+    ApiActor(actor): ApiActor,
+    body: Bytes,
+) -> Result<Json<Value>, DataError> {
+    let Wanted { message_ids, note, reopen } = serde_json::from_slice(&body).map_err(|error| {
+        let hint = "Send {\"message_ids\": [\"…\"]}, and note and reopen where they are wanted";
+        DataError::bad_request(format!("The body cannot be read: {error}"), hint)
+    })?;
+    let request = AcknowledgeRequest { message_ids, note, is_withdrawn: reopen, actor };
+    let changed = state.handle.acknowledge_alerts(request).await?;
+    Ok(Json(json!({ "changed": changed })))
+}
+
+impl From<Fault> for PageError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Queue(error) => service_error(error),
+            Fault::Store(error) => error.into(),
+        }
+    }
+}
