@@ -2,8 +2,9 @@
 
 use crate::accounts::{AccountRequest, Accounts};
 use crate::command::{
-    AcknowledgeRequest, Actor, AffectedInstance, AnswerRequest, BackfillRequest, Command, CommandError, PlannedBackfillRun,
-    PoolStatus, Reply, RerunRequest, RunCommand, TriggerRequest, WaitingInstance, XcomRequest,
+    AcknowledgeRequest, Actor, AffectedInstance, AnswerRequest, BackfillRequest, Command, CommandError,
+    PlannedBackfillRun, PoolStatus, Reply, RerunRequest, RunCommand, TriggerRequest, WaitingInstance,
+    XcomRequest,
 };
 use crate::dag_folder::LoadedDag;
 use crate::engine::BackfillChange;
@@ -139,7 +140,12 @@ impl Handle {
     }
 
     /// Tells the history that somebody has taken alerts out of a queue.
-    pub async fn tell_alerts_taken(&self, queue: String, count: usize, actor: Actor) -> Result<(), CommandError> {
+    pub async fn tell_alerts_taken(
+        &self,
+        queue: String,
+        count: usize,
+        actor: Actor,
+    ) -> Result<(), CommandError> {
         self.ask(|reply| Command::TellAlertsTaken { queue, count, actor, reply }).await
     }
 

@@ -42,7 +42,8 @@ impl Reader {
             "SELECT message_id, acknowledged_by, acknowledged_at, note FROM alert_acknowledgement \
              WHERE message_id IN (SELECT value FROM json_each(?1))",
         );
-        let named = serde_json::to_string(message_ids).map_err(|fault| StoreError::Corrupt(fault.to_string()))?;
+        let named =
+            serde_json::to_string(message_ids).map_err(|fault| StoreError::Corrupt(fault.to_string()))?;
         let rows = rows.bind(named).fetch_all(&self.pool).await?;
         rows.iter().map(acknowledgement_row).collect()
     }

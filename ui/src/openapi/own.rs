@@ -335,10 +335,14 @@ pub(crate) fn acknowledge_alerts() -> Operation {
     let names = json!({ "type": "array", "items": text(), "minItems": 1, "maxItems": 1000 });
     let note = json!({ "type": "string", "maxLength": 500 });
     let fields = [("message_ids", names), ("note", note), ("reopen", boolean())];
-    Operation::new("acknowledge_alerts", DATA, "Acknowledge alerts, or take that back; the queue stays as it is")
-        .body(body(&["message_ids"], fields))
-        .answers(object([("changed", integer())]))
-        .of_data_api()
+    Operation::new(
+        "acknowledge_alerts",
+        DATA,
+        "Acknowledge alerts, or take that back; the queue stays as it is",
+    )
+    .body(body(&["message_ids"], fields))
+    .answers(object([("changed", integer())]))
+    .of_data_api()
 }
 
 /// `GET /api/sensors/export`.

@@ -54,7 +54,12 @@ impl SeenQueue {
     }
 
     /// Takes the first messages out of the queue, at most so many; gives how many those were.
-    pub(crate) async fn take(&self, queue: &dyn Queue, name: &str, limit: usize) -> Result<usize, ServiceError> {
+    pub(crate) async fn take(
+        &self,
+        queue: &dyn Queue,
+        name: &str,
+        limit: usize,
+    ) -> Result<usize, ServiceError> {
         let mut seen = self.0.lock().await;
         *seen = None;
         Ok(queue.take(name, limit).await?.len())
@@ -67,7 +72,9 @@ impl SeenQueue {
     ) -> Result<(u64, Arc<Vec<QueueMessage>>), ServiceError> {
         let mut seen = self.0.lock().await;
         let waiting = stats::count_alerts(data).await?;
-        if let Some(known) = seen.as_ref().filter(|seen| seen.waiting == waiting && seen.at.elapsed() < AGE_MAX) {
+        if let Some(known) =
+            seen.as_ref().filter(|seen| seen.waiting == waiting && seen.at.elapsed() < AGE_MAX)
+        {
             return Ok((waiting, Arc::clone(&known.messages)));
         }
         let messages = data.queue().await?.peek(&data.settings.alert_queue, LIMIT_MAX).await?;

@@ -96,7 +96,8 @@ pub(super) async fn alerts(
     OriginalUri(uri): OriginalUri,
     visitor: Visitor,
 ) -> Result<Response, PageError> {
-    let query = Query::parse(uri.query(), &["limit", "page", "state", "acknowledged", "reopened", "taken", "theme"])?;
+    let query =
+        Query::parse(uri.query(), &["limit", "page", "state", "acknowledged", "reopened", "taken", "theme"])?;
     let limit = query.limit()?.unwrap_or(ROWS);
     let page = query.page()?;
     let wanted = query.get("state").unwrap_or("open");

@@ -42,10 +42,13 @@ fn line(health: &ServiceHealth) -> Line {
 /// What a service is for, and what happens without it.
 fn about(service: &str) -> (&'static str, &'static str) {
     match service {
-        "Kafka" => {
-            ("carries readings", "Runs cannot send or read readings, and try again. What was stored is shown as ever.")
+        "Kafka" => (
+            "carries readings",
+            "Runs cannot send or read readings, and try again. What was stored is shown as ever.",
+        ),
+        "Redis" => {
+            ("holds current values", "Values, charts and table show what was last read. Nothing new appears.")
         }
-        "Redis" => ("holds current values", "Values, charts and table show what was last read. Nothing new appears."),
         "RabbitMQ" => {
             ("queues alerts", "Alerts cannot be sent or listed. Charts still mark what is above a limit.")
         }

@@ -5,7 +5,7 @@
 //! - [`sampling`], [`series`], [`sparkline`]: as few points as show the same picture.
 //! - [`alerts`], [`alert_book`], [`alert_pages`]: what waits in the queue, and who has acknowledged it.
 //! - [`stream`]: tells pages that something has come.
-//! - [`view`], [`health`], [`page`]: the page.
+//! - [`view`], [`health`], [`stats_book`], [`page`]: the page.
 
 mod alert_book;
 mod alert_pages;
@@ -21,6 +21,7 @@ mod sampling;
 mod series;
 mod snapshot;
 mod sparkline;
+mod stats_book;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -29,19 +30,13 @@ mod view;
 use crate::AppState;
 use crate::access::{Routes, USER, VIEWER};
 use crate::data_api::DataState;
-use crate::data_api::stats::{self, Stats};
 use crate::openapi::own;
 use axum::Extension;
 use axum::extract::FromRef;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-use tokio::sync::Mutex;
 
 /// The DAG whose readings these are.
 const PIPELINE: &str = "air_quality_pipeline";
-
-/// Counts of objects are this old at most: counting means listing them.
-const STATS_AGE_MAX: Duration = Duration::from_secs(2);
 
 /// What the pages share.
 #[derive(Default)]
@@ -49,29 +44,7 @@ struct Dashboard {
     snapshots: snapshot::Snapshots,
     queue: alert_book::SeenQueue,
     listeners: stream::Listeners,
-    stats: Mutex<Option<(Instant, Stats)>>,
-}
-
-impl Dashboard {
-    /// The counts. Readings and alerts are counted each time; the rest may be a moment old, and who asks for it while
-    /// somebody else does waits for the same answer.
-    async fn stats(&self, data: &DataState) -> Stats {
-        let (readings, alerts, stats) =
-            tokio::join!(stats::count_readings(data), self.queue.count(data), self.recent_stats(data));
-        Stats { readings_cached: readings.ok(), alerts_waiting: alerts.ok(), ..stats }
-    }
-
-    async fn recent_stats(&self, data: &DataState) -> Stats {
-        let mut newest = self.stats.lock().await;
-        if let Some((read_at, stats)) = &*newest
-            && read_at.elapsed() < STATS_AGE_MAX
-        {
-            return stats.clone();
-        }
-        let stats = stats::read(data).await;
-        *newest = Some((Instant::now(), stats.clone()));
-        stats
-    }
+    stats: stats_book::StatsBook,
 }
 
 /// The dashboard's routes.

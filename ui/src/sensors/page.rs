@@ -26,7 +26,7 @@ use serde_json::Value;
 use std::sync::Arc;
 
 /// Alerts beside the charts.
-const ALERTS_BESIDE: usize = 12;
+const ALERTS_BESIDE: usize = 15;
 
 /// XCom values that may hold counts are no longer than this.
 const SUMMARY_BYTES_MAX: u64 = 4096;
@@ -128,13 +128,14 @@ pub(super) async fn run(
 
 async fn read(state: &AppState, dashboard: &Dashboard, asked: Asked) -> Result<View, PageError> {
     let data = DataState::from_ref(state);
-    let (snapshot, stats, alerts, run) = tokio::join!(
+    let (snapshot, (stats, is_fresh), alerts, run) = tokio::join!(
         dashboard.snapshots.get(&data),
-        dashboard.stats(&data),
+        dashboard.stats.get(&data),
         alert_book::read(state, dashboard, &data),
         last_run(state),
     );
     let (snapshot, problem) = or_last_known(snapshot, dashboard);
+    let hashes = problem.is_none().then_some(snapshot.hashes);
     let alerts = match alerts {
         Ok(alerts) => alerts,
         // What the page says of the service, it says of the queue.
@@ -143,7 +144,7 @@ async fn read(state: &AppState, dashboard: &Dashboard, asked: Asked) -> Result<V
     };
     let run = run?;
     Ok(View {
-        facts: view::facts(&snapshot, &stats, run.as_ref()),
+        facts: view::facts(&snapshot, hashes, alerts.waiting, stats.as_ref(), run.as_ref()),
         cards: view::cards(&snapshot),
         alerts: AlertsView::new(alerts, ALERTS_BESIDE),
         run,
@@ -152,7 +153,8 @@ async fn read(state: &AppState, dashboard: &Dashboard, asked: Asked) -> Result<V
         problem,
         dates: view::dates(asked.period, &snapshot),
         table: asked.table(&snapshot),
-        services: health::lines(&stats.services),
+        services: health::lines(stats.as_ref().map(|stats| stats.services.as_slice()).unwrap_or_default()),
+        is_fresh,
         period: asked.period,
         choice: asked.choice,
     })

@@ -48,7 +48,7 @@ pub(crate) fn usual_step(readings: &[Reading]) -> i64 {
     if steps.is_empty() {
         return HOUR;
     }
-    let middle = steps.len() / 2;
+    let middle = (steps.len() - 1) / 2;
     (*steps.select_nth_unstable(middle).1).max(1)
 }
 
@@ -219,8 +219,7 @@ mod tests {
     #[test]
     fn few_readings_are_all_there_and_gaps_break_the_line() {
         let few = readings([(0, Some(1.0)), (1, None), (2, Some(2.0)), (3, Some(3.0)), (9, Some(4.0))]);
-        let expected =
-            [(0, Some(1.0)), (2, None), (2, Some(2.0)), (3, Some(3.0)), (9, None), (9, Some(4.0))];
+        let expected = [(0, Some(1.0)), (2, None), (2, Some(2.0)), (3, Some(3.0)), (9, None), (9, Some(4.0))];
         assert_eq!(line(&few, 0, 60, HOUR), expected.map(|(hour, value)| (hour * HOUR, value)));
         assert_eq!(gaps(&few, HOUR, DAY), [(3 * HOUR, 9 * HOUR)]);
         assert_eq!(gaps(&few, HOUR, 2_000 * HOUR), []);
@@ -232,17 +231,20 @@ mod tests {
     #[test]
     fn a_summary_has_the_median_and_what_is_over_the_limit() {
         let some = readings([(0, Some(4.0)), (1, Some(1.0)), (2, None), (3, Some(12.0)), (4, Some(2.0))]);
-        let expected =
-            Summary { count: 4, low: Some(1.0), median: Some(3.0), high: Some(12.0), over: 1 };
+        let expected = Summary { count: 4, low: Some(1.0), median: Some(3.0), high: Some(12.0), over: 1 };
         assert_eq!(summary(&some, 0, Some(10.0)), expected);
         assert_eq!(summary(&[], 0, Some(10.0)), Summary::default());
     }
 
     #[test]
     fn hours_and_means_are_of_the_wall_clock() {
-        let days = readings((0..72).map(|hour| (hour, (hour % 24 != 5).then_some(f64::from(hour as u32 / 24)))));
+        let days =
+            readings((0..72).map(|hour| (hour, (hour % 24 != 5).then_some(f64::from(hour as u32 / 24)))));
         let hours = hours(&days, 0);
-        assert_eq!((hours[4].count, hours[4].median, hours[5].count, hours[5].median), (3, Some(1.0), 0, None));
+        assert_eq!(
+            (hours[4].count, hours[4].median, hours[5].count, hours[5].median),
+            (3, Some(1.0), 0, None)
+        );
         assert_eq!(hours[4].high, Some(1.8));
         assert_eq!(means(&days, 0), [0.0, 1.0, 2.0].map(|day| (day as i64 * DAY + DAY / 2, Some(day))));
         let apart = readings([(0, Some(1.0)), (24, Some(2.0)), (72, Some(3.0))]);

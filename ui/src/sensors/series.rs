@@ -40,14 +40,14 @@ impl Wanted {
         let query = Query::parse(query, &[period, from, to, "points", "series"])?;
         let points = match query.get("points") {
             None => POINTS,
-            Some(text) => text
-                .parse()
-                .ok()
-                .filter(|points| (POINTS_LEAST..=POINTS_MOST).contains(points))
-                .ok_or_else(|| {
-                    let hint = format!("points is a whole number from {POINTS_LEAST} to {POINTS_MOST}");
-                    DataError::bad_request(format!("points cannot be {text:?}"), hint)
-                })?,
+            Some(text) => {
+                text.parse().ok().filter(|points| (POINTS_LEAST..=POINTS_MOST).contains(points)).ok_or_else(
+                    || {
+                        let hint = format!("points is a whole number from {POINTS_LEAST} to {POINTS_MOST}");
+                        DataError::bad_request(format!("points cannot be {text:?}"), hint)
+                    },
+                )?
+            }
         };
         let quantities = quantities(query.get("series"))?;
         Ok(Self { period: Period::from_query(&query, Period::All)?, points, quantities })
@@ -60,7 +60,10 @@ pub(crate) fn quantities(list: Option<&str>) -> Result<Vec<usize>, DataError> {
     let place = |name: &str| {
         QUANTITIES.iter().position(|quantity| quantity.field == name).ok_or_else(|| {
             let known: Vec<&str> = QUANTITIES.iter().map(|quantity| quantity.field).collect();
-            DataError::bad_request(format!("There is no series {name:?}"), format!("series are {}", known.join(", ")))
+            DataError::bad_request(
+                format!("There is no series {name:?}"),
+                format!("series are {}", known.join(", ")),
+            )
         })
     };
     let mut places = list.split(',').map(|name| place(name.trim())).collect::<Result<Vec<_>, _>>()?;
@@ -173,16 +176,23 @@ mod tests {
             time: hour * 3_600,
             values: [Some(if hour == 50 { 11.0 } else { 1.5 }), None, None, None, None],
         };
-        let snapshot = Snapshot { readings: (0..100).map(hour).collect(), unreadable: 0, version: 7 };
+        let snapshot =
+            Snapshot { readings: (0..100).map(hour).collect(), unreadable: 0, hashes: 0, version: 7 };
         let told = document(&snapshot, &wanted("from=144000&to=180000&series=CO").unwrap());
-        assert_eq!((&told["count"], &told["first"], &told["last"]), (&json!(11), &json!(0), &json!(99 * 3_600)));
+        assert_eq!(
+            (&told["count"], &told["first"], &told["last"]),
+            (&json!(11), &json!(0), &json!(99 * 3_600))
+        );
         let co = &told["fields"]["CO"];
         assert_eq!((&co["high"], &co["over"], &co["count"]), (&json!(11.0), &json!(1), &json!(11)));
         let times = co["time"].as_array().unwrap();
         // From 5 hours before to 5 hours after, and one reading more on each side, to which the line goes.
         assert_eq!((&times[0], times.len()), (&json!(34 * 3_600), 23));
         let all = document(&snapshot, &wanted("points=50").unwrap());
-        assert_eq!((&all["from"], &all["to"], &all["is_dense"]), (&json!(0), &json!(99 * 3_600), &json!(false)));
+        assert_eq!(
+            (&all["from"], &all["to"], &all["is_dense"]),
+            (&json!(0), &json!(99 * 3_600), &json!(false))
+        );
         assert_eq!(document(&Snapshot::default(), &wanted("").unwrap())["fields"]["CO"]["time"], json!([]));
     }
 }

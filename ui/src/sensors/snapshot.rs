@@ -1,7 +1,8 @@
 //! The readings in the cache, kept in this process so that a page does not read thousands of hashes each time.
 //!
-//! A snapshot is refreshed when somebody asks and it has grown old, by one asker at a time: keys are listed, hashes
-//! of keys that are new are read, and from time to time all hashes are, because a hash may be written over.
+//! A snapshot is refreshed when somebody asks and it has grown old, by one asker at a time: keys are listed, and hashes of
+//! keys that are new are read. Because a hash may be written over, those of the newest readings are read again each time,
+//! and of the others a part, one after another: so what is new shows at once, and no refresh takes long.
 
 use super::reading::Reading;
 use crate::data_api::DataState;
@@ -10,16 +11,16 @@ use esteira_tasks::service::ServiceError;
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, HashSet};
 use std::hash::{Hash as _, Hasher};
+use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 /// A snapshot this young is given as it is.
 const AGE_FRESH: Duration = Duration::from_millis(200);
 
-/// How old what was read of a hash may become before it is read again, for it may have been written over; and how many
-/// times as long as reading all of them takes: so that no more than a twentieth of the time goes into that.
-const AGE_MAX: Duration = Duration::from_millis(700);
-const AGE_MAX_TIMES: u32 = 20;
+/// How many hashes that are known are read again each time: those of the newest readings, and others in turn.
+const NEWEST_AGAIN: usize = 100;
+const OTHERS_AGAIN: usize = 400;
 
 /// Keys and hashes in one request.
 const PAGE: usize = 1000;
@@ -34,6 +35,8 @@ pub(crate) struct Snapshot {
     pub(crate) readings: Vec<Reading>,
     /// Hashes that are no readings.
     pub(crate) unreadable: usize,
+    /// Hashes, whatever they say.
+    pub(crate) hashes: usize,
     /// The same for the same readings, in every process.
     pub(crate) version: u64,
 }
@@ -47,6 +50,7 @@ impl Snapshot {
                 None => unreadable += 1,
             }
         }
+        let hashes = found.len() + unreadable;
         found.sort_by_key(|reading| reading.time);
         found.dedup_by_key(|reading| reading.time);
         let mut hasher = DefaultHasher::new();
@@ -54,7 +58,7 @@ impl Snapshot {
             reading.time.hash(&mut hasher);
             reading.values.map(|value| value.map(f64::to_bits)).hash(&mut hasher);
         }
-        Self { readings: found, unreadable, version: hasher.finish() }
+        Self { hashes, readings: found, unreadable, version: hasher.finish() }
     }
 
     /// The readings from one time to another, both included.
@@ -87,8 +91,8 @@ pub(crate) struct Snapshots {
 #[derive(Default)]
 struct Known {
     by_key: BTreeMap<String, Option<Reading>>,
-    /// When all hashes were last read, and how long that took.
-    all_read: Option<(Instant, Duration)>,
+    /// The last key whose hash was read again in its turn.
+    read_up_to: String,
 }
 
 impl Snapshots {
@@ -125,12 +129,9 @@ impl Snapshots {
 impl Known {
     async fn refresh(&mut self, cache: &dyn Cache, prefix: &str) -> Result<(), ServiceError> {
         let keys = all_keys(cache, prefix).await?;
-        let is_old = self.all_read.is_none_or(|(read_at, took)| {
-            read_at.elapsed() >= AGE_MAX.max(took * AGE_MAX_TIMES)
-        });
-        let wanted: Vec<String> =
-            keys.iter().filter(|key| is_old || !self.by_key.contains_key(*key)).cloned().collect();
-        let begun_at = Instant::now();
+        let again = self.again();
+        let is_wanted = |key: &&String| again.contains(*key) || !self.by_key.contains_key(*key);
+        let wanted: Vec<String> = keys.iter().filter(is_wanted).cloned().collect();
         let mut gone = HashSet::new();
         for chunk in wanted.chunks(PAGE) {
             for (key, hash) in chunk.iter().zip(cache.hashes(chunk).await?) {
@@ -141,10 +142,24 @@ impl Known {
             }
         }
         self.by_key.retain(|key, _| keys.contains(key) && !gone.contains(key));
-        if is_old {
-            self.all_read = Some((begun_at, begun_at.elapsed()));
-        }
         Ok(())
+    }
+
+    /// The keys whose hashes are read again this time.
+    fn again(&mut self) -> HashSet<String> {
+        let mut newest: Vec<(i64, &String)> =
+            self.by_key.iter().filter_map(|(key, reading)| Some((reading.as_ref()?.time, key))).collect();
+        if newest.len() > NEWEST_AGAIN {
+            newest.select_nth_unstable_by(NEWEST_AGAIN, |one, other| other.cmp(one));
+            newest.truncate(NEWEST_AGAIN);
+        }
+        let others = self.by_key.range::<String, _>((Excluded(&self.read_up_to), Unbounded));
+        let others: Vec<String> = others.take(OTHERS_AGAIN).map(|(key, _)| key.clone()).collect();
+        let again = newest.into_iter().map(|(_, key)| key.clone()).chain(others.iter().cloned()).collect();
+        // After the last, the first have their turn again.
+        self.read_up_to =
+            if others.len() < OTHERS_AGAIN { String::new() } else { others[OTHERS_AGAIN - 1].clone() };
+        again
     }
 }
 
@@ -180,6 +195,36 @@ mod tests {
         let again = Snapshot::new([reading(10, 1.0), reading(20, 2.0)].into_iter());
         assert_eq!(again.version, snapshot.version);
         assert_ne!(Snapshot::new([reading(10, 1.0)].into_iter()).version, snapshot.version);
+    }
+
+    /// A reading of an hour since the beginning of March.
+    fn at(hour: usize, co: &str) -> (String, esteira_tasks::cache::Hash) {
+        hash(&format!("{:02}/03/2004", 1 + hour / 24), &format!("{:02}.00.00", hour % 24), co, "113")
+    }
+
+    #[tokio::test]
+    async fn what_is_written_over_is_seen_at_once_where_it_is_new_and_in_its_turn_elsewhere() {
+        let (data, _home) = world(&[]);
+        let cache = data.cache().await.unwrap();
+        let hashes: Vec<_> = (0..700).map(|hour| at(hour, "1")).collect();
+        cache.put_hashes(&hashes, None).await.unwrap();
+        let mut known = Known::default();
+        known.refresh(&*cache, "sensor:").await.unwrap();
+        assert_eq!(known.by_key.len(), 700);
+        let last = at(699, "7.5");
+        cache.put_hashes(&[last.clone()], None).await.unwrap();
+        known.refresh(&*cache, "sensor:").await.unwrap();
+        assert_eq!(known.by_key[&last.0].as_ref().unwrap().values[0], Some(7.5));
+        for hour in [0, 350, 500] {
+            let written = at(hour, "7.5");
+            cache.put_hashes(&[written.clone()], None).await.unwrap();
+            let mut turns = 0;
+            while known.by_key[&written.0].as_ref().unwrap().values[0] != Some(7.5) {
+                turns += 1;
+                assert!(turns <= 3, "{hour}");
+                known.refresh(&*cache, "sensor:").await.unwrap();
+            }
+        }
     }
 
     #[tokio::test]

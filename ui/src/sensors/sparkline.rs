@@ -15,6 +15,9 @@ pub(crate) const WIDTH: f64 = 200.0;
 pub(crate) const HEIGHT: f64 = 36.0;
 const MARGIN: f64 = 3.0;
 
+/// A gap this wide parts the area.
+const GAP_LEAST: f64 = 6.0;
+
 /// How many parts the week is cut into, each with at most four points.
 const BUCKETS: i64 = 100;
 
@@ -58,17 +61,27 @@ pub(crate) fn sparkline(snapshot: &Snapshot, index: usize) -> Option<Sparkline> 
     })
 }
 
+/// The line, which gaps break, and the area beneath it, which only wide ones do: it would flicker.
 fn paths(points: &[Point], x: impl Fn(i64) -> f64, y: impl Fn(f64) -> f64) -> (String, String) {
     let (mut line, mut area) = (String::new(), String::new());
+    let mut last = None::<f64>;
     for stretch in points.split(|(_, value)| value.is_none()).filter(|stretch| !stretch.is_empty()) {
-        let mut path = String::new();
-        for (place, (time, value)) in stretch.iter().enumerate() {
-            let command = if place == 0 { "" } else { "L" };
-            let _ = write!(path, "{command}{:.1} {:.1}", x(*time), y(value.unwrap_or_default()));
-        }
-        let (first, last) = (x(stretch[0].0), x(stretch[stretch.len() - 1].0));
+        let path: Vec<String> = stretch
+            .iter()
+            .map(|(time, value)| format!("{:.1} {:.1}", x(*time), y(value.unwrap_or_default())))
+            .collect();
+        let path = path.join("L");
+        let first = x(stretch[0].0);
         let _ = write!(line, "M{path}");
-        let _ = write!(area, "M{first:.1} {HEIGHT}L{path}L{last:.1} {HEIGHT}Z");
+        let _ = match last {
+            Some(last) if first - last < GAP_LEAST => write!(area, "L{path}"),
+            Some(last) => write!(area, "L{last:.1} {HEIGHT}ZM{first:.1} {HEIGHT}L{path}"),
+            None => write!(area, "M{first:.1} {HEIGHT}L{path}"),
+        };
+        last = Some(x(stretch[stretch.len() - 1].0));
+    }
+    if let Some(last) = last {
+        let _ = write!(area, "L{last:.1} {HEIGHT}Z");
     }
     (line, area)
 }
@@ -79,9 +92,11 @@ mod tests {
     use crate::sensors::reading::Reading;
 
     fn snapshot(values: &[(i64, Option<f64>)]) -> Snapshot {
-        let reading =
-            |(hour, value): &(i64, Option<f64>)| Reading { time: hour * 3_600, values: [*value, None, *value, None, None] };
-        Snapshot { readings: values.iter().map(reading).collect(), unreadable: 0, version: 0 }
+        let reading = |(hour, value): &(i64, Option<f64>)| Reading {
+            time: hour * 3_600,
+            values: [*value, None, *value, None, None],
+        };
+        Snapshot { readings: values.iter().map(reading).collect(), unreadable: 0, hashes: 0, version: 0 }
     }
 
     #[test]
@@ -90,6 +105,7 @@ mod tests {
         let spark = sparkline(&all, 0).unwrap();
         // What is older than a week is left out, and a gap breaks the line.
         assert_eq!(spark.line, "M81.0 18.0L82.1 33.0M200.0 25.5");
+        assert_eq!(spark.area, "M81.0 36L81.0 18.0L82.1 33.0L82.1 36ZM200.0 36L200.0 25.5L200.0 36Z");
         assert_eq!(spark.limit.as_deref(), Some("M0 3.0H200"));
         assert_eq!(spark.end, "M200.0 25.5h.01");
         let spark = sparkline(&all, 2).unwrap();

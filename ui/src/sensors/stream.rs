@@ -5,7 +5,7 @@
 //!
 //! | event | data |
 //! |---|---|
-//! | `counts` | `{"readings": n, "alerts": n, "version": "…"}`, when one has changed, and once at the beginning. The version is that of what the readings say: it changes when a hash is written over |
+//! | `counts` | `{"readings": n, "alerts": n, "version": "…", "down": […]}`, when one has changed, and once at the beginning. The version is that of what the readings say: it changes when a hash is written over. `down` names the services that do not answer |
 //! | `progress` | how far a task is: [`esteira_runtime::ProgressNotice`] |
 //! | `run` | `{}`: a run or a task of the pipeline changed its state |
 //! | `alerts` | `{}`: somebody has acknowledged alerts, or taken that back |
@@ -30,9 +30,9 @@ use tokio::sync::broadcast;
 use tokio::time::{Instant, sleep_until};
 use tokio_stream::wrappers::BroadcastStream;
 
-/// Counting happens no more often than this, and takes no more than a twentieth of the time.
-const COUNT_PERIOD: Duration = Duration::from_millis(400);
-const COUNT_SHARE: u32 = 20;
+/// Counting happens no more often than this, and takes no more than a tenth of the time.
+const COUNT_PERIOD: Duration = Duration::from_millis(300);
+const COUNT_SHARE: u32 = 10;
 
 /// What the engine tells is gathered for so long before pages hear of it.
 const GATHER_PERIOD: Duration = Duration::from_millis(200);
@@ -49,13 +49,14 @@ pub(crate) enum Told {
     Alerts,
 }
 
-/// How much there is; none where a service does not answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// How much there is, none where a service does not answer; and which services are down.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Counts {
     readings: Option<usize>,
     alerts: Option<u64>,
     #[serde(serialize_with = "as_hex")]
     version: Option<u64>,
+    down: Vec<&'static str>,
 }
 
 /// A script's numbers have 53 bits.
@@ -93,7 +94,7 @@ impl Listeners {
     fn listen(&self) -> Listening {
         let mut watched = self.lock();
         if let Some(Watched { told, known }) = &*watched {
-            return Listening { receiver: told.subscribe(), known: *known, told: None };
+            return Listening { receiver: told.subscribe(), known: known.clone(), told: None };
         }
         let (told, receiver) = broadcast::channel(BACKLOG);
         *watched = Some(Watched { told: told.clone(), known: None });
@@ -104,7 +105,8 @@ impl Listeners {
     fn tell_counts(&self, counts: Counts) {
         let mut watched = self.lock();
         let Some(Watched { told, known }) = &mut *watched else { return };
-        if known.replace(counts) != Some(counts) {
+        if known.as_ref() != Some(&counts) {
+            *known = Some(counts.clone());
             let _ = told.send(Told::Counts(counts));
         }
     }
@@ -159,12 +161,15 @@ fn to_event(told: &Told) -> Event {
 }
 
 async fn count(dashboard: &Dashboard, data: &DataState) -> Counts {
-    let (snapshot, alerts) = tokio::join!(dashboard.snapshots.get(data), dashboard.queue.count(data));
+    let (snapshot, alerts, (stats, _)) =
+        tokio::join!(dashboard.snapshots.get(data), dashboard.queue.count(data), dashboard.stats.get(data));
     let snapshot = snapshot.ok();
+    let services = stats.map(|stats| stats.services).unwrap_or_default();
     Counts {
         readings: snapshot.as_ref().map(|snapshot| snapshot.readings.len()),
         alerts: alerts.ok(),
         version: snapshot.map(|snapshot| snapshot.version),
+        down: services.iter().filter(|health| !health.healthy).map(|health| health.service).collect(),
     }
 }
 
@@ -265,10 +270,10 @@ mod tests {
     fn who_comes_later_learns_what_is_known_and_nobody_the_same_twice() {
         let listeners = Listeners::default();
         let mut first = listeners.listen();
-        let counts = Counts { readings: Some(1), alerts: None, version: Some(7) };
+        let counts = Counts { readings: Some(1), alerts: None, version: Some(7), down: Vec::new() };
         assert_eq!((first.known, listeners.listen().known), (None, None));
-        listeners.tell_counts(counts);
-        listeners.tell_counts(counts);
+        listeners.tell_counts(counts.clone());
+        listeners.tell_counts(counts.clone());
         assert!(matches!(first.receiver.try_recv(), Ok(Told::Counts(told)) if told == counts));
         assert!(first.receiver.try_recv().is_err());
         let mut later = listeners.listen();
@@ -281,10 +286,11 @@ mod tests {
         let (data, _home) =
             crate::data_api::tests::world(&[("ESTEIRA_CONN_REDIS_DEFAULT", "redis://127.0.0.1:1/0")]);
         let counted = count(&Dashboard::default(), &data).await;
-        assert_eq!(counted, Counts { readings: None, alerts: Some(0), version: None });
+        assert_eq!((counted.readings, counted.alerts, counted.version), (None, Some(0), None));
+        let counted = Counts { down: vec!["Redis"], ..counted };
         assert_eq!(
             serde_json::to_string(&Counts { version: Some(u64::MAX), ..counted }).unwrap(),
-            "{\"readings\":null,\"alerts\":0,\"version\":\"ffffffffffffffff\"}"
+            "{\"readings\":null,\"alerts\":0,\"version\":\"ffffffffffffffff\",\"down\":[\"Redis\"]}"
         );
     }
 }

@@ -72,6 +72,22 @@ async fn what_is_known_is_not_sent_again() {
 }
 
 #[tokio::test]
+async fn series_of_a_period_are_told_once() {
+    let (router, _data, _home) = filled().await;
+    let response = get(&router, "/api/sensors/series?period=7d&series=NO2,CO", "").await;
+    let tag = response.headers()[header::ETAG].to_str().unwrap().to_owned();
+    let told: Value = serde_json::from_str(&body(response).await).unwrap();
+    let co = &told["fields"]["CO"];
+    assert_eq!(co["value"], json!([2.6, 11.5, 1.1]));
+    assert_eq!((&co["over"], &co["high"], &co["median"]), (&json!(1), &json!(11.5), &json!(2.6)));
+    assert_eq!((&told["fields"]["NO2"]["count"], told["fields"].as_object().unwrap().len()), (&json!(2), 2));
+    assert_eq!(get(&router, "/api/sensors/series?period=7d&series=NO2,CO", &tag).await.status(), 304);
+    for bad in ["series=O3", "points=1", "period=1y", "limit=1"] {
+        assert_eq!(get(&router, &format!("/api/sensors/series?{bad}"), "").await.status(), 400, "{bad}");
+    }
+}
+
+#[tokio::test]
 async fn exports_are_files() {
     let (router, _data, _home) = filled().await;
     let response = get(&router, "/api/sensors/export?period=24h", "").await;

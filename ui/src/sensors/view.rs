@@ -135,6 +135,8 @@ pub(crate) struct View {
     pub(crate) cards: Vec<Card>,
     pub(crate) alerts: AlertsView,
     pub(crate) services: Vec<health::Line>,
+    /// Whether counts and services are as they are now.
+    pub(crate) is_fresh: bool,
     pub(crate) run: Option<LastRun>,
     /// The pipeline's name, when it can be triggered.
     pub(crate) pipeline: Option<String>,
@@ -319,7 +321,14 @@ fn card(snapshot: &Snapshot, index: usize, quantity: &'static Quantity) -> Card 
     let newest =
         snapshot.readings.iter().rev().find_map(|reading| Some((reading.time, reading.values[index]?)));
     let Some((time, value)) = newest else {
-        return Card { quantity, value: "–".to_owned(), measured: None, change: None, gauge: None, spark: None };
+        return Card {
+            quantity,
+            value: "–".to_owned(),
+            measured: None,
+            change: None,
+            gauge: None,
+            spark: None,
+        };
     };
     let is_last = snapshot.last().is_some_and(|last| last.time == time);
     let change = day_before(snapshot, index, time).map(|before| {
@@ -367,34 +376,32 @@ fn gauge(snapshot: &Snapshot, index: usize, quantity: &Quantity, value: f64) -> 
     Some(Gauge { has_limit: false, position: format!("{position:.1}"), is_over: false, text })
 }
 
-/// The facts at the top of the page.
-pub(crate) fn facts(snapshot: &Snapshot, stats: &Stats, run: Option<&LastRun>) -> Vec<Fact> {
+/// The facts at the top of the page. `hashes` and `waiting` are none where the service does not answer; `stats` are, where
+/// they are not known yet.
+pub(crate) fn facts(
+    snapshot: &Snapshot,
+    hashes: Option<usize>,
+    waiting: Option<u64>,
+    stats: Option<&Stats>,
+    run: Option<&LastRun>,
+) -> Vec<Fact> {
+    let services = stats.map(|stats| stats.services.as_slice()).unwrap_or_default();
     let name = |service: &str, twin: &'static str| {
-        let is_embedded = stats.services.iter().any(|health| health.service == service && health.embedded);
+        let is_embedded = services.iter().any(|health| health.service == service && health.embedded);
         if is_embedded { format!("{service}'s embedded twin, {twin}") } else { service.to_owned() }
     };
     let unreadable = match snapshot.unreadable {
         0 => "Hashes with a date and a time that can be read".to_owned(),
         more => format!("{} more hashes have no date and time that can be read", count(more as u64)),
     };
+    let in_redis = format!("Hashes in {}", name("Redis", "in Esteira's home"));
+    let in_minio = format!("Objects in {}", name("MinIO", "a folder in Esteira's home"));
+    let in_queue = format!("Messages in {}", name("RabbitMQ", "in Esteira's home"));
     let mut facts = vec![
         Fact::new("readings", count(snapshot.readings.len() as u64), unreadable),
-        Fact::new(
-            "in Redis",
-            counted(stats.readings_cached),
-            format!("Hashes in {}", name("Redis", "in Esteira's home")),
-        ),
-        Fact::new(
-            "in MinIO",
-            objects(stats),
-            format!("Objects in {}", name("MinIO", "a folder in Esteira's home")),
-        ),
-        Fact::new(
-            "alerts waiting",
-            counted(stats.alerts_waiting),
-            format!("Messages in {}", name("RabbitMQ", "in Esteira's home")),
-        )
-        .leading_to("/sensors/alerts"),
+        Fact::new("in Redis", counted(hashes.map(|hashes| hashes as u64)), in_redis),
+        Fact::new("in MinIO", stats.map_or_else(|| UNKNOWN.to_owned(), objects), in_minio),
+        Fact::new("alerts waiting", counted(waiting), in_queue).leading_to("/sensors/alerts"),
     ];
     if let Some(run) = run {
         let rejected = run.rejected.map_or_else(|| "–".to_owned(), count);
@@ -405,16 +412,18 @@ pub(crate) fn facts(snapshot: &Snapshot, stats: &Stats, run: Option<&LastRun>) -
         ));
     }
     if let Some(last) = snapshot.last() {
-        facts.push(Fact::new(
-            "last reading",
-            time_text(last.time),
-            "As the data set tells it, without a zone".to_owned(),
-        ));
+        let title = "As the data set tells it, without a zone".to_owned();
+        facts.push(Fact::new("last reading", time_text(last.time), title));
     }
-    let services = Fact::new("services", health::text(&stats.services), "How each is, further below".to_owned());
-    facts.push(services.leading_to("#sensors-services"));
+    let up = if services.is_empty() { UNKNOWN.to_owned() } else { health::text(services) };
+    facts.push(
+        Fact::new("services", up, "How each is, further below".to_owned()).leading_to("#sensors-services"),
+    );
     facts
 }
+
+/// What is being counted.
+const UNKNOWN: &str = "…";
 
 impl Fact {
     fn new(label: &'static str, value: String, title: String) -> Self {
@@ -454,7 +463,12 @@ fn row(reading: &Reading) -> Row {
         is_over: reading.is_over(index),
     };
     let around = Period::Between(Some(reading.time - 3 * DAY), Some(reading.time + 3 * DAY)).query();
-    Row { when: time_text(reading.time), iso: time_iso(reading.time), around, cells: QUANTITIES.iter().enumerate().map(cell).collect() }
+    Row {
+        when: time_text(reading.time),
+        iso: time_iso(reading.time),
+        around,
+        cells: QUANTITIES.iter().enumerate().map(cell).collect(),
+    }
 }
 
 #[cfg(test)]
@@ -469,7 +483,7 @@ mod tests {
                 values: [*co, Some(168.0), Some(28.5), None, None],
             })
             .collect();
-        Snapshot { readings, unreadable: 0, version: 1 }
+        Snapshot { readings, unreadable: 0, hashes: 0, version: 1 }
     }
 
     #[test]

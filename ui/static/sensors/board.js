@@ -37,6 +37,12 @@ export class Board {
     this.readAcknowledged();
     this.showChips();
     root.addEventListener("click", (event) => this.click(event));
+    // What says that it is a button is pressed by the space bar too.
+    root.addEventListener("keydown", (event) => {
+      if (event.key !== " " || !event.target.matches("a[role=button]")) return;
+      event.preventDefault();
+      event.target.click();
+    });
     root.querySelector("[data-dates]").addEventListener("submit", (event) => this.takeDates(event));
     window.addEventListener("popstate", async () => {
       this.readAddress();

@@ -3,7 +3,7 @@
 
 import { dayText, hourText, timeText, timeTicks, valueTicks, DAY } from "./format.js";
 import { startGestures } from "./gestures.js";
-import { areaPath, draw, linePath, onWidth, set } from "./svg.js";
+import { areaPath, draw, joined, linePath, onWidth, set, widthOf } from "./svg.js";
 
 /** Among others, and alone. */
 const HEIGHT = 168;
@@ -29,6 +29,8 @@ export class Chart {
     this.readout = section.querySelector("[data-readout]");
     this.over = section.querySelector("[data-over]");
     this.svg.tabIndex = 0;
+    // Known before anything is read, for that is asked for by the width.
+    this.width = widthOf(this.svg);
     this.left = LEFT;
     this.height = HEIGHT;
     this.layers = {};
@@ -94,7 +96,7 @@ export class Chart {
     this.clip ??= this.makeClip();
     set(this.clip, { x: LEFT, y: TOP - 4, width: Math.max(0, this.plotWidth), height: this.height - TOP - BOTTOM + 6 });
     const isDense = line.means.length > 0;
-    this.area.setAttribute("d", isDense ? "" : areaPath(stretches, this.height - BOTTOM));
+    this.area.setAttribute("d", isDense ? "" : areaPath(joined(stretches, GAP_WIDTH), this.height - BOTTOM));
     this.path.setAttribute("d", linePath(stretches));
     this.path.classList.toggle("dense", isDense);
     this.mean.setAttribute("d", isDense ? linePath(line.meanStretches(this.toX, this.toY)) : "");
@@ -157,11 +159,10 @@ export class Chart {
     draw(front, "text", { class: "plot-label limit", x: LEFT - 6, y: y + 4, "text-anchor": "end" }, `${this.limit}`);
     for (const label of this.layers.back.querySelectorAll("text[text-anchor=end]"))
       if (Math.abs(label.getAttribute("y") - y - 4) < 11) label.remove();
-    const marks = this.line.marks(this.board.view, this.limit, this.toX);
+    const marks = this.line.marks(this.board.view, this.limit, this.board.acknowledged, this.toX);
     const size = marks.length > 80 ? 2.2 : 3;
-    for (const { x, value, time } of marks) {
-      const seen = this.board.acknowledged.has(time) ? " seen" : "";
-      draw(front, "circle", { class: `plot-mark${seen}`, cx: x, cy: this.toY(value), r: size });
+    for (const { x, value, isSeen } of marks) {
+      draw(front, "circle", { class: `plot-mark${isSeen ? " seen" : ""}`, cx: x, cy: this.toY(value), r: size });
     }
   }
 

@@ -3,7 +3,7 @@
 import { countText } from "./format.js";
 
 /** Refreshing happens no more often than this, in milliseconds. */
-const REFRESH_PERIOD = 400;
+const REFRESH_PERIOD = 300;
 /** The server may answer with what it counted a moment before; so one refresh more comes so long after the last. */
 const SETTLES = 2500;
 /** The badge stays for so long after the last progress. */
@@ -30,7 +30,7 @@ export class Live {
       // The first tells how it is, which the page shows already, unless it is empty and should not be. What has come
       // while the page was hidden differs from before.
       const isNews = this.counts
-        ? counts.version !== this.counts.version || counts.alerts !== this.counts.alerts
+        ? JSON.stringify(counts) !== JSON.stringify(this.counts)
         : this.root.dataset.empty === "true" && counts.readings > 0;
       this.counts = counts;
       if (isNews) this.schedule();

@@ -1,7 +1,7 @@
 // The whole data set in a strip, with the period shown as a window that is dragged, stretched or moved by keys.
 
 import { dayText, spanText, timeText, timeTicks, HOUR } from "./format.js";
-import { areaPath, draw, linePath, onWidth, set } from "./svg.js";
+import { areaPath, draw, linePath, onWidth, set, widthOf } from "./svg.js";
 
 const HEIGHT = 66;
 const BASE = 48;
@@ -11,8 +11,8 @@ const GRIP = 7;
 export const FIELD = "NO2";
 /** How to get on, by what there is to get on with. */
 const HINT = matchMedia("(pointer: coarse)").matches
-  ? "Two fingers on a chart zoom; drag the window on the strip to move."
-  : "Drag on a chart to zoom, with Shift to move; Ctrl and the wheel zoom. Keys: arrows, + and −, Escape.";
+  ? "Two fingers on a chart zoom; drag the window on the strip to move it."
+  : "Drag on a chart to zoom, with Shift to move; Ctrl and wheel zoom. Keys: arrows, + −, Escape.";
 
 export class Overview {
   constructor(section, board) {
@@ -21,6 +21,7 @@ export class Overview {
     this.shown = section.querySelector("[data-shown]");
     this.hint = section.querySelector("[data-hint]");
     this.undo = section.querySelector("[data-act=reset]");
+    this.width = widthOf(this.svg);
     this.svg.dataset.field = FIELD;
     this.svg.setAttribute("height", HEIGHT);
     this.back = draw(this.svg, "g");
@@ -84,7 +85,7 @@ export class Overview {
     });
     this.shown.textContent = `${timeText(view[0])} – ${timeText(view[1])} · ${spanText(view[1] - view[0])}`;
     this.undo.hidden = !isZoomed;
-    this.hint.textContent = `${series?.is_dense ? "Bold is the mean of each day, behind it every value. " : ""}${HINT}`;
+    this.hint.textContent = `${series?.is_dense ? "Bold: mean of each day. " : ""}${HINT}`;
     const share = ((view[0] + view[1]) / 2 - whole.first) / (whole.last - whole.first || 1);
     set(this.svg, { "aria-valuenow": Math.round(share * 100), "aria-valuetext": `from ${dayText(view[0])} to ${dayText(view[1])}, ${spanText(view[1] - view[0])}` });
   }

@@ -6,6 +6,9 @@ import { Live } from "./live.js";
 import { refreshParts, startAcknowledging } from "./parts.js";
 import { defineGap } from "./svg.js";
 
+/** Counting takes about so long, in milliseconds. */
+const STALE_FOR = 900;
+
 async function start(root) {
   startMenus(root);
   if (root.dataset.empty === "true") {
@@ -34,7 +37,14 @@ async function start(root) {
     console.warn("the readings could not be read", error);
   } finally {
     new Live(root, refresh);
+    refreshStale();
   }
+}
+
+/** Counts that were being made when the page was, in a moment. */
+function refreshStale() {
+  if (document.getElementById("sensors-services").dataset.freshFacts === "true") return;
+  setTimeout(() => refreshParts().catch((error) => console.warn("the counts could not be read", error)), STALE_FOR);
 }
 
 /** One menu is open at a time; Escape and a click elsewhere close it. */

@@ -30,8 +30,9 @@ export function startAcknowledging(root, done) {
     event.preventDefault();
     const button = event.submitter;
     const place = [...form.querySelectorAll(".ack")].indexOf(button);
-    button.disabled = true;
+    // A button that is off is no part of what a form says.
     const body = new URLSearchParams(new FormData(form, button));
+    button.disabled = true;
     const answer = await fetch(form.action, { method: "POST", body, redirect: "manual" }).catch(() => null);
     // The answer leads back to the page, where this is already.
     if (answer?.type !== "opaqueredirect") return sendPlainly(form, button);

@@ -87,16 +87,20 @@ export class Line {
     return split(times, this.means.map(([, mean]) => mean), 0, times.length, toX, toY);
   }
 
-  /** The readings above a limit, one for two pixels: the greatest. */
-  marks([from, to], limit, toX) {
+  /** The readings above a limit, one for two pixels: the greatest. It is seen if all of them are among those times. */
+  marks([from, to], limit, seen, toX) {
     const marks = [];
     for (let place = this.placeOf(from); place < this.time.length && this.time[place] <= to; place += 1) {
       const value = this.value[place];
       if (!(value > limit)) continue;
-      const mark = { x: toX(this.time[place]), value, time: this.time[place] };
+      const mark = { x: toX(this.time[place]), value, isSeen: seen.has(this.time[place]) };
       const last = marks[marks.length - 1];
-      if (!last || mark.x - last.x >= 2) marks.push(mark);
-      else if (value > last.value) marks[marks.length - 1] = mark;
+      if (!last || mark.x - last.x >= 2) {
+        marks.push(mark);
+        continue;
+      }
+      last.isSeen &&= mark.isSeen;
+      if (value > last.value) last.value = value;
     }
     return marks;
   }

@@ -28,6 +28,17 @@ export function linePath(stretches) {
     .join("");
 }
 
+/** Stretches that lie so near to each other are one: a line shows that readings are missing, an area would flicker. */
+export function joined(stretches, least) {
+  const wide = [];
+  for (const points of stretches) {
+    const before = wide[wide.length - 1];
+    if (before && points[0][0] - before[before.length - 1][0] < least) before.push(...points);
+    else wide.push([...points]);
+  }
+  return wide;
+}
+
 /** The path of the area between a line and a base. */
 export function areaPath(stretches, base) {
   return stretches
@@ -48,7 +59,12 @@ export function defineGap() {
   draw(pattern, "line", { x1: 0, y1: 0, x2: 0, y2: 6, class: "plot-gap-line" });
 }
 
-/** Calls back with an element's width, now and when it changes. */
+/** An element's width in whole pixels. */
+export function widthOf(element) {
+  return Math.round(element.getBoundingClientRect().width);
+}
+
+/** Calls back with an element's width, soon and when it changes. */
 export function onWidth(element, callback) {
   let known = 0;
   new ResizeObserver((entries) => {

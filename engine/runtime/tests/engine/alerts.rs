@@ -34,10 +34,7 @@ async fn who_comes_first_has_acknowledged_and_the_history_tells_it_once() {
         handle.acknowledge_alerts(request(&["one", "two", "one"], "seen", false, ana())).await.unwrap(),
         2
     );
-    assert_eq!(
-        handle.acknowledge_alerts(request(&["two", "three"], "", false, tester())).await.unwrap(),
-        1
-    );
+    assert_eq!(handle.acknowledge_alerts(request(&["two", "three"], "", false, tester())).await.unwrap(), 1);
     assert_eq!(known(&world).await[..2], [row("one", "ana", "seen"), row("three", &tester().name, "")]);
     assert_eq!(handle.acknowledge_alerts(request(&["one"], "not yet", true, tester())).await.unwrap(), 1);
     assert_eq!(handle.acknowledge_alerts(request(&["one"], "", true, tester())).await.unwrap(), 0);
@@ -48,16 +45,11 @@ async fn who_comes_first_has_acknowledged_and_the_history_tells_it_once() {
     events.reverse();
     let told: Vec<(&str, &str, Value)> = events
         .iter()
-        .map(|event| {
-            (event.name.as_str(), event.actor.as_str(), serde_json::from_str(&event.body).unwrap())
-        })
+        .map(|event| (event.name.as_str(), event.actor.as_str(), serde_json::from_str(&event.body).unwrap()))
         .collect();
     assert_eq!(told.len(), 4);
     assert_eq!(told[0], ("alert.acknowledged", "ana", json!({"message_id": "one", "note": "seen"})));
-    assert_eq!(
-        told[3],
-        ("alert.reopened", &*tester().name, json!({"message_id": "one", "note": "not yet"}))
-    );
+    assert_eq!(told[3], ("alert.reopened", &*tester().name, json!({"message_id": "one", "note": "not yet"})));
     world.is_sound().await;
 }
 
@@ -65,7 +57,8 @@ async fn who_comes_first_has_acknowledged_and_the_history_tells_it_once() {
 async fn what_names_no_alert_or_writes_a_novel_is_refused() {
     let world = World::with(DAG).await;
     let (long, novel) = ("x".repeat(256), "x".repeat(501));
-    for (message_ids, note) in [(vec![], ""), (vec![""], ""), (vec![long.as_str()], ""), (vec!["one"], novel.as_str())]
+    for (message_ids, note) in
+        [(vec![], ""), (vec![""], ""), (vec![long.as_str()], ""), (vec!["one"], novel.as_str())]
     {
         let refused = world.handle().acknowledge_alerts(request(&message_ids, note, false, tester())).await;
         assert!(matches!(refused, Err(CommandError::Invalid(_))), "{message_ids:?} {refused:?}");
