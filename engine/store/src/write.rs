@@ -93,21 +93,7 @@ impl Writer {
         for dag in &batch.dags {
             upsert_dag(&mut transaction, dag).await?;
         }
-        for change in &batch.import_errors {
-            write_import_error(&mut transaction, change).await?;
-        }
-        for change in &batch.pools {
-            pools::write(&mut transaction, change).await?;
-        }
-        for change in &batch.secrets {
-            secrets::write(&mut transaction, change).await?;
-        }
-        for change in &batch.accounts {
-            accounts::write(&mut transaction, change).await?;
-        }
-        for change in &batch.acknowledgements {
-            alerts::write(&mut transaction, change).await?;
-        }
+        write_what_is_not_of_runs(&mut transaction, batch).await?;
         for change in &batch.assets {
             assets::write(&mut transaction, change).await?;
         }
@@ -407,6 +393,29 @@ async fn insert_version(connection: &mut SqliteConnection, version: &NewVersion)
     .bind(version.created_at.as_microsecond())
     .execute(connection)
     .await?;
+    Ok(())
+}
+
+/// Import errors, and what belongs to no DAG.
+async fn write_what_is_not_of_runs(
+    connection: &mut SqliteConnection,
+    batch: &Batch,
+) -> Result<(), StoreError> {
+    for change in &batch.import_errors {
+        write_import_error(connection, change).await?;
+    }
+    for change in &batch.pools {
+        pools::write(connection, change).await?;
+    }
+    for change in &batch.secrets {
+        secrets::write(connection, change).await?;
+    }
+    for change in &batch.accounts {
+        accounts::write(connection, change).await?;
+    }
+    for change in &batch.acknowledgements {
+        alerts::write(connection, change).await?;
+    }
     Ok(())
 }
 

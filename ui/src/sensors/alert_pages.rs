@@ -80,6 +80,11 @@ impl AlertsPage {
         links::with_query("/sensors/alerts", &[("state", self.state), ("limit", &limit), ("page", &page)])
     }
 
+    /// Whether there are other messages than one for each alert seen.
+    fn has_copies_or_more(&self) -> bool {
+        self.seen as u64 != self.waiting
+    }
+
     fn waiting_text(&self) -> String {
         count(self.waiting)
     }

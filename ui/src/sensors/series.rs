@@ -80,7 +80,11 @@ pub(super) async fn series(
     headers: HeaderMap,
 ) -> Result<Response, DataError> {
     let wanted = Wanted::from_query(uri.query())?;
-    let snapshot = dashboard.snapshots.get(&data).await.map_err(DataError::Setup)?;
+    let snapshot = match dashboard.snapshots.get(&data).await {
+        Ok(snapshot) => snapshot,
+        // The page says beside its charts that they are of what was last read.
+        Err(error) => dashboard.snapshots.last_known().ok_or(DataError::Setup(error))?,
+    };
     // The address is the rest of what the answer depends on, and a browser keeps answers by their addresses.
     let tag = format!("W/\"{:016x}\"", snapshot.version);
     let head = [(header::ETAG, tag.clone()), (header::CACHE_CONTROL, "no-cache".to_owned())];

@@ -212,12 +212,12 @@ mod tests {
         known.refresh(&*cache, "sensor:").await.unwrap();
         assert_eq!(known.by_key.len(), 700);
         let last = at(699, "7.5");
-        cache.put_hashes(&[last.clone()], None).await.unwrap();
+        cache.put_hashes(std::slice::from_ref(&last), None).await.unwrap();
         known.refresh(&*cache, "sensor:").await.unwrap();
         assert_eq!(known.by_key[&last.0].as_ref().unwrap().values[0], Some(7.5));
         for hour in [0, 350, 500] {
             let written = at(hour, "7.5");
-            cache.put_hashes(&[written.clone()], None).await.unwrap();
+            cache.put_hashes(std::slice::from_ref(&written), None).await.unwrap();
             let mut turns = 0;
             while known.by_key[&written.0].as_ref().unwrap().values[0] != Some(7.5) {
                 turns += 1;

@@ -40,7 +40,7 @@ pub(crate) fn sparkline(snapshot: &Snapshot, index: usize) -> Option<Sparkline> 
     let readings = snapshot.between(start, end);
     let points = sampling::line(readings, index, DAYS * DAY / BUCKETS, sampling::usual_step(readings));
     let values = || points.iter().filter_map(|(time, value)| Some((*time, (*value)?)));
-    let (last_time, last_value) = values().last().filter(|_| values().count() > 1)?;
+    let (last_time, last_value) = values().next_back().filter(|_| values().count() > 1)?;
     let limit = QUANTITIES[index].limit;
     let low = values().map(|(_, value)| value).fold(last_value, f64::min);
     let high = values().map(|(_, value)| value).fold(last_value, f64::max);

@@ -258,11 +258,6 @@ impl AlertsView {
         Self { rows, waiting, open: open_count, acknowledged_times }
     }
 
-    /// How many alerts wait.
-    pub(crate) fn waiting_text(&self) -> String {
-        counted(self.waiting)
-    }
-
     /// What to say of the queue beneath the list of alerts.
     pub(crate) fn text(&self) -> &'static str {
         match self.waiting {

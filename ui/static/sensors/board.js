@@ -94,7 +94,7 @@ export class Board {
   async load() {
     clearTimeout(this.asking);
     const query = this.preset ? `period=${this.preset}` : this.boundsQuery();
-    const series = await this.source.read(query, this.width, this.fields);
+    const series = await this.source.read(query, this.width, this.fields).catch((error) => this.overview.tell(error));
     if (!series) return;
     this.series = series;
     if (this.preset || this.asked) this.view = [series.from, Math.max(series.to, series.from + SPAN_LEAST)];
@@ -104,7 +104,8 @@ export class Board {
 
   /** Reads the strip, where there is something new. */
   async loadWhole() {
-    const whole = await this.sourceOfWhole.read("period=all", this.overview.width / 2 || 400, [FIELD]);
+    const width = this.overview.width / 2 || 400;
+    const whole = await this.sourceOfWhole.read("period=all", width, [FIELD]).catch((error) => this.overview.tell(error));
     if (!whole || whole.version === this.whole?.version) return;
     this.whole = whole;
     this.overview.render();
@@ -118,7 +119,7 @@ export class Board {
 
   loadSoon() {
     clearTimeout(this.asking);
-    this.asking = setTimeout(() => this.load().catch((error) => console.warn("the series could not be read", error)), ASKS_AFTER);
+    this.asking = setTimeout(() => this.load(), ASKS_AFTER);
   }
 
   /** A chart that has become much wider takes more points. */

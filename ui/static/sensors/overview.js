@@ -90,6 +90,11 @@ export class Overview {
     set(this.svg, { "aria-valuenow": Math.round(share * 100), "aria-valuetext": `from ${dayText(view[0])} to ${dayText(view[1])}, ${spanText(view[1] - view[0])}` });
   }
 
+  /** Says why there is nothing new. */
+  tell(error) {
+    this.hint.textContent = `The charts could not be read: ${error.message}`;
+  }
+
   listen() {
     const { svg, board } = this;
     const at = (event) => event.clientX - svg.getBoundingClientRect().left;

@@ -30,15 +30,10 @@ async function start(root) {
     readMarks();
     await Promise.all([board.load(), board.loadWhole(), board.table.page === 1 && board.table.load()]);
   };
-  try {
-    await Promise.all([board.load(), board.loadWhole()]);
-    document.documentElement.dataset.charts = "drawn";
-  } catch (error) {
-    console.warn("the readings could not be read", error);
-  } finally {
-    new Live(root, refresh);
-    refreshStale();
-  }
+  await Promise.all([board.load(), board.loadWhole()]);
+  if (board.series) document.documentElement.dataset.charts = "drawn";
+  new Live(root, refresh);
+  refreshStale();
 }
 
 /** Counts that were being made when the page was, in a moment. */
