@@ -16,7 +16,7 @@ use crate::frame::{self, Frame, Section, Visitor};
 use askama::Template;
 use axum::Extension;
 use axum::extract::{FromRef, OriginalUri, State};
-use axum::http::Uri;
+use axum::http::{HeaderMap, Uri, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use esteira_runtime::TriggerRequest;
 use esteira_store::{RunFilter, RunRow, StoreError};
@@ -40,6 +40,8 @@ struct SensorsPage {
     frame: Frame,
     view: View,
     may_run: bool,
+    /// The address of this server, for the commands that the empty page names.
+    origin: String,
 }
 
 #[derive(Template)]
@@ -80,15 +82,19 @@ pub(super) async fn sensors(
     Extension(dashboard): Extension<Arc<Dashboard>>,
     OriginalUri(uri): OriginalUri,
     visitor: Visitor,
+    headers: HeaderMap,
 ) -> Result<Response, PageError> {
     let view = read(&state, &dashboard, Asked::from_uri(&uri)?).await?;
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost:8080");
+    let scheme = if state.settings.is_https { "https" } else { "http" };
+    let origin = format!("{scheme}://{host}");
     let frame = visitor
         .frame(Section::Sensors, "Air quality")
         .crumb("Sensors", "/sensors")
         .crumb("Air quality", "")
         .style("sensors/sensors.css")
         .script("sensors/page.js");
-    Ok(frame::html(&SensorsPage { may_run: frame.may.run, frame, view }))
+    Ok(frame::html(&SensorsPage { may_run: frame.may.run, frame, view, origin }))
 }
 
 /// The parts of the dashboard that change while a run is on: facts, values, alerts, services.

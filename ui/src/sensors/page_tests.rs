@@ -106,9 +106,11 @@ async fn an_empty_page_teaches() {
     let world = World::new().await;
     let (status, page) = world.get("/sensors").await;
     assert_eq!(status, 200);
-    assert!(page.contains("No readings yet") && page.contains("esteira demo"), "{page}");
+    assert!(page.contains("No readings yet") && page.contains("esteira sample -o readings.csv"), "{page}");
     assert!(page.contains("Run air_quality_pipeline"), "{page}");
     assert!(page.contains("embedded twin"), "{page}");
+    // There is nothing to choose a period of.
+    assert!(!page.contains("data-period") && page.contains("http://localhost:8080/api/v2/dags/"), "{page}");
     assert!(world.get("/sensors/alerts").await.1.contains("No alerts wait"));
     world.engine.stop().await.unwrap();
 }

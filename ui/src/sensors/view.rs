@@ -62,6 +62,8 @@ pub(crate) struct Fact {
     pub(crate) title: String,
     /// Where it leads, or empty.
     pub(crate) url: String,
+    /// Whether somebody has to do something about it.
+    pub(crate) is_bad: bool,
 }
 
 /// The last run of the pipeline.
@@ -411,9 +413,9 @@ pub(crate) fn facts(
         facts.push(Fact::new("last reading", time_text(last.time), title));
     }
     let up = if services.is_empty() { UNKNOWN.to_owned() } else { health::text(services) };
-    facts.push(
-        Fact::new("services", up, "How each is, further below".to_owned()).leading_to("#sensors-services"),
-    );
+    let fact = Fact::new("services", up, "How each is, further below".to_owned());
+    let is_bad = services.iter().any(|health| !health.healthy);
+    facts.push(Fact { is_bad, ..fact.leading_to("#sensors-services") });
     facts
 }
 
@@ -422,7 +424,7 @@ const UNKNOWN: &str = "…";
 
 impl Fact {
     fn new(label: &'static str, value: String, title: String) -> Self {
-        Self { label, value, title, url: String::new() }
+        Self { label, value, title, url: String::new(), is_bad: false }
     }
 
     fn leading_to(mut self, url: impl Into<String>) -> Self {

@@ -77,7 +77,7 @@ export class Overview {
     if (!this.width || !whole) return;
     const [from, to] = view.map((time) => Math.min(Math.max(this.toX(time), SIDE), this.width - SIDE));
     set(this.window, { x: from, width: Math.max(2, to - from) });
-    set(this.shades[0], { x: 0, width: from });
+    set(this.shades[0], { x: 0, width: Math.max(0, from) });
     set(this.shades[1], { x: to, width: Math.max(0, this.width - to) });
     [from, to].forEach((x, index) => {
       set(this.handles[index], { x: x - 2 });
