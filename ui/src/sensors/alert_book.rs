@@ -1,5 +1,5 @@
 //! The alerts that wait, with who has acknowledged them. Looking at a queue costs a broker more than counting it, so what
-//! was seen is kept while the count stays the same.
+//! was seen is kept while the count stays the same, and looked at again when nobody waits for it.
 
 use super::Dashboard;
 use super::alerts::{Alert, distinct};
@@ -15,12 +15,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 
-/// What was seen of a queue is this old at most: one message may have gone and another come.
-const AGE_MAX: Duration = Duration::from_secs(5);
+/// What was seen of a queue is looked at again after so long, for one message may have gone and another come; and shown
+/// meanwhile, unless it is very old.
+const AGE_FRESH: Duration = Duration::from_secs(5);
+const AGE_MAX: Duration = Duration::from_secs(600);
 
 /// What was last seen of the queue.
-#[derive(Default)]
-pub(crate) struct SeenQueue(Mutex<Option<Seen>>);
+#[derive(Clone, Default)]
+pub(crate) struct SeenQueue(Arc<Mutex<Option<Seen>>>);
 
 struct Seen {
     at: Instant,
@@ -72,16 +74,37 @@ impl SeenQueue {
     ) -> Result<(u64, Arc<Vec<QueueMessage>>), ServiceError> {
         let mut seen = self.0.lock().await;
         let waiting = stats::count_alerts(data).await?;
-        if let Some(known) =
-            seen.as_ref().filter(|seen| seen.waiting == waiting && seen.at.elapsed() < AGE_MAX)
-        {
+        let is_same = |seen: &&Seen| seen.waiting == waiting && seen.at.elapsed() < AGE_MAX;
+        if let Some(known) = seen.as_ref().filter(is_same) {
+            if known.at.elapsed() >= AGE_FRESH {
+                self.look_soon(data, waiting);
+            }
             return Ok((waiting, Arc::clone(&known.messages)));
         }
-        let messages = data.queue().await?.peek(&data.settings.alert_queue, LIMIT_MAX).await?;
-        let messages = Arc::new(messages);
+        let messages = look(data).await?;
         *seen = Some(Seen { at: Instant::now(), waiting, messages: Arc::clone(&messages) });
         Ok((waiting, messages))
     }
+
+    /// Looks again, in the background.
+    fn look_soon(&self, data: &DataState, waiting: u64) {
+        let (queue, data) = (self.clone(), data.clone());
+        tokio::spawn(async move {
+            let mut seen = queue.0.lock().await;
+            // Somebody else may have looked meanwhile.
+            if seen.as_ref().is_none_or(|seen| seen.at.elapsed() < AGE_FRESH) {
+                return;
+            }
+            // That the queue does not answer is told to whoever counts it next.
+            if let Ok(messages) = look(&data).await {
+                *seen = Some(Seen { at: Instant::now(), waiting, messages });
+            }
+        });
+    }
+}
+
+async fn look(data: &DataState) -> Result<Arc<Vec<QueueMessage>>, ServiceError> {
+    Ok(Arc::new(data.queue().await?.peek(&data.settings.alert_queue, LIMIT_MAX).await?))
 }
 
 /// Reads the alerts and what is known of them.
@@ -104,4 +127,36 @@ fn parted(waiting: u64, alerts: Vec<Alert>, rows: Vec<AcknowledgementRow>, now: 
         }
     }
     parted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data_api::tests::world;
+
+    #[tokio::test]
+    async fn what_comes_into_the_queue_or_is_taken_out_is_seen_at_once() {
+        let (data, _home) = world(&[]);
+        let (book, name) = (SeenQueue::default(), data.settings.alert_queue.clone());
+        let queue = data.queue().await.unwrap();
+        assert_eq!(book.messages(&data).await.unwrap().0, 0);
+        for expected in 1..=2 {
+            let message = QueueMessage {
+                message_id: expected.to_string(),
+                content_type: "text/plain".to_owned(),
+                body: "ALERTA!".into(),
+            };
+            queue.publish(&name, &[message]).await.unwrap();
+            let (waiting, messages) = book.messages(&data).await.unwrap();
+            assert_eq!((waiting, messages.len()), (expected, expected as usize));
+        }
+        // The same number of messages need not be the same messages.
+        assert_eq!(book.take(&*queue, &name, 1).await.unwrap(), 1);
+        let other =
+            QueueMessage { message_id: "3".to_owned(), content_type: String::new(), body: "3".into() };
+        queue.publish(&name, &[other]).await.unwrap();
+        let (_, messages) = book.messages(&data).await.unwrap();
+        let names: Vec<&str> = messages.iter().map(|message| message.message_id.as_str()).collect();
+        assert_eq!(names, ["2", "3"]);
+    }
 }
