@@ -32,9 +32,11 @@ mod serve;
 mod settings;
 mod show;
 mod source_changes;
+mod versions;
 
 pub use access::Doors;
 pub use settings::Settings;
+pub use versions::Versions;
 
 use access::{Routes, caller, gate};
 
@@ -56,6 +58,8 @@ pub struct AppState {
     pub handle: Handle,
     /// The services that readings live in.
     pub connectors: Connectors,
+    /// What lists tell of DAG versions.
+    pub versions: Versions,
     /// The operators that DAGs may name.
     pub registry: Arc<Registry>,
     /// Names that the data API and the dashboard use.

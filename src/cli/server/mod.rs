@@ -69,9 +69,6 @@ const ANSWER_TIME: Duration = Duration::from_secs(30);
 /// What a server gives at once of a list, at the most.
 const PAGE_MAX: usize = 100;
 
-/// How far into a list a server reads: asked for what is further on, it gives this page again.
-const OFFSET_MAX: usize = 100_000;
-
 /// How many questions of one command are asked at the same time.
 pub(crate) const AT_ONCE: usize = 8;
 
@@ -198,24 +195,27 @@ impl Server {
         Ok(self.pages(self.own_url(&[name]), name, usize::MAX).await?.rows)
     }
 
-    /// The first rows of a list. One more than these is asked for, which tells whether there are more.
+    /// The first rows of a list, from cursor to cursor: rows that come or go meanwhile are no matter.
     async fn pages(&self, url: Url, name: &str, count: usize) -> Result<List, Failure> {
-        let wanted = count.saturating_add(1);
-        let mut rows = Vec::new();
+        let (mut rows, mut cursor) = (Vec::new(), String::new());
         loop {
-            let limit = PAGE_MAX.min(wanted - rows.len());
+            let limit = PAGE_MAX.min(count - rows.len());
             let mut url = url.clone();
             let mut pairs = url.query_pairs_mut();
-            pairs.append_pair("limit", &limit.to_string()).append_pair("offset", &rows.len().to_string());
+            pairs.append_pair("limit", &limit.to_string()).append_pair("cursor", &cursor);
             drop(pairs);
-            let answer = self.ask(Method::GET, url, None).await?[name].take();
-            let Value::Array(page) = answer else { return Ok(List { rows, has_more: false }) };
-            let is_last = page.len() < limit;
-            rows.extend(page);
-            if is_last || rows.len() >= wanted || rows.len() > OFFSET_MAX {
-                let has_more = !is_last;
-                rows.truncate(count);
-                return Ok(List { rows, has_more });
+            let mut answer = self.ask(Method::GET, url, None).await?;
+            if let Value::Array(page) = answer[name].take() {
+                rows.extend(page);
+            }
+            match answer["next_cursor"].as_str() {
+                Some(next) if rows.len() < count => cursor = next.to_owned(),
+                next => {
+                    // The server's page may be longer than asked for: it has one row at least.
+                    let has_more = next.is_some() || rows.len() > count;
+                    rows.truncate(count);
+                    return Ok(List { rows, has_more });
+                }
             }
         }
     }

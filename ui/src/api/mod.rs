@@ -19,6 +19,7 @@ mod logs;
 mod mapped;
 mod monitor;
 mod ordered;
+mod paging;
 mod path;
 mod pools;
 mod preview;
