@@ -107,6 +107,7 @@ pub fn router(state: AppState) -> Router {
         .layer(middleware::from_fn_with_state(state, caller::identify))
         .layer(middleware::from_fn(serve::in_time))
         .layer(DefaultBodyLimit::max(serve::BODY_BYTES_MAX))
+        .layer(middleware::from_fn(api::etag::tag))
         .layer(CompressionLayer::new())
         .layer(middleware::from_fn(guard::same_origin))
         .layer(middleware::from_fn(guard::headers))

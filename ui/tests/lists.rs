@@ -4,7 +4,8 @@
 
 mod world;
 
-use axum::http::StatusCode;
+use axum::body::Body;
+use axum::http::{Request, StatusCode, header};
 use serde_json::{Value, json};
 use world::World;
 
@@ -90,6 +91,10 @@ async fn every_list_is_narrowed_down_and_ordered() {
         let found = names(&answer, list, name);
         assert_eq!(found, expected, "{path}");
         assert_eq!(answer["total_entries"], json!(expected.len()), "{path}");
+        // Airflow gives the tasks of a DAG at once.
+        if list == "tasks" {
+            continue;
+        }
         // The same from cursor to cursor, forth and back.
         let (forth, back) = turned(&world, &format!("/api/v2/{path}"), list).await;
         assert_eq!(names(&forth, list, name), expected, "{path}");
@@ -233,4 +238,27 @@ async fn backfills_are_those_that_are_over_if_asked_so() {
     assert_eq!(ids("active=false").await, ["2", "1"]);
     assert_eq!(ids("order_by=from_date").await, ["1", "2"]);
     assert_eq!(ids("dag_id=waiting").await, [""; 0]);
+}
+
+#[tokio::test]
+async fn who_asks_again_is_told_that_nothing_has_changed() {
+    let world = World::new().await;
+    let ask = async |address: &str, known: &str| {
+        let request = Request::get(address).header(header::IF_NONE_MATCH, known);
+        world.send(request.body(Body::empty()).unwrap()).await
+    };
+    let runs = "/api/v2/dags/~/dagRuns";
+    let first = ask(runs, "\"other\"").await;
+    assert_eq!(first.status(), StatusCode::OK);
+    let tag = first.headers()[header::ETAG].to_str().unwrap().to_owned();
+    let again = ask(runs, &tag).await;
+    assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
+    assert_eq!(again.headers()[header::ETAG].to_str().unwrap(), tag);
+    let body = axum::body::to_bytes(again.into_body(), 1_000).await.unwrap();
+    assert!(body.is_empty());
+    world.run("r1").await;
+    let changed = ask(runs, &tag).await;
+    assert_eq!(changed.status(), StatusCode::OK);
+    assert_ne!(changed.headers()[header::ETAG].to_str().unwrap(), tag);
+    assert_eq!(ask("/api/v2/dags/nope", "*").await.status(), StatusCode::NOT_FOUND);
 }

@@ -66,6 +66,9 @@ pub(crate) struct Server {
 /// How long a server may take to answer; a trigger is one commit.
 const ANSWER_TIME: Duration = Duration::from_secs(30);
 
+/// How long it may take to check its whole history.
+const CHECK_TIME: Duration = Duration::from_secs(60 * 60);
+
 /// What a server gives at once of a list, at the most.
 const PAGE_MAX: usize = 100;
 
@@ -257,6 +260,12 @@ impl Server {
         Ok(self.ask(method, self.own_url(path), Some(body)).await?)
     }
 
+    /// Has the server check its whole history; that takes as long as it takes.
+    pub(crate) async fn verify_audit(&self) -> Result<Value, Failure> {
+        let request = self.request(Method::POST, self.own_url(&["audit", "verify"])).timeout(CHECK_TIME);
+        Ok(self.send(request).await?)
+    }
+
     /// The run's name as it is, or the newest run's for `latest`.
     pub(crate) async fn run_id(&self, dag_id: &str, run_id: &str) -> Result<String, Failure> {
         if run_id != "latest" {
@@ -284,6 +293,10 @@ impl Server {
         if let Some(body) = body {
             request = request.json(body);
         }
+        self.send(request).await
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<Value, Trouble> {
         match request.send().await {
             Ok(response) => answer::read(&self.address, response).await,
             Err(error) => Err(Trouble::unreachable(&self.address, &error)),

@@ -10,6 +10,7 @@ mod connections;
 mod dag_runs;
 mod dags;
 mod error;
+pub(crate) mod etag;
 mod event_logs;
 mod hitl;
 mod hooks;
