@@ -6,12 +6,12 @@ use crate::api::query::Pairs;
 use esteira_store::{Bound, EventColumn};
 
 /// Airflow's names of an event's columns, for `order_by`. Events have happened in the order of their numbers, whatever the
-/// clock said.
+/// clock said: by time, they are in that order.
 const EVENT_ORDER: [(&str, EventColumn); 10] = [
     ("id", EventColumn::Seq),
     ("event_log_id", EventColumn::Seq),
-    ("when", EventColumn::At),
-    ("dttm", EventColumn::At),
+    ("when", EventColumn::Seq),
+    ("dttm", EventColumn::Seq),
     ("dag_id", EventColumn::DagId),
     ("run_id", EventColumn::RunId),
     ("task_id", EventColumn::TaskId),
@@ -44,8 +44,6 @@ pub(crate) fn events(pairs: &Pairs) -> Result<Asked<EventColumn>, ApiError> {
     draft.patterns("event", C::Name)?;
     draft.instant("before", C::At, Bound::AtMost)?;
     draft.instant("after", C::At, Bound::AtLeast)?;
-    // Narrowed down by time, the list is read in that order, of which there is an index.
-    let has_times = !draft.listing.within.is_empty();
-    draft.ordered_by(if has_times { C::At } else { C::Seq }, true);
+    draft.ordered_by(C::Seq, true);
     draft.end()
 }

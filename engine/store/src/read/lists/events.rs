@@ -70,10 +70,6 @@ impl Column for EventColumn {
         event_row(row)
     }
 
-    fn yields(self) -> bool {
-        self == Self::Name
-    }
-
     /// What people did is a small part of the history, with an index of its own.
     fn implied_by(self, value: &str) -> Option<&'static str> {
         (self == Self::Actor && value != ENGINE).then_some("actor <> 'engine'")

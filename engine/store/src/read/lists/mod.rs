@@ -50,11 +50,6 @@ pub trait Column: Copy + std::fmt::Debug + PartialEq + Send + Sync + 'static {
         self.expression().ends_with("state")
     }
 
-    /// Whether an index of it is of use only where nothing else narrows the list down: many rows share each value.
-    fn yields(self) -> bool {
-        false
-    }
-
     /// A condition that holds wherever the column has this value, and lets the store take an index of some of the rows.
     fn implied_by(self, _value: &str) -> Option<&'static str> {
         None
@@ -180,11 +175,8 @@ impl<C: Column> Listing<C> {
 
     fn narrow(&self, query: &mut QueryBuilder<Sqlite>) {
         query.push(" WHERE true");
-        let is_alone = self.any_of.len() + self.any_number.len() == 1;
         for (column, values) in &self.any_of {
-            // The store takes no index of an expression with a plus.
-            query.push(if column.yields() && !is_alone { " AND (+" } else { " AND (" });
-            query.push(column.expression());
+            query.push(" AND (").push(column.expression());
             push_any_of(query, *column, values);
             if values.contains(&None) {
                 query.push(" OR ").push(column.expression()).push(" IS NULL");
@@ -341,7 +333,8 @@ impl Pattern {
                 query.push(format!(") WHERE {expression} LIKE '%' || value || '%')"));
             }
             Self::Prefix(texts) => match texts.as_slice() {
-                // With an index of it, all that fits would be sorted; in the order of the list, the first that fit are soon found.
+                // No index is taken of an expression with a plus: with one, all that fits would be sorted; in the order of the
+                // list, the first that fit are soon found.
                 [text] => {
                     query.push(format!("+{expression} >= ")).push_bind(text.clone());
                     query.push(format!(" AND +{expression} < ")).push_bind(format!("{text}{}", char::MAX));
