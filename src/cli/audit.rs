@@ -63,7 +63,9 @@ pub(crate) async fn audit(settings: &Settings, command: AuditCommand) -> Result<
         AuditCommand::List(arguments) => {
             list(&Source::open(settings, &arguments.server).await?, arguments).await
         }
-        AuditCommand::Verify(arguments) => verify(settings, &arguments).await,
+        AuditCommand::Verify(arguments) => {
+            verify(settings, &Source::open(settings, &arguments.server).await?, arguments.json).await
+        }
     }
 }
 
@@ -144,13 +146,21 @@ fn table(events: &[EventRow], is_of_one_run: bool) -> Table {
     table
 }
 
-async fn verify(settings: &Settings, arguments: &VerifyArguments) -> Result<ExitCode, Failure> {
-    let why = "the check reads the database itself, and not what a server says of it";
-    arguments.server.refuse("audit verify", why)?;
-    let reader = history::open(settings).await?;
-    let registry = Parts::new(settings).registry;
-    let verification = audit::verify(&reader, registry.as_ref()).await.map_err(history::failure)?;
-    if arguments.json {
+/// Checks the history of the home itself, or has a server check its own.
+async fn verify(settings: &Settings, source: &Source, is_json: bool) -> Result<ExitCode, Failure> {
+    let verification = match source {
+        Source::Home { reader, .. } => {
+            let registry = Parts::new(settings).registry;
+            audit::verify(reader, registry.as_ref()).await.map_err(history::failure)?
+        }
+        Source::Server(server) => {
+            let found = server.verify_audit().await?;
+            serde_json::from_value(found).map_err(|error| {
+                Failure::failed(format!("{} answers no check of the history: {error}", server.address()))
+            })?
+        }
+    };
+    if is_json {
         print_json(&verification)?
     } else {
         print_verification(&verification)?

@@ -108,6 +108,7 @@ impl WebServer {
         let state = esteira_ui::AppState {
             handle: engine.handle().clone(),
             connectors: parts.connectors.clone(),
+            versions: esteira_ui::Versions::new(engine.handle().reader().clone()),
             registry: Arc::clone(&parts.registry),
             settings: esteira_ui::Settings {
                 allowed_hosts: settings.allowed_hosts.clone(),

@@ -159,7 +159,7 @@ const COMMANDS: &[(&str, Needs)] = &[
     ("assets events", Viewer),
     ("assets update x", Operator),
     ("audit list", Viewer),
-    ("audit verify", OnlyHome),
+    ("audit verify", Viewer),
     ("backfills cancel 1", User),
     ("backfills create hello --from 2026-01-01 --to 2026-01-02", User),
     ("backfills list", Viewer),

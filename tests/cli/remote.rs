@@ -117,6 +117,8 @@ fn runs_logs_values_and_events_are_those_of_the_home() {
         "audit list --json --limit 1000",
         "audit list --dag report --run latest --event task. --limit 3",
         "audit list --actor ana --task work",
+        "audit verify",
+        "audit verify --json",
         "runs cancel report one",
     ]);
     let (mut home, elsewhere) = pair.documents("runs show failing one --json");
@@ -145,7 +147,7 @@ fn names_that_are_not_on_the_server_get_a_hint() {
         format!("$ esteira {line}\n{}", pair.asked(line).plain().replace(&pair.server.url, "[server]"))
     };
     insta::assert_snapshot!(
-        ["runs show failing latest", "audit verify", "tasks render report split",].map(plain).join("\n\n")
+        ["runs show failing latest", "tasks render report split"].map(plain).join("\n\n")
     );
 }
 

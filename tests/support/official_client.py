@@ -199,7 +199,24 @@ def assets_and_backfills():
         time.sleep(0.02)
 
 
+def lists_are_read_from_cursor_to_cursor():
+    for read in [
+        lambda **page: (lambda it: (it, it.dag_runs))(runs.get_dag_runs("client_maker", **page)),
+        lambda **page: (lambda it: (it, it.task_instances))(instances.get_task_instances("client_maker", "~", **page)),
+    ]:
+        cursor, found = "", []
+        while cursor is not None:
+            page, rows = read(cursor=cursor, limit=2, order_by=["-run_after"])
+            assert page.total_entries <= page.total_entries_limit, page
+            found, cursor = found + rows, page.next_cursor
+        _, whole = read(limit=100, order_by=["-run_after"])
+        assert len(whole) >= 3 and found == whole, found
+
+
 def the_event_log_and_removals():
+    assert logs.get_event_logs(
+        dag_id_prefix_pattern="client_pipe|nothing", included_events=["run.created"], order_by=["when"]
+    ).total_entries == 1
     assert logs.get_event_logs(dag_id="client_pipeline", event="run.created").total_entries == 1
     runs.delete_dag_run("client_pipeline", "one")
     refused(NotFoundException, runs.get_dag_run, "client_pipeline", "one")
@@ -217,6 +234,7 @@ for step in [
     questions_are_answered,
     what_dags_share,
     assets_and_backfills,
+    lists_are_read_from_cursor_to_cursor,
     the_event_log_and_removals,
 ]:
     try:

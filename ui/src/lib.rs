@@ -32,9 +32,11 @@ mod serve;
 mod settings;
 mod show;
 mod source_changes;
+mod versions;
 
 pub use access::Doors;
 pub use settings::Settings;
+pub use versions::Versions;
 
 use access::{Routes, caller, gate};
 
@@ -56,6 +58,8 @@ pub struct AppState {
     pub handle: Handle,
     /// The services that readings live in.
     pub connectors: Connectors,
+    /// What lists tell of DAG versions.
+    pub versions: Versions,
     /// The operators that DAGs may name.
     pub registry: Arc<Registry>,
     /// Names that the data API and the dashboard use.
@@ -103,6 +107,7 @@ pub fn router(state: AppState) -> Router {
         .layer(middleware::from_fn_with_state(state, caller::identify))
         .layer(middleware::from_fn(serve::in_time))
         .layer(DefaultBodyLimit::max(serve::BODY_BYTES_MAX))
+        .layer(middleware::from_fn(api::etag::tag))
         .layer(CompressionLayer::new())
         .layer(middleware::from_fn(guard::same_origin))
         .layer(middleware::from_fn(guard::headers))

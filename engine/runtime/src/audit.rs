@@ -12,12 +12,12 @@ use esteira_core::dag::{Dag, TaskIndex};
 use esteira_core::run::{AttemptError, Change, InstanceKey, Run};
 use esteira_store::{EventFilter, EventRow, Reader, RunSnapshot, StoreError, TaskInstanceRow, VersionId};
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::sync::Arc;
 
 /// What a check found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verification {
     /// How many events the chain has.
     pub events: u64,
@@ -28,7 +28,7 @@ pub struct Verification {
 }
 
 /// A row that does not fit.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
     /// Which row: `event 17`, `run d/r`, `task instance d/r/t`.
     pub row: String,

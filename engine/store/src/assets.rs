@@ -72,7 +72,7 @@ pub enum AssetChange {
     },
 }
 
-const EVENT_COLUMNS: &str =
+pub(crate) const EVENT_COLUMNS: &str =
     "SELECT asset_event_id, uri, at, extra, asset_event.dag_id, run_id, task_id, map_index FROM asset_event";
 
 impl Reader {
@@ -82,16 +82,13 @@ impl Reader {
         Ok(rows.iter().map(|row| AssetRow { asset_id: row.get(0), uri: row.get(1) }).collect())
     }
 
-    /// The newest updates, of one asset if it is named.
-    pub async fn asset_events(
-        &self,
-        uri: Option<&str>,
-        limit: u32,
-    ) -> Result<Vec<AssetEventRow>, StoreError> {
+    /// The newest update of an asset.
+    pub async fn newest_asset_event(&self, uri: &str) -> Result<Option<AssetEventRow>, StoreError> {
         let query = sqlx::AssertSqlSafe(format!(
-            "{EVENT_COLUMNS} WHERE (?1 IS NULL OR uri = ?1) ORDER BY asset_event_id DESC LIMIT ?2"
+            "{EVENT_COLUMNS} WHERE uri = ?1 ORDER BY asset_event_id DESC LIMIT 1"
         ));
-        sqlx::query(query).bind(uri).bind(limit).fetch_all(&self.pool).await?.iter().map(event).collect()
+        let row = sqlx::query(query).bind(uri).fetch_optional(&self.pool).await?;
+        row.as_ref().map(event).transpose()
     }
 
     /// The updates that a run was started for, oldest first.
@@ -125,7 +122,7 @@ impl Reader {
     }
 }
 
-fn event(row: &SqliteRow) -> Result<AssetEventRow, StoreError> {
+pub(crate) fn event(row: &SqliteRow) -> Result<AssetEventRow, StoreError> {
     Ok(AssetEventRow {
         asset_event_id: row.get(0),
         uri: row.get(1),

@@ -39,10 +39,10 @@ pub use keyring::{Keyring, KeyringError};
 pub use notifications::NotificationRow;
 pub use open::{open_reader, open_writer};
 pub use pools::{PoolChange, PoolRow};
-pub use questions::{NewAnswer, NewQuestion, QuestionFilter, QuestionRow};
+pub use questions::{NewAnswer, NewQuestion, QuestionRow};
 pub use read::{
-    AttemptKey, Bound, Column, EventFilter, InstanceColumn, Listing, Page, Reader, RunColumn, RunFilter,
-    RunSnapshot, RunStats,
+    AssetEventColumn, AttemptKey, Bound, Column, Counting, EventColumn, EventFilter, InstanceColumn, List,
+    Listing, Page, Pattern, Place, QuestionColumn, Reader, RunColumn, RunFilter, RunSnapshot, RunStats,
 };
 pub use rows::{
     AttemptRow, DagHead, DagRow, EventRow, ImportErrorRow, RunKey, RunRow, TaskInstanceRow, VersionId,

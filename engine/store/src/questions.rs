@@ -1,7 +1,7 @@
 //! What tasks have asked people, and what was answered.
 
 use crate::error::StoreError;
-use crate::read::{Reader, instant, json, optional_instant};
+use crate::read::{Counting, Listing, QuestionColumn, Reader, instant, json, optional_instant};
 use crate::rows::RunKey;
 use esteira_core::ids::{DagId, RunId, TaskId};
 use esteira_core::run::{Answer, Question};
@@ -70,73 +70,49 @@ pub struct QuestionRow {
     pub is_open: bool,
 }
 
-/// Which questions are meant. An empty filter means all.
-#[derive(Clone, Debug, Default)]
-pub struct QuestionFilter {
-    /// Of this DAG.
-    pub dag_id: Option<String>,
-    /// Of runs of this name.
-    pub run_id: Option<String>,
-    /// Of this task.
-    pub task_id: Option<String>,
-    /// Of the instance with this map index.
-    pub map_index: Option<i32>,
-    /// Of this attempt.
-    pub try_number: Option<u32>,
-    /// Those that can be answered at the moment, or those that cannot.
-    pub is_open: Option<bool>,
-    /// What the instance asked last, while it is in one of these states; all states if there is none.
-    pub states: Vec<String>,
-    /// Those that were answered, or those that were not.
-    pub is_answered: Option<bool>,
-    /// Whose subject holds this text, whatever the case.
-    pub subject: Option<String>,
-    /// Whose body holds this text, whatever the case.
-    pub body: Option<String>,
+/// Whether a question can be answered at the moment.
+macro_rules! is_open {
+    () => {
+        "(task_instance.state IS 'awaiting_input' AND task_instance.try_number = detail.try_number \
+         AND detail.answer IS NULL)"
+    };
 }
+pub(crate) const IS_OPEN: &str = is_open!();
 
-const IS_OPEN: &str = "(task_instance.state IS 'awaiting_input' AND task_instance.try_number = detail.try_number \
-     AND detail.answer IS NULL)";
-
-fn joined(order: &str) -> String {
-    format!(
-        "FROM hitl_detail AS detail JOIN dag_run USING (run_key) LEFT JOIN task_instance ON \
-         task_instance.run_key = detail.run_key AND task_instance.task_id = detail.task_id \
-         AND task_instance.map_index = detail.map_index \
-         WHERE (?1 IS NULL OR dag_id = ?1) AND (?2 IS NULL OR run_id = ?2) AND (?3 IS NULL OR detail.task_id = ?3) \
-         AND (?4 IS NULL OR detail.map_index = ?4) AND (?5 IS NULL OR detail.try_number = ?5) \
-         AND (?6 IS NULL OR {IS_OPEN} = ?6) AND (?7 IS NULL OR (answer IS NOT NULL) = ?7) \
-         AND (?8 IS NULL OR instr(lower(question->>'subject'), lower(?8))) \
-         AND (?9 IS NULL OR instr(lower(coalesce(question->>'body', '')), lower(?9))) \
-         AND (?10 = '[]' OR (task_instance.try_number = detail.try_number \
-         AND task_instance.state IN (SELECT value FROM json_each(?10)))) {order}"
-    )
+/// What the columns of a question stand in, besides its own table.
+macro_rules! joined {
+    () => {
+        "JOIN dag_run USING (run_key) LEFT JOIN task_instance ON task_instance.run_key = detail.run_key \
+         AND task_instance.task_id = detail.task_id AND task_instance.map_index = detail.map_index"
+    };
 }
+pub(crate) const JOINED: &str = joined!();
+
+pub(crate) const QUESTION_COLUMNS: &str = concat!(
+    "SELECT detail.run_key, dag_id, run_id, detail.task_id, detail.map_index, detail.try_number, question, \
+     detail.created_at, due_at, answer, ",
+    is_open!(),
+    " FROM hitl_detail AS detail ",
+    joined!()
+);
 
 impl Reader {
-    /// Questions, newest first, from the one at `offset` on.
-    pub async fn questions(
+    /// What an instance asked in this attempt, or last.
+    pub async fn question(
         &self,
-        filter: &QuestionFilter,
-        limit: u32,
-        offset: u32,
-    ) -> Result<Vec<QuestionRow>, StoreError> {
-        let query = format!(
-            "SELECT detail.run_key, dag_id, run_id, detail.task_id, detail.map_index, detail.try_number, question, \
-             detail.created_at, due_at, answer, {IS_OPEN} {} LIMIT ?11 OFFSET ?12",
-            joined(
-                "ORDER BY detail.created_at DESC, detail.run_key, detail.task_id, detail.map_index, detail.try_number DESC"
-            )
-        );
-        let query = bound(sqlx::query(sqlx::AssertSqlSafe(query)), filter).bind(limit).bind(offset);
-        query.fetch_all(&self.pool).await?.iter().map(row).collect()
-    }
-
-    /// How many there are.
-    pub async fn question_count(&self, filter: &QuestionFilter) -> Result<u64, StoreError> {
-        let query = format!("SELECT count(*) {}", joined(""));
-        let row = bound(sqlx::query(sqlx::AssertSqlSafe(query)), filter).fetch_one(&self.pool).await?;
-        Ok(u64::try_from(row.get::<i64, _>(0)).unwrap_or(0))
+        (dag_id, run_id, task_id): (&str, &str, &str),
+        map_index: i32,
+        try_number: Option<u32>,
+    ) -> Result<Option<QuestionRow>, StoreError> {
+        use QuestionColumn as C;
+        let mut listing =
+            Listing::default().with(C::DagId, dag_id).with(C::RunId, run_id).with(C::TaskId, task_id);
+        listing.any_number.push((C::MapIndex, vec![map_index.into()]));
+        listing.any_number.extend(try_number.map(|number| (C::TryNumber, vec![number.into()])));
+        listing.order.push((C::TryNumber, true));
+        listing.limit = 1;
+        listing.counting = Counting::Nothing;
+        Ok(self.list(&listing).await?.rows.pop())
     }
 
     /// How many can be answered at the moment; cheap, for every page.
@@ -149,23 +125,7 @@ impl Reader {
     }
 }
 
-type Query<'q> = sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;
-
-fn bound<'q>(query: Query<'q>, filter: &'q QuestionFilter) -> Query<'q> {
-    query
-        .bind(&filter.dag_id)
-        .bind(&filter.run_id)
-        .bind(&filter.task_id)
-        .bind(filter.map_index)
-        .bind(filter.try_number)
-        .bind(filter.is_open)
-        .bind(filter.is_answered)
-        .bind(&filter.subject)
-        .bind(&filter.body)
-        .bind(serde_json::json!(filter.states).to_string())
-}
-
-fn row(row: &SqliteRow) -> Result<QuestionRow, StoreError> {
+pub(crate) fn question_row(row: &SqliteRow) -> Result<QuestionRow, StoreError> {
     let corrupt = |error: serde_json::Error| StoreError::Corrupt(error.to_string());
     let answer: Option<String> = row.get(9);
     Ok(QuestionRow {

@@ -66,11 +66,11 @@ pub(crate) struct Server {
 /// How long a server may take to answer; a trigger is one commit.
 const ANSWER_TIME: Duration = Duration::from_secs(30);
 
+/// How long it may take to check its whole history.
+const CHECK_TIME: Duration = Duration::from_secs(60 * 60);
+
 /// What a server gives at once of a list, at the most.
 const PAGE_MAX: usize = 100;
-
-/// How far into a list a server reads: asked for what is further on, it gives this page again.
-const OFFSET_MAX: usize = 100_000;
 
 /// How many questions of one command are asked at the same time.
 pub(crate) const AT_ONCE: usize = 8;
@@ -198,24 +198,27 @@ impl Server {
         Ok(self.pages(self.own_url(&[name]), name, usize::MAX).await?.rows)
     }
 
-    /// The first rows of a list. One more than these is asked for, which tells whether there are more.
+    /// The first rows of a list, from cursor to cursor: rows that come or go meanwhile are no matter.
     async fn pages(&self, url: Url, name: &str, count: usize) -> Result<List, Failure> {
-        let wanted = count.saturating_add(1);
-        let mut rows = Vec::new();
+        let (mut rows, mut cursor) = (Vec::new(), String::new());
         loop {
-            let limit = PAGE_MAX.min(wanted - rows.len());
+            let limit = PAGE_MAX.min(count - rows.len());
             let mut url = url.clone();
             let mut pairs = url.query_pairs_mut();
-            pairs.append_pair("limit", &limit.to_string()).append_pair("offset", &rows.len().to_string());
+            pairs.append_pair("limit", &limit.to_string()).append_pair("cursor", &cursor);
             drop(pairs);
-            let answer = self.ask(Method::GET, url, None).await?[name].take();
-            let Value::Array(page) = answer else { return Ok(List { rows, has_more: false }) };
-            let is_last = page.len() < limit;
-            rows.extend(page);
-            if is_last || rows.len() >= wanted || rows.len() > OFFSET_MAX {
-                let has_more = !is_last;
-                rows.truncate(count);
-                return Ok(List { rows, has_more });
+            let mut answer = self.ask(Method::GET, url, None).await?;
+            if let Value::Array(page) = answer[name].take() {
+                rows.extend(page);
+            }
+            match answer["next_cursor"].as_str() {
+                Some(next) if rows.len() < count => cursor = next.to_owned(),
+                next => {
+                    // The server's page may be longer than asked for: it has one row at least.
+                    let has_more = next.is_some() || rows.len() > count;
+                    rows.truncate(count);
+                    return Ok(List { rows, has_more });
+                }
             }
         }
     }
@@ -257,6 +260,12 @@ impl Server {
         Ok(self.ask(method, self.own_url(path), Some(body)).await?)
     }
 
+    /// Has the server check its whole history; that takes as long as it takes.
+    pub(crate) async fn verify_audit(&self) -> Result<Value, Failure> {
+        let request = self.request(Method::POST, self.own_url(&["audit", "verify"])).timeout(CHECK_TIME);
+        Ok(self.send(request).await?)
+    }
+
     /// The run's name as it is, or the newest run's for `latest`.
     pub(crate) async fn run_id(&self, dag_id: &str, run_id: &str) -> Result<String, Failure> {
         if run_id != "latest" {
@@ -284,6 +293,10 @@ impl Server {
         if let Some(body) = body {
             request = request.json(body);
         }
+        self.send(request).await
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<Value, Trouble> {
         match request.send().await {
             Ok(response) => answer::read(&self.address, response).await,
             Err(error) => Err(Trouble::unreachable(&self.address, &error)),

@@ -321,20 +321,13 @@ impl Source {
             ("dag_id", filter.dag_id),
             ("run_id", run_id),
             ("task_id", filter.task_id),
-            ("event", filter.name),
+            ("event_prefix_pattern", filter.name),
             ("owner", filter.actor),
         ];
         let query: Query =
             pairs.into_iter().filter_map(|(name, value)| value.map(|value| (name, value))).collect();
         let list = server.first(&["eventLogs"], &query, "event_logs", limit as usize).await?;
-        let mut rows = list.rows.iter().map(rows::event).collect::<Result<Vec<_>, _>>()?;
-        // What happened since the page before has moved the others on.
-        let mut last = i64::MAX;
-        rows.retain(|event| {
-            let is_older = event.seq < last;
-            last = last.min(event.seq);
-            is_older
-        });
+        let rows = list.rows.iter().map(rows::event).collect::<Result<Vec<_>, _>>()?;
         Ok(Page { rows, has_more: list.has_more })
     }
 }

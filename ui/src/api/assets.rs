@@ -2,10 +2,10 @@
 
 use super::body::{Body, MaybeBody};
 use super::error::ApiError;
-use super::ordered::{self, Column};
+use super::ordered::{self, Column, Patterns};
 use super::path::Path;
 use super::query::Pairs;
-use super::{dag_runs, shapes};
+use super::{dag_runs, listing, shapes};
 use crate::AppState;
 use crate::access::ApiActor;
 use crate::definition::Definition;
@@ -18,9 +18,6 @@ use esteira_store::{AssetEventRow, AssetRow};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-
-/// The most updates that one list shows.
-const EVENTS_MAX: u32 = 10_000;
 
 /// What assets can be ordered by.
 const COLUMNS: [Column<AssetRow>; 3] = [
@@ -43,22 +40,21 @@ fn named_by(state: &AppState, dag_ids: &[&str]) -> BTreeSet<String> {
 
 /// `GET /assets`, by name unless `order_by` says otherwise, each with the DAGs that are run for it and the tasks that bring it up to date.
 pub(super) async fn list(State(state): State<AppState>, pairs: Pairs) -> Result<Json<Value>, ApiError> {
-    let window = pairs.window()?;
+    let pattern = Patterns::of(&pairs, &["uri", "name"])?;
     let mut assets = state.handle.reader().assets().await?;
-    let patterns = ["uri_pattern", "name_pattern"];
-    assets.retain(|asset| patterns.iter().all(|name| ordered::fits(&pairs, name, &asset.uri)));
+    assets.retain(|asset| pattern.fits(&asset.uri));
     let dag_ids: Vec<&str> = pairs.all("dag_ids").collect();
     if !dag_ids.is_empty() {
         let named = named_by(&state, &dag_ids);
         assets.retain(|asset| named.contains(&asset.uri));
     }
     ordered::order(&pairs, &mut assets, &COLUMNS)?;
-    let total = assets.len();
+    let part = pairs.window()?.page(assets, |asset| asset.uri.clone())?;
     let mut shapes = Vec::new();
-    for asset in window.cut(assets) {
-        shapes.push(shape(&state, &asset).await?);
+    for asset in &part.rows {
+        shapes.push(shape(&state, asset).await?);
     }
-    Ok(Json(json!({ "assets": shapes, "total_entries": total })))
+    Ok(Json(part.answer("assets", shapes)))
 }
 
 /// An asset. When it and what refers to it came to be is not kept: the versions of the DAGs that name it tell, and its last
@@ -88,7 +84,7 @@ async fn shape(state: &AppState, asset: &AssetRow) -> Result<Value, ApiError> {
             producing.push(reference(json!({ "dag_id": dag.dag_id, "task_id": task.task_id })));
         }
     }
-    let last = state.handle.reader().asset_events(Some(&asset.uri), 1).await?.pop();
+    let last = state.handle.reader().newest_asset_event(&asset.uri).await?;
     times.extend(last.as_ref().map(|event| event.at));
     let time = |found: Option<&Timestamp>| shapes::instant(found.copied().unwrap_or(Timestamp::UNIX_EPOCH));
     Ok(json!({
@@ -121,16 +117,13 @@ pub(super) async fn one(
 
 /// `GET /assets/events`, newest first; `asset_id` or `uri` chooses one asset.
 pub(super) async fn events(State(state): State<AppState>, pairs: Pairs) -> Result<Json<Value>, ApiError> {
-    let window = pairs.window()?;
     let assets = state.handle.reader().assets().await?;
     let uri = match pairs.integer::<i64>("asset_id")? {
         Some(id) => Some(named(&assets, id)?),
         None => pairs.text("uri"),
     };
-    let rows = state.handle.reader().asset_events(uri.as_deref(), EVENTS_MAX).await?;
-    let total = rows.len();
-    let shapes: Vec<Value> = window.cut(rows).map(|row| event(&row, &assets)).collect();
-    Ok(Json(json!({ "asset_events": shapes, "total_entries": total })))
+    let part = listing::asset_events(&pairs, uri)?.part(&state).await?;
+    Ok(Json(part.shaped("asset_events", |row| event(row, &assets))))
 }
 
 /// `POST /assets/events`: `asset_id`, or `uri` for one that nobody has named before, and `extra`.

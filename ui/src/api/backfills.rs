@@ -31,14 +31,12 @@ const COLUMNS: [Column<BackfillRow>; 6] = [
 
 /// `GET /backfills`, newest first unless `order_by` says otherwise; `dag_id` and `active` (not completed) are filters.
 pub(super) async fn list(State(state): State<AppState>, pairs: Pairs) -> Result<Json<Value>, ApiError> {
-    let window = pairs.window()?;
     let mut rows = state.handle.reader().backfills(pairs.text("dag_id").as_deref()).await?;
     let active = pairs.boolean("active")?;
     rows.retain(|row| active.is_none_or(|active| row.completed_at.is_none() == active));
     ordered::order(&pairs, &mut rows, &COLUMNS)?;
-    let total = rows.len();
-    let shapes: Vec<Value> = window.cut(rows).map(|row| shape(&row)).collect();
-    Ok(Json(json!({ "backfills": shapes, "total_entries": total })))
+    let part = pairs.window()?.page(rows, |row| row.backfill_id.to_string())?;
+    Ok(Json(part.shaped("backfills", shape)))
 }
 
 /// `GET /backfills/{id}`.

@@ -2,7 +2,7 @@
 
 use super::body::Body;
 use super::error::ApiError;
-use super::ordered::{self, Column};
+use super::ordered::{self, Column, Patterns};
 use super::path::Path;
 use super::query::Pairs;
 use super::variables::HIDDEN;
@@ -28,14 +28,13 @@ const COLUMNS: [Column<StoredConnection>; 5] = [
 
 /// `GET /connections`, by id unless `order_by` says otherwise: those of the store.
 pub(super) async fn list(State(state): State<AppState>, pairs: Pairs) -> Result<Json<Value>, ApiError> {
-    let window = pairs.window()?;
     let mut connections: Vec<StoredConnection> =
         state.handle.vault().connections().into_iter().flatten().collect();
-    connections.retain(|stored| ordered::fits(&pairs, "connection_id_pattern", &stored.connection.id));
+    let pattern = Patterns::of(&pairs, &["connection_id"])?;
+    connections.retain(|stored| pattern.fits(&stored.connection.id));
     ordered::order(&pairs, &mut connections, &COLUMNS)?;
-    let total = connections.len();
-    let shapes: Vec<Value> = window.cut(connections).map(|connection| shape(&connection)).collect();
-    Ok(Json(json!({ "connections": shapes, "total_entries": total })))
+    let part = pairs.window()?.page(connections, |stored| stored.connection.id.to_string())?;
+    Ok(Json(part.shaped("connections", shape)))
 }
 
 /// `GET /connections/{connection_id}`.

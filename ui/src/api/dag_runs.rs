@@ -2,21 +2,21 @@
 
 use super::body::Body;
 use super::error::ApiError;
+use super::listing::Asked;
 use super::path::Path;
 use super::query::{Pairs, unless_wildcard};
 use super::{dags, listing, shapes};
-use crate::AppState;
 use crate::access::ApiActor;
+use crate::{AppState, openapi};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use esteira_core::ids::is_valid_run_id;
 use esteira_core::states::{RunState, TriggeredBy};
 use esteira_runtime::{Actor, TriggerRequest};
-use esteira_store::{Listing, RunColumn, RunRow, VersionId};
+use esteira_store::{RunColumn, RunRow};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use std::collections::HashMap;
 
 /// The run of this name; 404 when there is none.
 pub(super) async fn find(state: &AppState, dag_id: &str, run_id: &str) -> Result<RunRow, ApiError> {
@@ -68,12 +68,12 @@ pub(super) async fn list(
     Path(dag_id): Path<String>,
     pairs: Pairs,
 ) -> Result<Json<Value>, ApiError> {
-    let mut listing = listing::runs(&pairs)?;
+    let mut asked = listing::runs(&pairs)?;
     if let Some(dag_id) = unless_wildcard(&dag_id) {
         dags::find(&state, &dag_id).await?;
-        listing.any_of.push((RunColumn::DagId, vec![Some(dag_id)]));
+        asked.listing.any_of.push((RunColumn::DagId, vec![Some(dag_id)]));
     }
-    listed(&state, &listing).await
+    listed(&state, &asked).await
 }
 
 /// `POST /dags/~/dagRuns/list`: the same, asked for in a body.
@@ -83,15 +83,17 @@ pub(super) async fn batch(
     body: Body,
 ) -> Result<Json<Value>, ApiError> {
     listing::only_wildcard("dag_id", &dag_id)?;
-    listed(&state, &listing::runs(&listing::pairs_of_body(body.whole()))?).await
+    let pairs = listing::pairs_of_body(body.whole(), &openapi::runs::list_runs())?;
+    listed(&state, &listing::runs(&pairs)?).await
 }
 
-async fn listed(state: &AppState, listing: &Listing<RunColumn>) -> Result<Json<Value>, ApiError> {
-    let (runs, total) = state.handle.reader().list_runs(listing).await?;
-    let created = versions_created(state, &runs).await?;
-    let shapes: Vec<Value> =
-        runs.iter().map(|run| shape(run, created.get(&run.version_id).copied())).collect();
-    Ok(Json(json!({ "dag_runs": shapes, "total_entries": total })))
+async fn listed(state: &AppState, asked: &Asked<RunColumn>) -> Result<Json<Value>, ApiError> {
+    let part = asked.part(state).await?;
+    let mut shapes = Vec::new();
+    for run in &part.rows {
+        shapes.push(shape(run, state.versions.of(run.version_id).await?.created_at));
+    }
+    Ok(Json(part.answer("dag_runs", shapes)))
 }
 
 /// `GET /dags/{dag_id}/dagRuns/{run_id}`.
@@ -148,24 +150,7 @@ pub(super) async fn delete(
 }
 
 pub(super) async fn answer(state: &AppState, run: &RunRow) -> Result<Json<Value>, ApiError> {
-    let created = versions_created(state, std::slice::from_ref(run)).await?;
-    Ok(Json(shape(run, created.get(&run.version_id).copied())))
-}
-
-/// When the versions of these runs were first seen.
-async fn versions_created(
-    state: &AppState,
-    runs: &[RunRow],
-) -> Result<HashMap<VersionId, Timestamp>, ApiError> {
-    let mut created = HashMap::new();
-    for run in runs {
-        if !created.contains_key(&run.version_id)
-            && let Some(version) = state.handle.reader().version_by_id(run.version_id).await?
-        {
-            created.insert(run.version_id, version.created_at);
-        }
-    }
-    Ok(created)
+    Ok(Json(shape(run, state.versions.of(run.version_id).await?.created_at)))
 }
 
 fn shape(run: &RunRow, version_created: Option<Timestamp>) -> Value {

@@ -2,7 +2,7 @@
 
 use super::body::Body;
 use super::error::{ApiError, Fault};
-use super::ordered::{self, Column};
+use super::ordered::{self, Column, Patterns};
 use super::path::Path;
 use super::query::Pairs;
 use super::shapes;
@@ -33,10 +33,10 @@ const COLUMNS: [Column<DagHead>; 4] = [
 
 /// `GET /dags`, with `dag_id_pattern`, `tags`, `owners`, `paused`, `has_import_errors` and `exclude_stale` as filters.
 pub(super) async fn list(State(state): State<AppState>, pairs: Pairs) -> Result<Json<Value>, ApiError> {
-    let window = pairs.window()?;
     let paused = pairs.boolean("paused")?;
     let exclude_stale = pairs.boolean("exclude_stale")?.unwrap_or(true);
     let has_import_errors = pairs.boolean("has_import_errors")?;
+    let pattern = Patterns::of(&pairs, &["dag_id", "dag_display_name"])?;
     let mentions = Mentions::read(&pairs)?;
     let broken = broken_files(&state).await?;
     let mut found = state.handle.reader().dag_heads().await?;
@@ -50,22 +50,19 @@ pub(super) async fn list(State(state): State<AppState>, pairs: Pairs) -> Result<
         (!exclude_stale || !dag.is_stale)
             && paused.is_none_or(|paused| dag.is_paused == paused)
             && has_import_errors.is_none_or(|wanted| broken.contains(&dag.file) == wanted)
-            && ["dag_id_pattern", "dag_display_name_pattern"]
-                .iter()
-                .all(|name| ordered::fits(&pairs, name, dag.dag_id.as_str()))
+            && pattern.fits(dag.dag_id.as_str())
     });
     ordered::order(&pairs, &mut found, &COLUMNS)?;
-    let total = found.len();
-    let heads: Vec<DagHead> = window.cut(found).collect();
+    let part = pairs.window()?.page(found, |head| head.dag_id.to_string())?;
     // Reading what a file says is the dear part: only for those that are shown.
-    let names: Vec<&str> = heads.iter().map(|head| head.dag_id.as_str()).collect();
+    let names: Vec<&str> = part.rows.iter().map(|head| head.dag_id.as_str()).collect();
     let rows = state.handle.reader().dags_named(&names).await?;
     let rows: HashMap<&str, &DagRow> = rows.iter().map(|dag| (dag.dag_id.as_str(), dag)).collect();
     // One of them may have been removed meanwhile.
     let shown = names.iter().filter_map(|name| rows.get(name));
-    let page: Vec<_> =
-        shown.map(|dag| shape(&state, dag, &Definition::read(&dag.definition), &broken)).collect();
-    Ok(Json(json!({ "dags": page, "total_entries": total })))
+    let page: Vec<Value> =
+        shown.map(|dag| shape(&state, dag, &Definition::read(&dag.definition), &broken).into()).collect();
+    Ok(Json(part.answer("dags", page)))
 }
 
 /// Tags and owners that are asked for.
@@ -160,17 +157,15 @@ pub(super) async fn delete(
 
 /// `GET /dagTags`: all tags, with `tag_name_pattern` as a filter.
 pub(super) async fn tags(State(state): State<AppState>, pairs: Pairs) -> Result<Json<Value>, ApiError> {
-    let window = pairs.window()?;
+    let pattern = Patterns::of(&pairs, &["tag_name"])?;
     let mut tags: BTreeSet<String> = BTreeSet::new();
     for loaded in state.handle.dags() {
         tags.extend(loaded.dag.tags.iter().cloned());
     }
-    let mut tags: Vec<String> =
-        tags.into_iter().filter(|tag| ordered::fits(&pairs, "tag_name_pattern", tag)).collect();
+    let mut tags: Vec<String> = tags.into_iter().filter(|tag| pattern.fits(tag)).collect();
     ordered::order(&pairs, &mut tags, &[("name", |one: &String, other: &String| one.cmp(other))])?;
-    let total = tags.len();
-    let page: Vec<String> = window.cut(tags).collect();
-    Ok(Json(json!({ "tags": page, "total_entries": total })))
+    let part = pairs.window()?.page(tags, String::clone)?;
+    Ok(Json(part.shaped("tags", |tag| json!(tag))))
 }
 
 /// `GET /dagStats`: how many runs of each DAG are in each state; `dag_ids` chooses some.

@@ -2,55 +2,17 @@
 
 use super::error::ApiError;
 use super::path::{self, Path};
-use super::query::{Pairs, Window};
-use super::{dag_runs, shapes};
+use super::query::Pairs;
+use super::{listing, shapes};
 use crate::AppState;
 use axum::Json;
 use axum::extract::State;
 use esteira_store::{EventFilter, EventRow};
 use serde_json::{Value, json};
 
-/// Filtered lists are counted up to here.
-const COUNTED_MAX: u32 = 10_000;
-
-/// `GET /eventLogs`, newest first, with `dag_id`, `run_id` (together with `dag_id`), `task_id`, `event` and `owner` as
-/// filters.
+/// `GET /eventLogs`, newest first unless `order_by` says otherwise.
 pub(super) async fn list(State(state): State<AppState>, pairs: Pairs) -> Result<Json<Value>, ApiError> {
-    let window = pairs.window()?;
-    let dag_id = pairs.text("dag_id");
-    let run_key = match (&dag_id, pairs.text("run_id")) {
-        (_, None) => None,
-        (Some(dag_id), Some(run_id)) => Some(dag_runs::find(&state, dag_id, &run_id).await?.run_key),
-        (None, Some(_)) => return Err(ApiError::bad_request("run_id is only found together with dag_id")),
-    };
-    let filter = EventFilter {
-        dag_id,
-        run_key,
-        task_id: pairs.text("task_id"),
-        name: pairs.text("event"),
-        actor: pairs.text("owner"),
-        ..EventFilter::default()
-    };
-    let (rows, total) = rows(&state, &filter, window).await?;
-    Ok(Json(json!({ "event_logs": rows.iter().map(shape).collect::<Vec<_>>(), "total_entries": total })))
-}
-
-async fn rows(
-    state: &AppState,
-    filter: &EventFilter,
-    window: Window,
-) -> Result<(Vec<EventRow>, u64), ApiError> {
-    let reader = state.handle.reader();
-    let EventFilter { dag_id, run_key, task_id, name, actor, .. } = filter;
-    let is_all =
-        dag_id.is_none() && run_key.is_none() && task_id.is_none() && name.is_none() && actor.is_none();
-    if is_all {
-        let rows = reader.events(filter, window.reach()).await?.rows;
-        return Ok((window.cut(rows).collect(), reader.event_count().await?));
-    }
-    let rows = reader.events(filter, COUNTED_MAX.max(window.reach())).await?.rows;
-    let total = rows.len() as u64;
-    Ok((window.cut(rows).collect(), total))
+    Ok(Json(listing::events(&pairs)?.part(&state).await?.shaped("event_logs", shape)))
 }
 
 /// `GET /eventLogs/{event_log_id}`.

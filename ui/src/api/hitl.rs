@@ -9,9 +9,8 @@ use crate::AppState;
 use crate::access::ApiActor;
 use axum::Json;
 use axum::extract::State;
-use esteira_core::states::TaskInstanceState;
 use esteira_runtime::AnswerRequest;
-use esteira_store::{QuestionFilter, QuestionRow};
+use esteira_store::{QuestionColumn, QuestionRow};
 use serde_json::{Value, json};
 
 /// `GET /dags/{dag_id}/dagRuns/{run_id}/hitlDetails`, newest first; `~` stands for any DAG or any run.
@@ -20,28 +19,16 @@ pub(super) async fn list(
     Path((dag_id, run_id)): Path<(String, String)>,
     pairs: Pairs,
 ) -> Result<Json<Value>, ApiError> {
-    let window = pairs.window()?;
-    let states = listing::labels(&pairs, "state", |label| TaskInstanceState::from_label(label).is_some())?;
-    let filter = QuestionFilter {
-        dag_id: unless_wildcard(&dag_id),
-        run_id: unless_wildcard(&run_id),
-        task_id: pairs.text("task_id"),
-        map_index: pairs.integer("map_index")?,
-        try_number: None,
-        is_open: None,
-        states: states.into_iter().flatten().collect(),
-        is_answered: pairs.boolean("response_received")?,
-        subject: pairs.text("subject_search"),
-        body: pairs.text("body_search"),
-    };
-    let reader = state.handle.reader();
-    let (limit, offset) = (window.limit as u32, window.offset as u32);
-    let mut details = Vec::new();
-    for row in reader.questions(&filter, limit, offset).await? {
-        details.push(shape(&state, &row).await?);
+    let mut asked = listing::questions(&pairs)?;
+    for (column, name) in [(QuestionColumn::DagId, dag_id), (QuestionColumn::RunId, run_id)] {
+        asked.listing.any_of.extend(unless_wildcard(&name).map(|name| (column, vec![Some(name)])));
     }
-    let total = reader.question_count(&filter).await?;
-    Ok(Json(json!({ "hitl_details": details, "total_entries": total })))
+    let part = asked.part(&state).await?;
+    let mut details = Vec::new();
+    for row in &part.rows {
+        details.push(shape(&state, row).await?);
+    }
+    Ok(Json(part.answer("hitl_details", details)))
 }
 
 /// `GET …/taskInstances/{task_id}/{map_index}/hitlDetails`: what the instance asked last.
@@ -103,15 +90,8 @@ async fn find(
     map_index: i32,
     try_number: Option<u32>,
 ) -> Result<QuestionRow, ApiError> {
-    let filter = QuestionFilter {
-        dag_id: Some(dag_id.to_owned()),
-        run_id: Some(run_id.to_owned()),
-        task_id: Some(task_id.to_owned()),
-        map_index: Some(map_index),
-        try_number,
-        ..QuestionFilter::default()
-    };
-    let found = state.handle.reader().questions(&filter, 1, 0).await?.pop();
+    let reader = state.handle.reader();
+    let found = reader.question((dag_id, run_id, task_id), map_index, try_number).await?;
     found.ok_or_else(|| {
         let place = if map_index < 0 { String::new() } else { format!(" with map index {map_index}") };
         ApiError::not_found(format!("the task \"{task_id}\" of run \"{run_id}\" has asked nothing{place}"))

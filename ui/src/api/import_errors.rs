@@ -1,7 +1,7 @@
 //! `/importErrors`: files that make no DAG at the moment.
 
 use super::error::ApiError;
-use super::ordered::{self, Column};
+use super::ordered::{self, Column, Patterns};
 use super::path::Path;
 use super::query::Pairs;
 use super::shapes;
@@ -25,14 +25,13 @@ const COLUMNS: [Column<Placed>; 4] = [
 
 /// `GET /importErrors`, with `filename_pattern` as a filter.
 pub(super) async fn list(State(state): State<AppState>, pairs: Pairs) -> Result<Json<Value>, ApiError> {
-    let window = pairs.window()?;
     let mut errors: Vec<Placed> =
         state.handle.reader().import_errors().await?.into_iter().enumerate().collect();
-    errors.retain(|(_, error)| ordered::fits(&pairs, "filename_pattern", &error.file));
+    let pattern = Patterns::of(&pairs, &["filename"])?;
+    errors.retain(|(_, error)| pattern.fits(&error.file));
     ordered::order(&pairs, &mut errors, &COLUMNS)?;
-    let total = errors.len();
-    let shapes: Vec<Value> = window.cut(errors).map(|(place, error)| shape(place, error)).collect();
-    Ok(Json(json!({ "import_errors": shapes, "total_entries": total })))
+    let part = pairs.window()?.page(errors, |(_, error)| error.file.clone())?;
+    Ok(Json(part.shaped("import_errors", |(place, error)| shape(*place, error))))
 }
 
 /// `GET /importErrors/{import_error_id}`; the number is the place in the list at this moment.
@@ -43,12 +42,12 @@ pub(super) async fn one(
     let errors = state.handle.reader().import_errors().await?;
     let found = errors.into_iter().enumerate().find(|(place, _)| place + 1 == number);
     let missing = || ApiError::not_found(format!("there is no import error {number}"));
-    found.map(|(place, error)| Json(shape(place, error))).ok_or_else(missing)
+    found.map(|(place, error)| Json(shape(place, &error))).ok_or_else(missing)
 }
 
-fn shape(place: usize, error: ImportErrorRow) -> Value {
+fn shape(place: usize, error: &ImportErrorRow) -> Value {
     let texts: Vec<String> =
-        diagnostics::read(error.diagnostics).iter().map(diagnostics::Fault::text).collect();
+        diagnostics::read(error.diagnostics.clone()).iter().map(diagnostics::Fault::text).collect();
     json!({
         "import_error_id": place + 1,
         "timestamp": shapes::instant(error.at),

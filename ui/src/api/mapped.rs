@@ -5,12 +5,12 @@ use super::body::Body;
 use super::error::ApiError;
 use super::path::Path;
 use super::query::Pairs;
-use super::{listing, reruns, task_instances};
+use super::{dag_runs, listing, reruns, task_instances};
 use crate::AppState;
 use crate::access::ApiActor;
 use axum::Json;
 use axum::extract::State;
-use esteira_store::InstanceColumn;
+use esteira_store::{Bound, InstanceColumn};
 use serde_json::Value;
 
 /// The DAG, the run, the task, and the place among its mapped instances.
@@ -67,17 +67,16 @@ pub(super) async fn list(
     Path((dag_id, run_id, task_id)): Path<(String, String, String)>,
     pairs: Pairs,
 ) -> Answer {
-    let mut listing = listing::instances(&pairs)?;
-    let names = [
-        (InstanceColumn::DagId, dag_id),
-        (InstanceColumn::RunId, run_id),
-        (InstanceColumn::TaskId, task_id.clone()),
-    ];
-    listing.any_of.extend(names.map(|(column, name)| (column, vec![Some(name)])));
-    let is_there = listing.clone();
-    listing.within.push((InstanceColumn::MapIndex, esteira_store::Bound::AtLeast, 0.0));
-    if state.handle.reader().list_instances(&is_there).await?.1 == 0 && pairs.is_empty() {
+    let run = dag_runs::find(&state, &dag_id, &run_id).await?;
+    let has_task = state.handle.reader().has_instances(run.run_key, &task_id).await?;
+    if !has_task {
         return Err(ApiError::not_found(format!("there is no task \"{task_id}\" in that run")));
     }
-    task_instances::listed(&state, &listing).await
+    let mut asked = listing::instances(&pairs)?;
+    let listing = &mut asked.listing;
+    let names =
+        [(InstanceColumn::DagId, dag_id), (InstanceColumn::RunId, run_id), (InstanceColumn::TaskId, task_id)];
+    listing.any_of.extend(names.map(|(column, name)| (column, vec![Some(name)])));
+    listing.within.push((InstanceColumn::MapIndex, Bound::AtLeast, 0));
+    task_instances::listed(&state, &asked).await
 }

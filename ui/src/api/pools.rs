@@ -2,7 +2,7 @@
 
 use super::body::Body;
 use super::error::ApiError;
-use super::ordered::{self, Column};
+use super::ordered::{self, Column, Patterns};
 use super::path::Path;
 use super::query::Pairs;
 use crate::AppState;
@@ -25,13 +25,12 @@ const COLUMNS: [Column<PoolStatus>; 4] = [
 
 /// `GET /pools`, by name unless `order_by` says otherwise.
 pub(super) async fn list(State(state): State<AppState>, pairs: Pairs) -> Result<Json<Value>, ApiError> {
-    let window = pairs.window()?;
     let mut pools = state.handle.pools().await?;
-    pools.retain(|status| ordered::fits(&pairs, "pool_name_pattern", &status.pool.name));
+    let pattern = Patterns::of(&pairs, &["pool_name"])?;
+    pools.retain(|status| pattern.fits(&status.pool.name));
     ordered::order(&pairs, &mut pools, &COLUMNS)?;
-    let total = pools.len();
-    let shapes: Vec<Value> = window.cut(pools).map(|status| shape(&status)).collect();
-    Ok(Json(json!({ "pools": shapes, "total_entries": total })))
+    let part = pairs.window()?.page(pools, |status| status.pool.name.clone())?;
+    Ok(Json(part.shaped("pools", shape)))
 }
 
 /// `GET /pools/{name}`.

@@ -1,4 +1,4 @@
-//! Queries of lists: repeated keys, limit and offset, wildcards.
+//! Queries of lists: repeated keys, wildcards, the order.
 
 use super::error::{ApiError, Fault};
 use crate::AppState;
@@ -6,13 +6,6 @@ use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
 use serde_json::json;
 use std::str::FromStr;
-
-/// Airflow's default and largest length of a page.
-const LIMIT_DEFAULT: usize = 50;
-const LIMIT_MAX: usize = 100;
-
-/// How far a list can be read by offset.
-const OFFSET_MAX: usize = 100_000;
 
 /// What FastAPI says of a text that is no whole number.
 pub(super) const INTEGER_KIND: &str = "int_parsing";
@@ -33,34 +26,10 @@ impl FromRequestParts<AppState> for Pairs {
     }
 }
 
-/// A part of a list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Window {
-    pub(super) offset: usize,
-    pub(super) limit: usize,
-}
-
-impl Window {
-    /// How many rows must be read from the start of the list.
-    pub(super) fn reach(self) -> u32 {
-        u32::try_from(self.offset + self.limit).unwrap_or(u32::MAX - 1)
-    }
-
-    /// The rows of the window.
-    pub(super) fn cut<T>(self, rows: impl IntoIterator<Item = T>) -> impl Iterator<Item = T> {
-        rows.into_iter().skip(self.offset).take(self.limit)
-    }
-}
-
 impl Pairs {
     /// Of these keys and values.
     pub(super) fn new(pairs: Vec<(String, String)>) -> Self {
         Self(pairs)
-    }
-
-    /// Whether nothing was asked.
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
     }
 
     /// The value of a key that is not empty.
@@ -114,13 +83,6 @@ impl Pairs {
             })
             .collect()
     }
-
-    /// Limit and offset, kept within bounds.
-    pub(super) fn window(&self) -> Result<Window, ApiError> {
-        let limit = self.integer::<usize>("limit")?.unwrap_or(LIMIT_DEFAULT).clamp(1, LIMIT_MAX);
-        let offset = self.integer::<usize>("offset")?.unwrap_or(0).min(OFFSET_MAX);
-        Ok(Window { offset, limit })
-    }
 }
 
 /// A name in an address; none for the wildcard `~`.
@@ -134,16 +96,6 @@ mod tests {
 
     fn pairs(pairs: &[(&str, &str)]) -> Pairs {
         Pairs(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
-    }
-
-    #[test]
-    fn windows_stay_within_bounds() {
-        assert_eq!(pairs(&[]).window().unwrap(), Window { offset: 0, limit: 50 });
-        let window = pairs(&[("limit", "100000"), ("offset", "7")]).window().unwrap();
-        assert_eq!(window, Window { offset: 7, limit: 100 });
-        assert_eq!(pairs(&[("limit", "0")]).window().unwrap().limit, 1);
-        assert!(pairs(&[("limit", "-1")]).window().is_err());
-        assert_eq!(Window { offset: 2, limit: 2 }.cut(0..9).collect::<Vec<_>>(), [2, 3]);
     }
 
     #[test]

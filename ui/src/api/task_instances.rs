@@ -2,22 +2,20 @@
 
 use super::body::Body;
 use super::error::ApiError;
+use super::listing::Asked;
 use super::path::Path;
 use super::query::{Pairs, unless_wildcard};
 use super::{dag_runs, listing, shapes};
-use crate::AppState;
-use crate::definition::{Definition, Task};
+use crate::versions::Version;
+use crate::{AppState, openapi};
 use axum::Json;
 use axum::extract::State;
 use esteira_core::dag::DEFAULT_POOL;
 use esteira_core::ids::TaskId;
 use esteira_runtime::AffectedInstance;
-use esteira_store::{
-    AttemptKey, AttemptRow, InstanceColumn, Listing, RunKey, RunRow, TaskInstanceRow, VersionId,
-};
+use esteira_store::{AttemptKey, AttemptRow, InstanceColumn, RunKey, RunRow, TaskInstanceRow};
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 
 /// An instance with its run.
 pub(super) struct Found {
@@ -47,15 +45,15 @@ pub(super) async fn list(
     Path((dag_id, run_id)): Path<(String, String)>,
     pairs: Pairs,
 ) -> Result<Json<Value>, ApiError> {
-    let mut listing = listing::instances(&pairs)?;
+    let mut asked = listing::instances(&pairs)?;
     if let (Some(dag_id), Some(run_id)) = (unless_wildcard(&dag_id), unless_wildcard(&run_id)) {
         dag_runs::find(&state, &dag_id, &run_id).await?;
     }
     let names = [(InstanceColumn::DagId, dag_id), (InstanceColumn::RunId, run_id)];
     for (column, name) in names {
-        listing.any_of.extend(unless_wildcard(&name).map(|name| (column, vec![Some(name)])));
+        asked.listing.any_of.extend(unless_wildcard(&name).map(|name| (column, vec![Some(name)])));
     }
-    listed(&state, &listing).await
+    listed(&state, &asked).await
 }
 
 /// `POST /dags/~/dagRuns/~/taskInstances/list`: the same, asked for in a body.
@@ -66,47 +64,24 @@ pub(super) async fn batch(
 ) -> Result<Json<Value>, ApiError> {
     listing::only_wildcard("dag_id", &dag_id)?;
     listing::only_wildcard("dag_run_id", &run_id)?;
-    listed(&state, &listing::instances(&listing::pairs_of_body(body.whole()))?).await
+    let pairs = listing::pairs_of_body(body.whole(), &openapi::runs::list_instances())?;
+    listed(&state, &listing::instances(&pairs)?).await
 }
 
-pub(super) async fn listed(
-    state: &AppState,
-    listing: &Listing<InstanceColumn>,
-) -> Result<Json<Value>, ApiError> {
-    let reader = state.handle.reader();
-    let (instances, total) = reader.list_instances(listing).await?;
-    let mut runs: HashMap<RunKey, RunRow> = HashMap::new();
-    let mut definitions = Definitions::default();
+pub(super) async fn listed(state: &AppState, asked: &Asked<InstanceColumn>) -> Result<Json<Value>, ApiError> {
+    let part = asked.part(state).await?;
+    let mut keys: Vec<RunKey> = part.rows.iter().map(|instance| instance.run_key).collect();
+    keys.dedup();
+    let runs = state.handle.reader().runs_by_key(&keys).await?;
+    let runs: HashMap<RunKey, &RunRow> = runs.iter().map(|run| (run.run_key, run)).collect();
     let mut shapes = Vec::new();
-    for instance in instances {
-        if let Entry::Vacant(place) = runs.entry(instance.run_key) {
-            match reader.run_by_key(instance.run_key).await? {
-                Some(run) => place.insert(run),
-                // Removed since the list was read.
-                None => continue,
-            };
-        }
-        let run = &runs[&instance.run_key];
-        let definition = definitions.of(state, run.version_id).await?;
-        shapes.push(shape(run, &instance, definition.tasks.get(instance.task_index as usize)));
+    for instance in &part.rows {
+        // One that is missing was removed since the list was read.
+        let Some(run) = runs.get(&instance.run_key) else { continue };
+        let version = state.versions.of(run.version_id).await?;
+        shapes.push(shape(run, instance, &version));
     }
-    Ok(Json(json!({ "task_instances": shapes, "total_entries": total })))
-}
-
-/// Definitions, read once for each version.
-#[derive(Default)]
-struct Definitions(HashMap<VersionId, Definition>);
-
-impl Definitions {
-    async fn of(&mut self, state: &AppState, version_id: VersionId) -> Result<&Definition, ApiError> {
-        match self.0.entry(version_id) {
-            Entry::Occupied(known) => Ok(known.into_mut()),
-            Entry::Vacant(place) => {
-                let definition = state.handle.reader().definition(version_id).await?;
-                Ok(place.insert(Definition::read(&definition.unwrap_or_default())))
-            }
-        }
-    }
+    Ok(Json(part.answer("task_instances", shapes)))
 }
 
 /// These instances of a run, as they are before something is done to them.
@@ -117,12 +92,11 @@ pub(super) async fn shapes_before(
 ) -> Result<Vec<Value>, ApiError> {
     let rows = state.handle.reader().instances(run.run_key).await?;
     let rows: HashMap<_, _> = rows.iter().map(|row| ((row.task_id.as_str(), row.map_index), row)).collect();
-    let mut definitions = Definitions::default();
-    let definition = definitions.of(state, run.version_id).await?;
+    let version = state.versions.of(run.version_id).await?;
     let shape_of =
         |instance: &AffectedInstance| match rows.get(&(instance.task_id.as_str(), instance.map_index)) {
-            Some(row) => shape(run, row, definition.tasks.get(row.task_index as usize)),
-            None => shape(run, &new_row(run, instance), None),
+            Some(row) => shape(run, row, &version),
+            None => shape(run, &new_row(run, instance), &version),
         };
     Ok(instances.iter().map(shape_of).collect())
 }
@@ -157,9 +131,8 @@ pub(super) async fn shape_of(
     let (run, instance) =
         (reader.run_by_key(run_key).await?, reader.instance(run_key, task_id.as_str(), map_index).await?);
     let (Some(run), Some(instance)) = (run, instance) else { return Ok(Value::Null) };
-    let mut definitions = Definitions::default();
-    let definition = definitions.of(state, run.version_id).await?;
-    Ok(shape(&run, &instance, definition.tasks.get(instance.task_index as usize)))
+    let version = state.versions.of(run.version_id).await?;
+    Ok(shape(&run, &instance, &version))
 }
 
 /// The task that is called `list`, whose address is that of the batch list.
@@ -178,9 +151,8 @@ pub(super) async fn one(
     pairs: Pairs,
 ) -> Result<Json<Value>, ApiError> {
     let Found { run, instance } = find(&state, (&dag_id, &run_id, &task_id), &pairs).await?;
-    let mut definitions = Definitions::default();
-    let definition = definitions.of(&state, run.version_id).await?;
-    let mut shape = shape(&run, &instance, definition.tasks.get(instance.task_index as usize));
+    let version = state.versions.of(run.version_id).await?;
+    let mut shape = shape(&run, &instance, &version);
     let attempts = attempts(&state, &instance).await?;
     let arguments = attempts.into_iter().rev().find_map(|attempt| attempt.arguments);
     shape["rendered_fields"] = arguments.unwrap_or_else(|| json!({}));
@@ -194,9 +166,8 @@ pub(super) async fn tries(
     pairs: Pairs,
 ) -> Result<Json<Value>, ApiError> {
     let Found { run, instance } = find(&state, (&dag_id, &run_id, &task_id), &pairs).await?;
-    let mut definitions = Definitions::default();
-    let definition = definitions.of(&state, run.version_id).await?;
-    let whole = shape(&run, &instance, definition.tasks.get(instance.task_index as usize));
+    let version = state.versions.of(run.version_id).await?;
+    let whole = shape(&run, &instance, &version);
     let attempts = attempts(&state, &instance).await?;
     let mut tries: Vec<Value> = attempts.iter().map(|attempt| as_try(&whole, attempt)).collect();
     if instance.try_number > attempts.last().map_or(0, |attempt| attempt.try_number) {
@@ -240,9 +211,10 @@ fn as_try(whole: &Value, attempt: &AttemptRow) -> Value {
     shape
 }
 
-fn shape(run: &RunRow, instance: &TaskInstanceRow, task: Option<&Task>) -> Value {
+fn shape(run: &RunRow, instance: &TaskInstanceRow, version: &Version) -> Value {
+    let task = version.tasks.get(instance.task_index as usize);
     let (dag_id, run_id, task_id) = (run.dag_id.as_str(), run.run_id.as_str(), instance.task_id.as_str());
-    let operator = task.map(|task| task.operator.as_str());
+    let operator = task.map(|task| &*task.operator);
     json!({
         "id": shapes::uuid(&[dag_id, run_id, task_id, &instance.map_index.to_string()]),
         "dag_id": dag_id,
@@ -277,6 +249,6 @@ fn shape(run: &RunRow, instance: &TaskInstanceRow, task: Option<&Task>) -> Value
         "rendered_fields": {},
         "trigger": null,
         "triggerer_job": null,
-        "dag_version": shapes::version(dag_id, run.version_number, None),
+        "dag_version": shapes::version(dag_id, run.version_number, version.created_at),
     })
 }

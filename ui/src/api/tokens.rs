@@ -21,12 +21,10 @@ pub(super) async fn list(
     caller: Caller,
     pairs: Pairs,
 ) -> Result<Json<Value>, ApiError> {
-    let window = pairs.window()?;
     let tokens: Vec<ApiTokenRow> =
         state.handle.accounts().tokens().into_iter().filter(|token| may_see(&caller, token)).collect();
-    let total = tokens.len();
-    let shapes: Vec<Value> = window.cut(tokens).map(|token| shape(&token)).collect();
-    Ok(Json(json!({ "tokens": shapes, "total_entries": total })))
+    let part = pairs.window()?.page(tokens, |token| token.token_id.to_string())?;
+    Ok(Json(part.shaped("tokens", shape)))
 }
 
 /// `POST /api/tokens` with `{"label", "role"?, "dag_ids"?, "expires_at"?, "user"?}`: the answer has the token itself, this

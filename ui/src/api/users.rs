@@ -17,11 +17,9 @@ use serde_json::{Value, json};
 
 /// `GET /api/users`, by name.
 pub(super) async fn list(State(state): State<AppState>, pairs: Pairs) -> Result<Json<Value>, ApiError> {
-    let window = pairs.window()?;
     let users = state.handle.accounts().users();
-    let total = users.len();
-    let shapes: Vec<Value> = window.cut(users).map(|user| shape(&user)).collect();
-    Ok(Json(json!({ "users": shapes, "total_entries": total })))
+    let part = pairs.window()?.page(users, |user| user.name.clone())?;
+    Ok(Json(part.shaped("users", shape)))
 }
 
 /// `GET /api/users/{name}`.

@@ -2,7 +2,7 @@
 
 use super::body::Body;
 use super::error::ApiError;
-use super::ordered::{self, Column};
+use super::ordered::{self, Column, Patterns};
 use super::path::Path;
 use super::query::Pairs;
 use crate::AppState;
@@ -26,13 +26,12 @@ const COLUMNS: [Column<Variable>; 3] = [
 
 /// `GET /variables`, by name unless `order_by` says otherwise. One that cannot be opened is left out; the log says why.
 pub(super) async fn list(State(state): State<AppState>, pairs: Pairs) -> Result<Json<Value>, ApiError> {
-    let window = pairs.window()?;
     let mut variables: Vec<Variable> = state.handle.vault().variables().into_iter().flatten().collect();
-    variables.retain(|variable| ordered::fits(&pairs, "variable_key_pattern", &variable.key));
+    let pattern = Patterns::of(&pairs, &["variable_key"])?;
+    variables.retain(|variable| pattern.fits(&variable.key));
     ordered::order(&pairs, &mut variables, &COLUMNS)?;
-    let total = variables.len();
-    let shapes: Vec<Value> = window.cut(variables).map(|variable| shape(&variable)).collect();
-    Ok(Json(json!({ "variables": shapes, "total_entries": total })))
+    let part = pairs.window()?.page(variables, |variable| variable.key.clone())?;
+    Ok(Json(part.shaped("variables", shape)))
 }
 
 /// `GET /variables/{key}`.

@@ -26,15 +26,13 @@ pub(super) async fn list(
     Path(dag_id): Path<String>,
     pairs: Pairs,
 ) -> Result<Json<Value>, ApiError> {
-    let window = pairs.window()?;
     dags::find(&state, &dag_id).await?;
     let mut versions = state.handle.reader().versions(&dag_id).await?;
     let number: Option<i64> = pairs.integer("version_number")?;
     versions.retain(|version| number.is_none_or(|number| version.version_number == number));
     ordered::order(&pairs, &mut versions, &COLUMNS)?;
-    let total = versions.len();
-    let shapes: Vec<Value> = window.cut(versions).map(|version| shape(&version)).collect();
-    Ok(Json(json!({ "dag_versions": shapes, "total_entries": total })))
+    let part = pairs.window()?.page(versions, |version| version.version_number.to_string())?;
+    Ok(Json(part.shaped("dag_versions", shape)))
 }
 
 pub(super) async fn one(

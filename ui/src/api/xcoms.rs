@@ -2,7 +2,7 @@
 
 use super::body::Body;
 use super::error::ApiError;
-use super::ordered::{self, Column};
+use super::ordered::{self, Column, Patterns};
 use super::path::Path;
 use super::query::{Pairs, unless_wildcard};
 use super::{dag_runs, shapes};
@@ -29,20 +29,19 @@ pub(super) async fn list(
     Path((dag_id, run_id, task_id)): Path<(String, String, String)>,
     pairs: Pairs,
 ) -> Result<Json<Value>, ApiError> {
-    let window = pairs.window()?;
     let run = dag_runs::find(&state, &dag_id, &run_id).await?;
     let mut rows = state.handle.reader().xcoms(run.run_key, unless_wildcard(&task_id).as_deref()).await?;
+    let pattern = Patterns::of(&pairs, &["xcom_key"])?;
     let map_index: Option<i32> = pairs.integer("map_index")?;
     let key = pairs.text("xcom_key");
     rows.retain(|row| {
         map_index.is_none_or(|map_index| row.map_index == map_index)
             && key.as_ref().is_none_or(|key| row.key == *key)
-            && ordered::fits(&pairs, "xcom_key_pattern", &row.key)
+            && pattern.fits(&row.key)
     });
     ordered::order(&pairs, &mut rows, &COLUMNS)?;
-    let total = rows.len();
-    let entries: Vec<Value> = window.cut(rows).map(|row| shape(&run, &row)).collect();
-    Ok(Json(json!({ "xcom_entries": entries, "total_entries": total })))
+    let part = pairs.window()?.page(rows, |row| format!("{} {} {}", row.task_id, row.map_index, row.key))?;
+    Ok(Json(part.shaped("xcom_entries", |row| shape(&run, row))))
 }
 
 /// One entry with its value.

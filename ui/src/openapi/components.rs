@@ -1,8 +1,8 @@
 //! The shapes that answers are made of, by name: Airflow's names, where they are Airflow's.
 
 use super::schema::{
-    any, at_least, boolean, collection, instant, integer, list, map, maybe, null, number, object, one_of,
-    reference, text, uuid,
+    any, at_least, boolean, collection, collection_of, instant, integer, list, map, maybe, null, number,
+    object, one_of, reference, text, uuid,
 };
 use esteira_core::states::{RunState, RunType, TaskInstanceState, TriggeredBy};
 use serde_json::{Map, Value, json};
@@ -130,7 +130,7 @@ fn dags() -> Vec<Named> {
         ("DAG", object(dag_fields())),
         ("DAGDetails", object(dag_fields().into_iter().chain(detail_fields()))),
         ("DAGCollection", collection("dags", "DAG")),
-        ("DAGTagCollection", object([("tags", list(text())), ("total_entries", at_least(0))])),
+        ("DAGTagCollection", collection_of("tags", text())),
         ("DagStats", stats),
         ("DagStatsCollection", collection("dags", "DagStats")),
         ("DAGVersion", object(version_fields())),

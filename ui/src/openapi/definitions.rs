@@ -12,8 +12,8 @@ pub(crate) fn list_dags() -> Operation {
     Operation::new("get_dags", DAG, "The DAGs")
         .window()
         .ordered()
-        .query("dag_id_pattern", text(), "A part of the name")
-        .query("dag_display_name_pattern", text(), "A part of the name")
+        .patterns(["dag_id_pattern", "dag_id_prefix_pattern"], "The name")
+        .patterns(["dag_display_name_pattern", "dag_display_name_prefix_pattern"], "The name")
         .query("tags", list(text()), "With one of these tags")
         .query("tags_match_mode", one_of(&["any", "all"]), "One of the tags, or all of them")
         .query("owners", list(text()), "With one of these owners")
@@ -52,7 +52,7 @@ pub(crate) fn tags() -> Operation {
     Operation::new("get_dag_tags", DAG, "All tags")
         .window()
         .ordered()
-        .query("tag_name_pattern", text(), "A part of the tag")
+        .patterns(["tag_name_pattern", "tag_name_prefix_pattern"], "The tag")
         .answers(reference("DAGTagCollection"))
 }
 
@@ -100,7 +100,7 @@ pub(crate) fn list_import_errors() -> Operation {
     Operation::new("get_import_errors", "Import Error", "Files that make no DAG at the moment")
         .window()
         .ordered()
-        .query("filename_pattern", text(), "A part of the file's name")
+        .patterns(["filename_pattern", "filename_prefix_pattern"], "The file's name")
         .answers(reference("ImportErrorCollection"))
 }
 

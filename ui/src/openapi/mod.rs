@@ -17,6 +17,7 @@ pub(crate) use operation::Operation;
 pub(crate) use page::routes;
 
 use crate::access::{Access, Table};
+use axum::http::Method;
 use serde_json::{Map, Value, json};
 
 /// The whole document.
@@ -30,7 +31,12 @@ pub(crate) fn document(table: &Table) -> Value {
         };
         let path = route.path.replace("{*", "{");
         let methods = paths.entry(path).or_insert_with(|| json!({}));
-        methods[route.method.as_str().to_ascii_lowercase()] = operation.to_json(&route.path, role);
+        let mut operation = operation.to_json(&route.path, role);
+        if route.method == Method::GET && route.path.starts_with("/api/") {
+            operation["responses"]["304"] =
+                json!({ "description": "As it was, by the If-None-Match that was sent" });
+        }
+        methods[route.method.as_str().to_ascii_lowercase()] = operation;
     }
     json!({
         "openapi": "3.1.0",

@@ -2,13 +2,14 @@
 
 use super::schema::{at_least, reference, text};
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 
 /// A parameter of a query.
 #[derive(Clone, Debug)]
 struct Parameter {
     name: &'static str,
     schema: Value,
-    description: &'static str,
+    description: Cow<'static, str>,
     is_needed: bool,
 }
 
@@ -51,23 +52,42 @@ impl Operation {
 
     /// It takes this parameter in the query.
     pub(crate) fn query(mut self, name: &'static str, schema: Value, description: &'static str) -> Self {
-        self.parameters.push(Parameter { name, schema, description, is_needed: false });
+        self.parameters.push(Parameter { name, schema, description: description.into(), is_needed: false });
         self
     }
 
     /// It needs this parameter in the query.
     pub(crate) fn needs(mut self, name: &'static str, schema: Value, description: &'static str) -> Self {
-        self.parameters.push(Parameter { name, schema, description, is_needed: true });
+        self.parameters.push(Parameter { name, schema, description: description.into(), is_needed: true });
         self
     }
 
     /// It answers with a part of a list.
     pub(crate) fn window(self) -> Self {
-        self.query("limit", at_least(0), "How many: 50 unless given, 100 at the most").query(
-            "offset",
-            at_least(0),
-            "How many are passed over before",
+        self.query("limit", at_least(0), "How many: 50 unless given, 100 at the most")
+            .query("offset", at_least(0), "How many are passed over before")
+            .query(
+                "cursor",
+                text(),
+                "Empty for the first page, then the next_cursor (or previous_cursor) of the page before; offset counts for nothing then",
+            )
+    }
+
+    /// A text can be looked for: the names of `…_pattern` and `…_prefix_pattern`, and whose text it is.
+    pub(crate) fn patterns(self, [pattern, prefix]: [&'static str; 2], whose: &'static str) -> Self {
+        let schema = json!({ "type": "string", "maxLength": 1000 });
+        let describe = |how: &str| format!("{whose} {how}, of several apart by |");
+        self.described(
+            pattern,
+            schema.clone(),
+            describe("holds this, whatever the case; % is any text, _ any character"),
         )
+        .described(prefix, schema, describe("begins with this"))
+    }
+
+    fn described(mut self, name: &'static str, schema: Value, description: String) -> Self {
+        self.parameters.push(Parameter { name, schema, description: description.into(), is_needed: false });
+        self
     }
 
     /// The list can be ordered.

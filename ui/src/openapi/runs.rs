@@ -11,6 +11,10 @@ const INSTANCE: &str = "Task Instance";
 const XCOM: &str = "XCom";
 const HITL: &str = "Human in the loop";
 
+const DAG_ID: [&str; 2] = ["dag_id_pattern", "dag_id_prefix_pattern"];
+const RUN_ID: [&str; 2] = ["run_id_pattern", "run_id_prefix_pattern"];
+const TASK_ID: [&str; 2] = ["task_id_pattern", "task_id_prefix_pattern"];
+
 /// `GET …/dagRuns`.
 pub(crate) fn list_runs() -> Operation {
     ranges(Operation::new("get_dag_runs", RUN, "The runs of a DAG, or of all (~)"))
@@ -21,9 +25,12 @@ pub(crate) fn list_runs() -> Operation {
         .query("dag_version", list(integer()), "On one of these versions")
         .query("dag_id", list(text()), "Of one of these DAGs")
         .query("run_id", list(text()), "With one of these names")
-        .query("dag_id_pattern", text(), "A part of the DAG's name")
-        .query("run_id_pattern", text(), "A part of the run's name")
-        .query("triggering_user_name_pattern", text(), "A part of the name of who asked for it")
+        .patterns(DAG_ID, "The DAG's name")
+        .patterns(RUN_ID, "The run's name")
+        .patterns(
+            ["triggering_user_name_pattern", "triggering_user_name_prefix_pattern"],
+            "The name of who asked for it",
+        )
         .query("conf_contains", text(), "A part of its conf, as JSON text")
         .answers(reference("DAGRunCollection"))
 }
@@ -172,11 +179,15 @@ fn instance_filters(operation: Operation) -> Operation {
         .query("run_id", list(text()), "Of one of these runs")
         .query("map_index", list(integer()), "With one of these map indices")
         .query("try_number", list(integer()), "In one of these attempts")
-        .query("dag_id_pattern", text(), "A part of the DAG's name")
-        .query("run_id_pattern", text(), "A part of the run's name")
-        .query("task_id_pattern", text(), "A part of the task's name")
-        .query("task_display_name_pattern", text(), "A part of the task's name")
-        .query("rendered_map_index_pattern", text(), "A part of a mapped instance's name")
+        .query("version_number", list(integer()), "On one of these versions of the DAG")
+        .patterns(DAG_ID, "The DAG's name")
+        .patterns(RUN_ID, "The run's name")
+        .patterns(TASK_ID, "The task's name")
+        .patterns(["task_display_name_pattern", "task_display_name_prefix_pattern"], "The task's name")
+        .patterns(
+            ["rendered_map_index_pattern", "rendered_map_index_prefix_pattern"],
+            "A mapped instance's name",
+        )
 }
 
 /// `POST …/taskInstances/list`.
@@ -298,7 +309,7 @@ pub(crate) fn list_xcoms() -> Operation {
     .window()
     .ordered()
     .query("xcom_key", text(), "Of this key")
-    .query("xcom_key_pattern", text(), "A part of the key")
+    .patterns(["xcom_key_pattern", "xcom_key_prefix_pattern"], "The key")
     .query("map_index", integer(), "Of this mapped instance")
     .answers(reference("XComCollection"))
 }
@@ -331,9 +342,15 @@ pub(crate) fn one_xcom() -> Operation {
 pub(crate) fn list_hitl() -> Operation {
     Operation::new("get_hitl_details", HITL, "What tasks ask people, newest first; ~ for any DAG or run")
         .window()
-        .query("task_id", text(), "Of this task")
-        .query("map_index", integer(), "Of this mapped instance")
+        .ordered()
+        .query("task_id", list(text()), "Of one of these tasks")
+        .query("map_index", list(integer()), "Of one of these mapped instances")
         .query("state", list(text()), "Of instances in one of these states")
+        .query("responded_by_user_id", list(text()), "Answered by one of these people")
+        .query("responded_by_user_name", list(text()), "Answered by one of these people")
+        .patterns(DAG_ID, "The DAG's name")
+        .patterns(TASK_ID, "The task's name")
+        .range(["created_at_gte", "created_at_gt", "created_at_lte", "created_at_lt"], &instant())
         .query("response_received", boolean(), "Only those that were answered, or only the others")
         .query("subject_search", text(), "A part of the subject")
         .query("body_search", text(), "A part of the body")

@@ -91,7 +91,17 @@ pub(crate) fn object<'a>(fields: impl IntoIterator<Item = (&'a str, Value)>) -> 
 
 /// A list as answers have it: what it lists, under its name, and how many there are.
 pub(crate) fn collection(name: &str, of: &str) -> Value {
-    object([(name, list(reference(of))), ("total_entries", at_least(0))])
+    collection_of(name, reference(of))
+}
+
+/// The same of anything. One that was asked for by cursor says where it goes on, and where it came from; one of the store
+/// also says how far it was counted.
+pub(crate) fn collection_of(name: &str, of: Value) -> Value {
+    let mut schema = object([(name, list(of)), ("total_entries", at_least(0))]);
+    schema["properties"]["next_cursor"] = maybe(text());
+    schema["properties"]["previous_cursor"] = maybe(text());
+    schema["properties"]["total_entries_limit"] = at_least(0);
+    schema
 }
 
 /// A body: an object that may have these keys, must have some of them, and has no others.

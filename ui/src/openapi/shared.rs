@@ -36,11 +36,23 @@ pub(crate) fn version() -> Operation {
 pub(crate) fn list_events() -> Operation {
     Operation::new("get_event_logs", "Event Log", "The audit history, newest first")
         .window()
-        .query("dag_id", text(), "About this DAG")
-        .query("run_id", text(), "About this run; together with dag_id")
-        .query("task_id", text(), "About this task")
-        .query("event", text(), "Of this name, or beginning with it")
-        .query("owner", text(), "Caused by this person or program")
+        .ordered()
+        .query("dag_id", list(text()), "About one of these DAGs")
+        .query("run_id", list(text()), "About runs of one of these names")
+        .query("task_id", list(text()), "About one of these tasks")
+        .query("map_index", list(integer()), "About one of these mapped instances")
+        .query("try_number", list(integer()), "About one of these attempts")
+        .query("event", list(text()), "With one of these names")
+        .query("included_events", list(text()), "With one of these names")
+        .query("excluded_events", list(text()), "With none of these names")
+        .query("owner", list(text()), "Caused by one of these people or programs")
+        .query("before", instant(), "Not after this instant")
+        .query("after", instant(), "Not before this instant")
+        .patterns(["dag_id_pattern", "dag_id_prefix_pattern"], "The DAG's name")
+        .patterns(["run_id_pattern", "run_id_prefix_pattern"], "The run's name")
+        .patterns(["task_id_pattern", "task_id_prefix_pattern"], "The task's name")
+        .patterns(["event_pattern", "event_prefix_pattern"], "The event's name")
+        .patterns(["owner_pattern", "owner_prefix_pattern"], "The name of who caused it")
         .answers(collection("event_logs", "EventLog"))
 }
 
@@ -54,7 +66,7 @@ pub(crate) fn list_pools() -> Operation {
     Operation::new("get_pools", POOL, "The pools, and how they are used")
         .window()
         .ordered()
-        .query("pool_name_pattern", text(), "A part of the name")
+        .patterns(["pool_name_pattern", "pool_name_prefix_pattern"], "The name")
         .answers(collection("pools", "Pool"))
 }
 
@@ -98,7 +110,7 @@ pub(crate) fn list_variables() -> Operation {
     Operation::new("get_variables", VARIABLE, "The variables; a secret's value is told as ***")
         .window()
         .ordered()
-        .query("variable_key_pattern", text(), "A part of the name")
+        .patterns(["variable_key_pattern", "variable_key_prefix_pattern"], "The name")
         .answers(collection("variables", "Variable"))
 }
 
@@ -141,7 +153,7 @@ pub(crate) fn list_connections() -> Operation {
     Operation::new("get_connections", CONNECTION, "The connections of the store; passwords are told as ***")
         .window()
         .ordered()
-        .query("connection_id_pattern", text(), "A part of the id")
+        .patterns(["connection_id_pattern", "connection_id_prefix_pattern"], "The id")
         .answers(collection("connections", "Connection"))
 }
 
@@ -198,9 +210,9 @@ pub(crate) fn list_assets() -> Operation {
     Operation::new("get_assets", ASSET, "The assets, and the DAGs that make them and are run for them")
         .window()
         .ordered()
-        .query("name_pattern", text(), "A part of the name")
         .query("dag_ids", list(text()), "Named by one of these DAGs")
-        .query("uri_pattern", text(), "A part of the name")
+        .patterns(["name_pattern", "name_prefix_pattern"], "The name")
+        .patterns(["uri_pattern", "uri_prefix_pattern"], "The name")
         .answers(collection("assets", "Asset"))
 }
 
@@ -213,8 +225,15 @@ pub(crate) fn one_asset() -> Operation {
 pub(crate) fn list_asset_events() -> Operation {
     Operation::new("get_asset_events", ASSET, "The updates of assets, newest first")
         .window()
+        .ordered()
         .query("asset_id", integer(), "Of this asset")
         .query("uri", text(), "Of the asset of this name")
+        .query("source_dag_id", list(text()), "By a task of one of these DAGs")
+        .query("source_run_id", list(text()), "By a task of one of these runs")
+        .query("source_task_id", list(text()), "By one of these tasks")
+        .query("source_map_index", list(integer()), "By one of these mapped instances")
+        .patterns(["name_pattern", "name_prefix_pattern"], "The asset's name")
+        .range(["timestamp_gte", "timestamp_gt", "timestamp_lte", "timestamp_lt"], &instant())
         .answers(collection("asset_events", "AssetEvent"))
 }
 

@@ -7,7 +7,7 @@ use crate::{AppState, links};
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
-use esteira_store::{QuestionFilter, QuestionRow};
+use esteira_store::{List, Listing, QuestionColumn, QuestionRow};
 use jiff::Timestamp;
 
 /// How many questions are listed at most, open ones and others each.
@@ -41,10 +41,15 @@ struct Row {
 
 pub(crate) async fn page(State(state): State<AppState>, visitor: Visitor) -> Result<Response, PageError> {
     let reader = state.handle.reader();
-    let filter = |is_open| QuestionFilter { is_open: Some(is_open), ..QuestionFilter::default() };
-    let open = reader.questions(&filter(true), LENGTH, 0).await?;
-    let total = reader.question_count(&filter(true)).await?;
-    let others = reader.questions(&filter(false), LENGTH_OF_OTHERS, 0).await?;
+    let newest = |is_open: bool, limit| Listing {
+        any_number: vec![(QuestionColumn::IsOpen, vec![i64::from(is_open)])],
+        order: vec![(QuestionColumn::CreatedAt, true)],
+        limit,
+        ..Listing::default()
+    };
+    let List { rows: open, total, .. } = reader.list(&newest(true, LENGTH)).await?;
+    let total = total.unwrap_or_default();
+    let others = reader.list(&newest(false, LENGTH_OF_OTHERS)).await?.rows;
     let now = Timestamp::now();
     let page = ActionsPage {
         frame: visitor.frame(Section::Actions, "Required actions").crumb("Required actions", ""),

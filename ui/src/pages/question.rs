@@ -13,7 +13,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use esteira_core::run::{Answer, Question};
 use esteira_runtime::{AnswerRequest, CommandError};
-use esteira_store::{QuestionFilter, QuestionRow, RunRow, TaskInstanceRow};
+use esteira_store::{QuestionRow, RunRow, TaskInstanceRow};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -109,15 +109,8 @@ async fn find(
     instance: &TaskInstanceRow,
     try_number: Option<u32>,
 ) -> Result<Option<QuestionRow>, PageError> {
-    let filter = QuestionFilter {
-        dag_id: Some(run.dag_id.to_string()),
-        run_id: Some(run.run_id.to_string()),
-        task_id: Some(instance.task_id.to_string()),
-        map_index: Some(instance.map_index),
-        try_number,
-        ..QuestionFilter::default()
-    };
-    Ok(state.handle.reader().questions(&filter, 1, 0).await?.pop())
+    let address = (run.dag_id.as_str(), run.run_id.as_str(), instance.task_id.as_str());
+    Ok(state.handle.reader().question(address, instance.map_index, try_number).await?)
 }
 
 /// Takes an answer, and goes back to the page of the instance. What does not fit is said there, and nothing that was typed

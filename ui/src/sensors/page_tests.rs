@@ -50,6 +50,7 @@ impl World {
         let engine = Engine::start(Options::new(home, dags, Arc::clone(&registry), masker)).await.unwrap();
         let (handle, settings) = (engine.handle().clone(), Settings::default());
         let router = crate::router(AppState {
+            versions: crate::Versions::new(handle.reader().clone()),
             handle,
             connectors: connectors.clone(),
             registry,

@@ -101,6 +101,7 @@ impl World {
         let state = AppState {
             handle: engine.handle().clone(),
             connectors: connectors.clone(),
+            versions: esteira_ui::Versions::new(engine.handle().reader().clone()),
             registry,
             settings: Settings::default(),
             doors: Doors::default(),

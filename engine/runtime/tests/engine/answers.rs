@@ -5,7 +5,7 @@ use esteira_core::ids::RunId;
 use esteira_core::run::Answer;
 use esteira_core::states::RunState;
 use esteira_runtime::{AnswerRequest, CommandError};
-use esteira_store::{QuestionFilter, QuestionRow};
+use esteira_store::{Listing, QuestionColumn, QuestionRow};
 use serde_json::{Value, json};
 
 const DAG: &str = "
@@ -30,8 +30,10 @@ async fn answer(world: &World, run_id: &RunId, option: &str, params: Value) -> R
 }
 
 async fn questions(world: &World, is_open: bool) -> Vec<QuestionRow> {
-    let filter = QuestionFilter { is_open: Some(is_open), ..QuestionFilter::default() };
-    world.handle().reader().questions(&filter, 10, 0).await.unwrap()
+    let mut listing = Listing::default();
+    listing.any_number.push((QuestionColumn::IsOpen, vec![i64::from(is_open)]));
+    listing.order.push((QuestionColumn::CreatedAt, true));
+    world.handle().reader().list(&listing).await.unwrap().rows
 }
 
 #[tokio::test(flavor = "multi_thread")]

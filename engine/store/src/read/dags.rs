@@ -3,6 +3,7 @@
 use super::{Reader, instant, json};
 use crate::error::StoreError;
 use crate::rows::{DagHead, DagRow, ImportErrorRow, VersionId, VersionRow};
+use jiff::Timestamp;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
@@ -98,6 +99,16 @@ impl Reader {
                 .fetch_optional(&self.pool)
                 .await?;
         Ok(text)
+    }
+
+    /// When a DAG version was first seen, and its definition, as JSON text; without its source, which may be long.
+    pub async fn version_definition(
+        &self,
+        version_id: VersionId,
+    ) -> Result<Option<(Timestamp, String)>, StoreError> {
+        let query = sqlx::query("SELECT created_at, definition FROM dag_version WHERE version_id = ?1");
+        let row = query.bind(version_id).fetch_optional(&self.pool).await?;
+        row.map(|row| Ok((instant(row.get(0))?, row.get(1)))).transpose()
     }
 
     /// Files that make no DAG at the moment, by name.

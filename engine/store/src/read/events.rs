@@ -1,6 +1,7 @@
 //! The audit history: lists, replay, and the check of the chain.
 
-use super::{Page, Reader, instant, page};
+use super::lists::{Bound, Counting, EventColumn, List, Listing, Pattern};
+use super::{Page, Reader, instant};
 use crate::error::StoreError;
 use crate::rows::{EventRow, RunKey};
 use crate::write::hashed_fields;
@@ -8,7 +9,7 @@ use esteira_core::history;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
-const EVENT_COLUMNS: &str = "SELECT seq, at, name, run_key, dag_id, run_id, task_id, task_index, map_index, try_number, \
+pub(super) const EVENT_COLUMNS: &str = "SELECT seq, at, name, run_key, dag_id, run_id, task_id, task_index, map_index, try_number, \
      actor, via, body, hash FROM event";
 
 /// How many events the check of the chain holds at once.
@@ -33,31 +34,32 @@ pub struct EventFilter {
     pub after: Option<i64>,
 }
 
+impl EventFilter {
+    fn listing(&self, limit: u32) -> Listing<EventColumn> {
+        use EventColumn as C;
+        let texts = [(C::DagId, &self.dag_id), (C::TaskId, &self.task_id), (C::Actor, &self.actor)];
+        let texts = texts.into_iter().filter_map(|(column, text)| Some((column, vec![Some(text.clone()?)])));
+        let name = self.name.iter().map(|name| (C::Name, Pattern::Prefix(vec![name.clone()])));
+        let before = self.before.map(|seq| (C::Seq, Bound::LessThan, seq));
+        let after = self.after.map(|seq| (C::Seq, Bound::MoreThan, seq));
+        Listing {
+            any_of: texts.collect(),
+            any_number: self.run_key.iter().map(|key| (C::RunKey, vec![*key])).collect(),
+            matching: name.collect(),
+            within: before.into_iter().chain(after).collect(),
+            order: vec![(C::Seq, true)],
+            limit,
+            counting: Counting::Nothing,
+            ..Listing::default()
+        }
+    }
+}
+
 impl Reader {
     /// Events, newest first.
     pub async fn events(&self, filter: &EventFilter, limit: u32) -> Result<Page<EventRow>, StoreError> {
-        // Several shapes, since SQLite picks the index by the shape: of one run (through its index), from one number on, and
-        // all the rest.
-        let of_run = if filter.run_key.is_some() { "run_key = ?2" } else { "?2 IS NULL" };
-        let before = if filter.before.is_some() { "seq < ?6" } else { "?6 IS NULL" };
-        let after = if filter.after.is_some() { "seq > ?7" } else { "?7 IS NULL" };
-        let query = sqlx::AssertSqlSafe(format!(
-            "{EVENT_COLUMNS} WHERE (?1 IS NULL OR dag_id = ?1) AND {of_run} AND (?3 IS NULL OR task_id = ?3) \
-             AND (?4 IS NULL OR substr(name, 1, length(?4)) = ?4) AND (?5 IS NULL OR actor = ?5) \
-             AND {before} AND {after} ORDER BY seq DESC LIMIT ?8"
-        ));
-        let rows = sqlx::query(query)
-            .bind(&filter.dag_id)
-            .bind(filter.run_key)
-            .bind(&filter.task_id)
-            .bind(&filter.name)
-            .bind(&filter.actor)
-            .bind(filter.before)
-            .bind(filter.after)
-            .bind(limit + 1)
-            .fetch_all(&self.pool)
-            .await?;
-        Ok(page(rows.iter().map(event_row).collect::<Result<_, _>>()?, limit))
+        let List { rows, next, .. } = self.list(&filter.listing(limit)).await?;
+        Ok(Page { rows, has_more: next.is_some() })
     }
 
     /// All events of a run, oldest first: what a replay reads.
@@ -106,7 +108,7 @@ pub(super) async fn of_run(
     sqlx::query(query).bind(run_key).fetch_all(connection).await?.iter().map(event_row).collect()
 }
 
-fn event_row(row: &SqliteRow) -> Result<EventRow, StoreError> {
+pub(super) fn event_row(row: &SqliteRow) -> Result<EventRow, StoreError> {
     Ok(EventRow {
         seq: row.get(0),
         at: instant(row.get(1))?,

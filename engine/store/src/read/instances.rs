@@ -45,6 +45,12 @@ impl Reader {
         row.as_ref().map(instance_row).transpose()
     }
 
+    /// Whether a run has this task.
+    pub async fn has_instances(&self, run_key: RunKey, task_id: &str) -> Result<bool, StoreError> {
+        let query = "SELECT EXISTS (SELECT 1 FROM task_instance WHERE run_key = ?1 AND task_id = ?2)";
+        Ok(sqlx::query_scalar(query).bind(run_key).bind(task_id).fetch_one(&self.pool).await?)
+    }
+
     /// The instances of many runs (for a grid), by run, in the order of the file.
     pub async fn instances_of_runs(&self, run_keys: &[RunKey]) -> Result<Vec<TaskInstanceRow>, StoreError> {
         let query = sqlx::AssertSqlSafe(format!(

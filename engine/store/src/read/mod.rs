@@ -9,7 +9,10 @@ mod runs;
 
 pub use events::EventFilter;
 pub use instances::AttemptKey;
-pub use lists::{Bound, Column, InstanceColumn, Listing, RunColumn};
+pub use lists::{
+    AssetEventColumn, Bound, Column, Counting, EventColumn, InstanceColumn, List, Listing, Pattern, Place,
+    QuestionColumn, RunColumn,
+};
 pub use runs::{RunFilter, RunSnapshot, RunStats};
 
 use crate::error::StoreError;
@@ -32,13 +35,13 @@ pub struct Page<T> {
 #[derive(Clone)]
 pub struct Reader {
     pub(crate) pool: SqlitePool,
-    counts: Arc<Counts<u64>>,
-    stats: Arc<Counts<Arc<RunStats>>>,
+    counts: Counts<u64>,
+    stats: Counts<Arc<RunStats>>,
 }
 
 impl Reader {
     pub(crate) fn new(pool: SqlitePool) -> Self {
-        Self { pool, counts: Arc::default(), stats: Arc::default() }
+        Self { pool, counts: Counts::default(), stats: Counts::default() }
     }
 }
 

@@ -10,7 +10,7 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How many runs of each DAG are in each state.
 pub type RunStats = HashMap<String, Vec<(RunState, u64)>>;
@@ -77,19 +77,18 @@ impl Reader {
 
     /// How many runs of each DAG are in each state; where counting takes long, as it was some seconds ago.
     pub async fn run_stats(&self) -> Result<Arc<RunStats>, StoreError> {
-        if let Some(known) = self.stats.known("", Instant::now()) {
-            return Ok(known);
-        }
-        let begun = Instant::now();
+        let reader = self.clone();
+        self.stats.get(String::new(), async move || reader.counted_stats().await).await
+    }
+
+    async fn counted_stats(&self) -> Result<Arc<RunStats>, StoreError> {
         let rows = sqlx::query("SELECT dag_id, state, count(*) FROM dag_run GROUP BY dag_id, state");
         let mut stats = RunStats::new();
         for row in rows.fetch_all(&self.pool).await? {
             let count = row.get::<i64, _>(2).unsigned_abs();
             stats.entry(row.get(0)).or_default().push((label(row.get(1), RunState::from_label)?, count));
         }
-        let stats = Arc::new(stats);
-        self.stats.keep(String::new(), Arc::clone(&stats), begun.elapsed(), Instant::now());
-        Ok(stats)
+        Ok(Arc::new(stats))
     }
 
     /// The runs of a DAG that stand for an instant between these two, themselves included; the earliest first.
@@ -176,6 +175,14 @@ impl Reader {
         row.as_ref().map(run_row).transpose()
     }
 
+    /// The runs with these numbers, in no order.
+    pub async fn runs_by_key(&self, run_keys: &[RunKey]) -> Result<Vec<RunRow>, StoreError> {
+        let query =
+            sqlx::AssertSqlSafe(format!("{RUN_COLUMNS} WHERE run_key IN (SELECT value FROM json_each(?1))"));
+        let keys = serde_json::json!(run_keys).to_string();
+        sqlx::query(query).bind(keys).fetch_all(&self.pool).await?.iter().map(run_row).collect()
+    }
+
     /// Runs that are not over, oldest first: those a restart goes on with.
     pub async fn unfinished_runs(&self) -> Result<Vec<RunRow>, StoreError> {
         let query = sqlx::AssertSqlSafe(format!(
@@ -187,9 +194,9 @@ impl Reader {
     /// The newest runs of every DAG, newest first, at most `per_dag` of each: for the strips on the list of DAGs.
     pub async fn latest_runs(&self, per_dag: u32) -> Result<HashMap<String, Vec<RunRow>>, StoreError> {
         let query = sqlx::AssertSqlSafe(format!(
-            "{RUN_COLUMNS} WHERE run_key IN (SELECT newest.run_key FROM dag, \
-             (SELECT run_key, dag_id, row_number() OVER (PARTITION BY dag_id ORDER BY run_key DESC) AS place FROM dag_run) \
-             AS newest WHERE newest.dag_id = dag.dag_id AND newest.place <= ?1) ORDER BY run_key DESC"
+            "{RUN_COLUMNS} WHERE run_key IN (SELECT newest.run_key FROM dag CROSS JOIN dag_run AS newest \
+             ON newest.dag_id = dag.dag_id AND newest.run_key >= coalesce((SELECT run_key FROM dag_run AS place \
+             WHERE place.dag_id = dag.dag_id ORDER BY run_key DESC LIMIT 1 OFFSET ?1 - 1), 0)) ORDER BY run_key DESC"
         ));
         let rows = sqlx::query(query).bind(per_dag).fetch_all(&self.pool).await?;
         let mut by_dag: HashMap<String, Vec<RunRow>> = HashMap::new();
