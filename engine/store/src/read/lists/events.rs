@@ -41,6 +41,8 @@ impl Column for EventColumn {
     const ROWS: &'static str = EVENT_COLUMNS;
     const TABLES: (&'static str, &'static str) = ("event", "");
     const KEY: &'static [&'static str] = &["seq"];
+    /// None is ever removed.
+    const COUNT_OF_ALL: Option<&'static str> = Some("SELECT coalesce(max(seq), 0) FROM event");
 
     fn expressions(self) -> &'static [&'static str] {
         match self {
