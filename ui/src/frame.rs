@@ -9,6 +9,7 @@
 
 use crate::access::Caller;
 use crate::error_pages::PageError;
+use crate::locale;
 use crate::{AppState, assets};
 use askama::Template;
 use axum::extract::FromRequestParts;
@@ -57,6 +58,8 @@ pub(crate) struct Visitor {
     open_questions: u64,
     newest_event: u64,
     caller: Option<Caller>,
+    /// The address of the page that is asked for, with its query.
+    address: String,
 }
 
 impl FromRequestParts<AppState> for Visitor {
@@ -74,6 +77,7 @@ impl FromRequestParts<AppState> for Visitor {
             open_questions,
             newest_event,
             caller: Some(Caller::of(parts)),
+            address: parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
         })
     }
 }
@@ -89,6 +93,7 @@ impl Visitor {
             import_errors: self.import_errors,
             open_questions: self.open_questions,
             newest_event: self.newest_event,
+            address: self.address.clone(),
             user: self.user(),
             may: self.may(),
             scripts: Vec::new(),
@@ -130,7 +135,8 @@ pub(crate) fn theme_in_cookie(headers: &HeaderMap) -> &'static str {
     theme_among(cookies(headers))
 }
 
-fn cookies(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+/// What the cookies say, each as `name=value`.
+pub(crate) fn cookies(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     let cookies = headers.get(header::COOKIE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     cookies.split(';').map(str::trim)
 }
@@ -157,6 +163,8 @@ pub(crate) struct Frame {
     pub(crate) import_errors: usize,
     pub(crate) open_questions: u64,
     pub(crate) newest_event: u64,
+    /// The address of the page itself, to come back to.
+    pub(crate) address: String,
     /// Who is signed in, or empty where nobody has to.
     pub(crate) user: String,
     pub(crate) may: May,
@@ -193,6 +201,21 @@ impl Frame {
     pub(crate) fn events(mut self, query: impl Into<String>) -> Self {
         self.events = query.into();
         self
+    }
+
+    /// The tag of the language that the page is in, for templates.
+    pub(crate) fn language(&self) -> &'static str {
+        locale::language().tag()
+    }
+
+    /// The name of the language that the page is in, for templates.
+    pub(crate) fn language_name(&self) -> &'static str {
+        locale::language().name()
+    }
+
+    /// The name of the zone that times are in, for templates.
+    pub(crate) fn zone(&self) -> String {
+        locale::with(|locale| locale.zone_name().to_owned())
     }
 
     /// The address of a static file, for templates.

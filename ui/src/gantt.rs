@@ -67,7 +67,7 @@ impl Window {
             match since.remove(&place) {
                 Some((start, true)) => {
                     let outcome = mark_of_event(event).unwrap_or(mark);
-                    bar.push(self.piece(outcome.name, outcome.label, start, event.at));
+                    bar.push(self.piece(outcome.name, outcome.word(), start, event.at));
                 }
                 Some((start, false)) => bar.push(self.piece("wait", "waited", start, event.at)),
                 None => {}
@@ -92,7 +92,7 @@ impl Window {
         let waited =
             instance.scheduled_at.map(|at| self.piece("wait", "waited", at, until(instance.started_at)));
         let ran =
-            instance.started_at.map(|at| self.piece(mark.name, mark.label, at, until(instance.ended_at)));
+            instance.started_at.map(|at| self.piece(mark.name, mark.word(), at, until(instance.ended_at)));
         waited.into_iter().chain(ran).collect()
     }
 }

@@ -22,6 +22,7 @@ mod gantt;
 mod graph;
 mod guard;
 mod links;
+mod locale;
 mod live;
 mod openapi;
 mod pages;
@@ -39,6 +40,7 @@ pub use settings::Settings;
 pub use versions::Versions;
 
 use access::{Routes, caller, gate};
+pub(crate) use locale::{t, t1, t2, tn};
 
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
@@ -105,6 +107,7 @@ pub fn router(state: AppState) -> Router {
         .layer(middleware::from_fn_with_state(gate, gate::gate))
         .layer(middleware::from_fn_with_state(state.clone(), error_pages::render))
         .layer(middleware::from_fn_with_state(state, caller::identify))
+        .layer(middleware::from_fn(locale::choose))
         .layer(middleware::from_fn(serve::in_time))
         .layer(DefaultBodyLimit::max(serve::BODY_BYTES_MAX))
         .layer(middleware::from_fn(api::etag::tag))

@@ -3,12 +3,14 @@
 import { startTimes } from "./times.js";
 import { startLive } from "./live.js";
 import { refresh } from "./regions.js";
+import { t } from "./language.js";
 
 document.documentElement.classList.add("scripted");
 startTimes();
 startTheme();
 startForms();
 startSearch();
+startZone();
 startLive();
 
 /** Light or dark by choice; the server reads the cookie, so that the next page does not flash. */
@@ -20,7 +22,7 @@ function startTheme() {
     const chosen = root.dataset.theme;
     return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
   };
-  const label = () => { toggle.textContent = isDark() ? "Light theme" : "Dark theme"; };
+  const label = () => { toggle.textContent = isDark() ? t("Light theme") : t("Dark theme"); };
   toggle.hidden = false;
   label();
   toggle.addEventListener("click", () => {
@@ -52,12 +54,21 @@ function startForms() {
     if (!event.target.matches("[data-json]")) return;
     const text = event.target.value.trim();
     let fault = "";
-    try { if (text) JSON.parse(text); } catch (error) { fault = `this is no JSON: ${error.message}`; }
+    try { if (text) JSON.parse(text); } catch (error) { fault = t("this is no JSON: {}", error.message); }
     event.target.setCustomValidity(fault);
   });
   addEventListener("pageshow", () => {
     for (const button of document.querySelectorAll("[data-once] button")) button.disabled = false;
   });
+}
+
+/** The page of preferences offers the zone that the browser is in. */
+function startZone() {
+  const button = document.querySelector("[data-browser-zone]");
+  const field = document.querySelector("input[name=zone]");
+  if (!button || !field) return;
+  button.hidden = false;
+  button.addEventListener("click", () => { field.value = Intl.DateTimeFormat().resolvedOptions().timeZone; });
 }
 
 /** "/" goes to the search, wherever one is. */

@@ -2,6 +2,7 @@
 // refreshed soon after. A hidden page lets go of its connection and catches up when it is seen again.
 
 import { refresh } from "./regions.js";
+import { count, t } from "./language.js";
 
 const PATIENCE = 800;
 let source = null;
@@ -24,7 +25,7 @@ function connect() {
   const query = new URLSearchParams(document.body.dataset.events);
   if (last) query.set("after", last);
   source = new EventSource(`/api/events?${query}`);
-  source.addEventListener("hello", () => sign("on", "live"));
+  source.addEventListener("hello", () => sign("on", t("live")));
   source.addEventListener("change", (message) => change(JSON.parse(message.data)));
   source.addEventListener("progress", (message) => progress(JSON.parse(message.data)));
   source.addEventListener("reset", (message) => {
@@ -32,7 +33,7 @@ function connect() {
     refresh();
   });
   source.addEventListener("error", () => {
-    sign("waiting", "reconnecting");
+    sign("waiting", t("reconnecting"));
     if (source?.readyState === EventSource.CLOSED) {
       disconnect();
       setTimeout(connect, 2 * PATIENCE);
@@ -50,7 +51,7 @@ function sign(state, text) {
   if (!indicator) return;
   indicator.dataset.state = state;
   indicator.lastElementChild.textContent = text;
-  indicator.title = state === "on" ? "Changes appear by themselves" : "The server does not answer; trying again";
+  indicator.title = state === "on" ? t("Changes appear by themselves") : t("The server does not answer; trying again");
 }
 
 function change(event) {
@@ -72,7 +73,7 @@ function paint(key, { state, glyph, label }) {
     if (!badge) continue;
     badge.dataset.s = state;
     badge.dataset.g = glyph;
-    if (badge.classList.contains("badge")) badge.textContent = label;
+    if (badge.classList.contains("badge")) badge.textContent = t(label);
     const sign = badge.querySelector(".glyph");
     if (sign) sign.textContent = glyph;
   }
@@ -84,8 +85,7 @@ function progressOf(key) {
 }
 
 function progress({ dag_id, run_id, task_id, map_index, done, total, unit }) {
-  const count = (number) => number.toLocaleString("en");
-  const text = total ? `${count(done)} of ${count(total)} ${unit}` : `${count(done)} ${unit}`;
+  const text = total ? t("{} of {} {}", count(done), count(total), unit) : `${count(done)} ${unit}`;
   for (const element of progressOf(`${dag_id}/${run_id}/${task_id}/${map_index}`)) element.textContent = text;
 }
 
@@ -100,6 +100,6 @@ function announce() {
   const link = document.createElement("a");
   link.className = "btn small";
   link.href = location.href;
-  link.textContent = newRuns === 1 ? "1 new run, show it" : `${newRuns} new runs, show them`;
+  link.textContent = newRuns === 1 ? t("1 new run, show it") : t("{} new runs, show them", newRuns);
   place.append(link);
 }

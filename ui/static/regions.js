@@ -83,11 +83,11 @@ function alike(one, other) {
   return one.nodeType === other.nodeType && one.nodeName === other.nodeName && !other.dataset?.row;
 }
 
-const KEPT = new Set(["open", "data-told", "title", "class"]);
+const KEPT = new Set(["open", "title", "class"]);
 
 function attributes(old, fresh) {
   for (const { name, value } of fresh.attributes) {
-    if (name === "class" || (name === "title" && old.dataset?.told)) continue;
+    if (name === "class") continue;
     if (old.getAttribute(name) !== value) old.setAttribute(name, value);
   }
   for (const { name } of [...old.attributes]) {

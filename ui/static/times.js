@@ -1,7 +1,7 @@
-// Times stay true while a page is open: "3 min ago" grows, durations that go on count on, and the exact time on hover
-// is told in the reader's own zone too. The rules are those of src/show/instant.rs.
+// Times stay true while a page is open: "3 min ago" grows, durations that go on count on. The rules are those of
+// src/show/instant.rs; the zone and the language are those that the reader has chosen.
 
-const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+import { decimal, t } from "./language.js";
 
 /** A length in milliseconds: `4 ms`, `2.31 s`, `1 m 05 s`, `2 h 03 m`, `3 d 04 h`. */
 export function duration(millis) {
@@ -9,8 +9,8 @@ export function duration(millis) {
   const seconds = Math.floor(length / 1000);
   const two = (number) => String(Math.floor(number)).padStart(2, "0");
   if (seconds < 1) return `${length} ms`;
-  if (seconds < 10) return `${seconds}.${two((length % 1000) / 10)} s`;
-  if (seconds < 60) return `${seconds}.${Math.floor((length % 1000) / 100)} s`;
+  if (seconds < 10) return decimal(`${seconds}.${two((length % 1000) / 10)} s`);
+  if (seconds < 60) return decimal(`${seconds}.${Math.floor((length % 1000) / 100)} s`);
   if (seconds < 3600) return `${Math.floor(seconds / 60)} m ${two(seconds % 60)} s`;
   if (seconds < 86400) return `${Math.floor(seconds / 3600)} h ${two((seconds / 60) % 60)} m`;
   return `${Math.floor(seconds / 86400)} d ${two((seconds / 3600) % 24)} h`;
@@ -20,7 +20,7 @@ export function duration(millis) {
 export function relative(at, now = Date.now()) {
   const seconds = Math.trunc((at - now) / 1000);
   const length = Math.abs(seconds);
-  if (length < 5) return seconds > 0 ? "in a moment" : "just now";
+  if (length < 5) return seconds > 0 ? t("in a moment") : t("just now");
   let text = `${Math.floor(length / 86400)} d`;
   if (length < 60) text = `${length} s`;
   else if (length < 3600) text = `${Math.floor(length / 60)} min`;
@@ -28,12 +28,7 @@ export function relative(at, now = Date.now()) {
     const minutes = Math.floor(length / 60) % 60;
     text = `${Math.floor(length / 3600)} h${seconds > 0 && minutes ? ` ${minutes} min` : ""}`;
   }
-  return seconds > 0 ? `in ${text}` : `${text} ago`;
-}
-
-function localTitle(at) {
-  const local = new Date(at).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" });
-  return `${local} ${zone}`;
+  return seconds > 0 ? t("in {}", text) : t("{} ago", text);
 }
 
 /** Brings what is on the page up to date. */
@@ -55,14 +50,6 @@ function age() {
 
 /** Keeps times true from now on. */
 export function startTimes() {
-  const sign = document.querySelector("[data-zone]");
-  if (sign) sign.textContent = zone === "UTC" ? "UTC" : `UTC · here ${zone}`;
   setInterval(() => { if (!document.hidden) tick(); }, 1000);
   setInterval(() => { if (!document.hidden) age(); }, 5000);
-  document.addEventListener("mouseover", (event) => {
-    const element = event.target.closest?.("time[datetime]");
-    if (!element || element.dataset.told || zone === "UTC") return;
-    element.dataset.told = "1";
-    element.title += `\n${localTitle(Date.parse(element.dateTime))}`;
-  });
 }

@@ -116,7 +116,7 @@ impl Drawing {
              <text class=\"name\" x=\"41\" y=\"20\">{}</text>\
              <text class=\"more\" x=\"41\" y=\"35\">{}",
             Escaped(&node.name),
-            mark.label,
+            mark.word(),
             self.node_width,
             mark.glyph,
             Escaped(&shortened(&node.name)),

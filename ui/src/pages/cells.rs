@@ -20,7 +20,7 @@ impl Cell {
     pub(crate) fn of_run(run: &RunRow, now: Timestamp) -> Self {
         let mark = Mark::of_run(run.state);
         let elapsed = length(run.started_at, run.ended_at, now);
-        let title = format!("{} · {}{elapsed} · {}", run.run_id, mark.label, relative(run.queued_at, now));
+        let title = format!("{} · {}{elapsed} · {}", run.run_id, mark.word(), relative(run.queued_at, now));
         Self { mark, url: links::run(run.dag_id.as_str(), run.run_id.as_str()), key: run_key(run), title }
     }
 
@@ -28,7 +28,7 @@ impl Cell {
     pub(crate) fn of_instance(instance: &TaskInstanceRow, now: Timestamp) -> Self {
         let mark = Mark::of_instance(instance.state);
         let elapsed = length(instance.started_at, instance.ended_at, now);
-        let title = format!("{} · {}{elapsed} · {}", instance.task_id, mark.label, instance.run_id);
+        let title = format!("{} · {}{elapsed} · {}", instance.task_id, mark.word(), instance.run_id);
         let TaskInstanceRow { dag_id, run_id, task_id, map_index, .. } = instance;
         let url = links::instance(dag_id.as_str(), run_id.as_str(), task_id.as_str(), *map_index);
         Self { mark, url, key: instance_key(instance), title }

@@ -99,7 +99,7 @@ fn columns(runs: &[RunRow], now: Timestamp) -> (Vec<Column>, SignedDuration) {
     let mut last_day = String::new();
     let columns = runs.iter().map(|run| {
         let share = if longest.is_zero() { 0.0 } else { length(run).div_duration_f64(longest) };
-        let day = run.queued_at.strftime("%-d %b").to_string();
+        let day = show::day(run.queued_at);
         let is_new_day = day != last_day;
         last_day.clone_from(&day);
         Column {
@@ -108,7 +108,7 @@ fn columns(runs: &[RunRow], now: Timestamp) -> (Vec<Column>, SignedDuration) {
             title: format!(
                 "{} · {} · {}",
                 run.run_id,
-                Mark::of_run(run.state).label,
+                Mark::of_run(run.state).word(),
                 show::duration(length(run))
             ),
             height: (share * BAR_HEIGHT).ceil().max(3.0) as u32,

@@ -18,6 +18,7 @@ mod instance_log;
 mod instance_xcom;
 mod login;
 mod pools;
+mod preferences;
 mod question;
 mod rerun;
 mod run;
@@ -79,6 +80,8 @@ fn run_routes() -> Routes<AppState> {
 /// The rest of the rail.
 fn home_routes() -> Routes<AppState> {
     Routes::new()
+        .get("/preferences", Access::Public, preferences::page)
+        .post("/preferences", Access::Public, preferences::save)
         .get("/actions", VIEWER, actions::page)
         .get("/pools", VIEWER, pools::page)
         .post("/pools", OPERATOR, pools::submit)

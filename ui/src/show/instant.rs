@@ -1,7 +1,10 @@
 //! Times relative for a glance and exact on hover; durations in h m s ms. Scripts keep both up to date
-//! (`static/times.js` follows the same rules).
+//! (`static/times.js` follows the same rules). The zone and the language are those of whoever looks.
 
-use jiff::{SignedDuration, Timestamp};
+use super::numbers::decimal;
+use crate::locale::{self, Language};
+use crate::{t, t1};
+use jiff::{SignedDuration, Timestamp, Zoned};
 use std::fmt;
 
 /// A time as a `<time>` element: relative text, exact title.
@@ -78,8 +81,8 @@ pub(crate) fn duration(length: SignedDuration) -> String {
     let seconds = millis / 1000;
     match seconds {
         0 => format!("{millis} ms"),
-        1..10 => format!("{}.{:02} s", seconds, millis % 1000 / 10),
-        10..60 => format!("{}.{} s", seconds, millis % 1000 / 100),
+        1..10 => decimal(format!("{}.{:02} s", seconds, millis % 1000 / 10)),
+        10..60 => decimal(format!("{}.{} s", seconds, millis % 1000 / 100)),
         60..3600 => format!("{} m {:02} s", seconds / 60, seconds % 60),
         3600..86_400 => format!("{} h {:02} m", seconds / 3600, seconds / 60 % 60),
         _ => format!("{} d {:02} h", seconds / 86_400, seconds / 3600 % 24),
@@ -90,7 +93,7 @@ pub(crate) fn duration(length: SignedDuration) -> String {
 pub(crate) fn relative(at: Timestamp, now: Timestamp) -> String {
     let seconds = at.duration_since(now).as_secs();
     let length = match seconds.unsigned_abs() {
-        0..5 => return if seconds > 0 { "in a moment".to_owned() } else { "just now".to_owned() },
+        0..5 => return t(if seconds > 0 { "in a moment" } else { "just now" }).to_owned(),
         length @ 5..60 => format!("{length} s"),
         length @ 60..3600 => format!("{} min", length / 60),
         length @ 3600..86_400 if length / 60 % 60 > 0 && seconds > 0 => {
@@ -99,17 +102,33 @@ pub(crate) fn relative(at: Timestamp, now: Timestamp) -> String {
         length @ 3600..86_400 => format!("{} h", length / 3600),
         length => format!("{} d", length / 86_400),
     };
-    if seconds > 0 { format!("in {length}") } else { format!("{length} ago") }
+    if seconds > 0 { t1("in {}", length) } else { t1("{} ago", length) }
 }
 
-/// An instant to the millisecond, with its zone: `2026-11-22 13:44:12.123 UTC`.
+/// In the zone of whoever looks.
+pub(crate) fn zoned(at: Timestamp) -> Zoned {
+    locale::with(|locale| at.to_zoned(locale.zone.clone()))
+}
+
+/// An instant to the millisecond, with its zone: `2026-11-22 13:44:12.123 UTC`, `… -03` where the zone has no letters.
 pub(crate) fn exact(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%d %H:%M:%S%.3f UTC").to_string()
+    zoned(at).strftime("%Y-%m-%d %H:%M:%S%.3f %Z").to_string()
 }
 
 /// The time of day to the millisecond, for logs: `13:44:12.123`.
 pub(crate) fn clock(at: Timestamp) -> String {
-    at.strftime("%H:%M:%S%.3f").to_string()
+    zoned(at).strftime("%H:%M:%S%.3f").to_string()
+}
+
+/// A day without its year: `22 Nov`.
+pub(crate) fn day(at: Timestamp) -> String {
+    const MONTHS: [&str; 12] =
+        ["jan", "fev", "mar", "abr", "mai", "jun", "jul", "ago", "set", "out", "nov", "dez"];
+    let at = zoned(at);
+    match locale::language() {
+        Language::English => at.strftime("%-d %b").to_string(),
+        Language::Portuguese => format!("{} {}", at.day(), MONTHS[usize::from(at.month().unsigned_abs()) - 1]),
+    }
 }
 
 #[cfg(test)]
@@ -146,6 +165,20 @@ mod tests {
             ]
         );
         assert_eq!(exact(now), "1970-01-12 13:46:40.000 UTC");
+    }
+
+    #[test]
+    fn times_are_told_in_the_zone_and_the_language_of_whoever_looks() {
+        let at: Timestamp = "2026-02-01T01:44:12.5Z".parse().unwrap();
+        locale::as_in(Language::Portuguese, "America/Sao_Paulo", || {
+            assert_eq!(exact(at), "2026-01-31 22:44:12.500 -03");
+            assert_eq!((clock(at).as_str(), day(at).as_str()), ("22:44:12.500", "31 jan"));
+            assert_eq!(relative(at, at + SignedDuration::from_mins(3)), "há 3 min");
+            assert_eq!(duration(SignedDuration::from_millis(2_314)), "2,31 s");
+        });
+        locale::as_in(Language::English, "Europe/Rome", || {
+            assert_eq!((exact(at).as_str(), day(at).as_str()), ("2026-02-01 02:44:12.500 CET", "1 Feb"));
+        });
     }
 
     #[test]

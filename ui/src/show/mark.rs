@@ -1,6 +1,7 @@
 //! States as people see them: colour, glyph and word together, the same on every page and in every picture.
 //! The colours are in `static/app.css`, by the name.
 
+use crate::t;
 use esteira_core::states::{RunState, TaskInstanceState};
 use esteira_store::EventRow;
 use serde_json::Value;
@@ -11,7 +12,7 @@ use std::fmt;
 pub(crate) struct Mark {
     /// The name that the style sheet knows: Airflow's label, or `no_status`.
     pub(crate) name: &'static str,
-    /// The word.
+    /// The word, in English.
     pub(crate) label: &'static str,
     /// The sign for small sizes and for eyes that see no colour.
     pub(crate) glyph: &'static str,
@@ -42,6 +43,11 @@ impl Mark {
         Self { name: state.as_str(), label, glyph }
     }
 
+    /// The word, in the language of whoever looks.
+    pub(crate) fn word(self) -> &'static str {
+        t(self.label)
+    }
+
     /// Of a run.
     pub(crate) fn of_run(state: RunState) -> Self {
         Self::of_instance(TaskInstanceState::from_label(state.as_str()))
@@ -59,11 +65,34 @@ impl Mark {
     }
 }
 
+/// Every word of a state: what languages must have. They are not literals where they are shown.
+#[cfg(test)]
+pub(crate) const STATE_LABELS: [&str; 18] = [
+    "not yet",
+    "scheduled",
+    "queued",
+    "running",
+    "success",
+    "failed",
+    "up for retry",
+    "upstream failed",
+    "skipped",
+    "restarting",
+    "up for reschedule",
+    "deferred",
+    "awaiting input",
+    "removed",
+    "lost",
+    "cleared",
+    "marked",
+    "interrupted",
+];
+
 /// A badge.
 impl fmt::Display for Mark {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, label, glyph } = self;
-        write!(formatter, "<span class=\"badge\" data-s=\"{name}\" data-g=\"{glyph}\">{label}</span>")
+        let (Self { name, glyph, .. }, word) = (self, self.word());
+        write!(formatter, "<span class=\"badge\" data-s=\"{name}\" data-g=\"{glyph}\">{word}</span>")
     }
 }
 
@@ -151,6 +180,7 @@ mod tests {
         for state in TaskInstanceState::ALL {
             let mark = Mark::of_instance(Some(*state));
             assert!(!mark.glyph.is_empty() && seen.insert(mark.label), "{state}");
+            assert!(STATE_LABELS.contains(&mark.label), "{state}");
         }
         assert_eq!(
             Mark::of_run(RunState::Failed).to_string(),

@@ -6,7 +6,9 @@ mod mark;
 mod numbers;
 mod summary;
 
-pub(crate) use instant::{Elapsed, Instant, clock, duration, exact, relative, span};
+pub(crate) use instant::{Elapsed, Instant, clock, day, duration, exact, relative, span};
+#[cfg(test)]
+pub(crate) use mark::STATE_LABELS;
 pub(crate) use mark::{Mark, mark_of_event, state_after};
 pub(crate) use numbers::{count, plural, size};
 pub(crate) use summary::{counts as instance_counts, state_of as state_of_instances};

@@ -1,12 +1,15 @@
-//! Numbers for people.
+//! Numbers for people, as their language writes them.
 
-/// A number with its thousands apart: `6,941`.
+use crate::locale::{Language, language};
+
+/// A number with its thousands apart: `6,941`, in Portuguese `6.941`.
 pub(crate) fn count(number: impl Into<u64>) -> String {
+    let separator = if language() == Language::Portuguese { '.' } else { ',' };
     let digits = number.into().to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (place, digit) in digits.chars().enumerate() {
         if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
+            text.push(separator);
         }
         text.push(digit);
     }
@@ -32,7 +35,12 @@ pub(crate) fn size(bytes: u64) -> String {
         unit += 1;
     }
     let decimals = usize::from(value < 99.95);
-    format!("{value:.decimals$} {}", units[unit])
+    decimal(format!("{value:.decimals$} {}", units[unit]))
+}
+
+/// A text with one number in it, whose point is a comma in Portuguese.
+pub(crate) fn decimal(text: String) -> String {
+    if language() == Language::Portuguese { text.replacen('.', ",", 1) } else { text }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! A mapped task in one mark: what a person should know first of all its instances.
 
-use super::{Mark, plural};
+use super::Mark;
+use crate::tn;
 use esteira_core::states::TaskInstanceState;
 use esteira_store::TaskInstanceRow;
 
@@ -28,12 +29,12 @@ pub(crate) fn state_of<'a>(
 pub(crate) fn counts(instances: &[&TaskInstanceRow]) -> String {
     let mut counts: Vec<(&'static str, usize)> = Vec::new();
     for instance in instances {
-        let label = Mark::of_instance(instance.state).label;
+        let label = Mark::of_instance(instance.state).word();
         match counts.iter_mut().find(|(known, _)| *known == label) {
             Some((_, count)) => *count += 1,
             None => counts.push((label, 1)),
         }
     }
     let parts: Vec<String> = counts.iter().map(|(label, count)| format!("{count} {label}")).collect();
-    format!("{}: {}", plural(instances.len(), "instance"), parts.join(", "))
+    format!("{}: {}", tn(instances.len() as u64, "1 instance", "{} instances"), parts.join(", "))
 }

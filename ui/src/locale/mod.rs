@@ -1,0 +1,165 @@
+//! The language and the time zone of whoever looks at a page. Both are theirs to choose (`/preferences`), and stand in cookies;
+//! without a choice the language is the browser's, and times are in UTC.
+//!
+//! A page is made in the scope of one locale, so that whatever shows a text or a time finds it without being handed it:
+//!
+//! ```text
+//! {{ crate::t("Runs") }}    {{ crate::t1("{} more tasks", count) }}    {{ crate::tn(count, "1 run", "{} runs") }}
+//! ```
+//!
+//! The English text is the key; `languages/pt-BR.json` has the Portuguese one, and a test holds the two together.
+
+mod phrases;
+
+pub(crate) use phrases::{t, t1, t2, tn};
+
+use crate::frame::cookies;
+use axum::extract::Request;
+use axum::http::{HeaderMap, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use jiff::tz::TimeZone;
+
+/// A language that the pages speak.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Language {
+    #[default]
+    English,
+    Portuguese,
+}
+
+impl Language {
+    /// Each of them.
+    pub(crate) const ALL: [Self; 2] = [Self::English, Self::Portuguese];
+
+    /// Its tag (BCP 47).
+    pub(crate) fn tag(self) -> &'static str {
+        match self {
+            Self::English => "en",
+            Self::Portuguese => "pt-BR",
+        }
+    }
+
+    /// Its name, in itself.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::English => "English",
+            Self::Portuguese => "Português",
+        }
+    }
+
+    /// The language of this tag, whatever the country.
+    pub(crate) fn of_tag(tag: &str) -> Option<Self> {
+        let primary = tag.split(['-', '_']).next().unwrap_or_default();
+        Self::ALL.into_iter().find(|it| it.tag()[..2].eq_ignore_ascii_case(primary))
+    }
+}
+
+/// How somebody wants texts and times.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Locale {
+    pub(crate) language: Language,
+    pub(crate) zone: TimeZone,
+}
+
+impl Default for Locale {
+    fn default() -> Self {
+        Self { language: Language::English, zone: TimeZone::UTC }
+    }
+}
+
+impl Locale {
+    /// As the cookies say, or the browser.
+    fn of(headers: &HeaderMap) -> Self {
+        let cookie = |name: &str| {
+            let mut pairs = cookies(headers).filter_map(|cookie| cookie.split_once('='));
+            pairs.find(|(known, _)| *known == name).map(|(_, value)| value)
+        };
+        let chosen = cookie(LANGUAGE_COOKIE).and_then(Language::of_tag);
+        let language = chosen.or_else(|| accepted(headers)).unwrap_or_default();
+        // The cookie has the name as it is, but for the slashes, which not every program lets through.
+        let zone = cookie(ZONE_COOKIE).and_then(|name| zone_named(&name.replace("%2F", "/")));
+        Self { language, zone: zone.unwrap_or(TimeZone::UTC) }
+    }
+
+    /// The zone's name: `UTC`, `America/Sao_Paulo`.
+    pub(crate) fn zone_name(&self) -> &str {
+        self.zone.iana_name().unwrap_or("UTC")
+    }
+}
+
+/// The cookies that hold the choices.
+pub(crate) const LANGUAGE_COOKIE: &str = "language";
+pub(crate) const ZONE_COOKIE: &str = "zone";
+
+/// The zone of this name, if there is one.
+pub(crate) fn zone_named(name: &str) -> Option<TimeZone> {
+    if name == "UTC" {
+        return Some(TimeZone::UTC);
+    }
+    TimeZone::get(name).ok()
+}
+
+/// The first of the languages that the browser accepts and the pages speak. Browsers send them in the order of preference.
+fn accepted(headers: &HeaderMap) -> Option<Language> {
+    let text = headers.get(header::ACCEPT_LANGUAGE)?.to_str().ok()?;
+    text.split(',').find_map(|part| Language::of_tag(part.split(';').next().unwrap_or_default().trim()))
+}
+
+tokio::task_local! {
+    static LOCALE: Locale;
+}
+
+/// Makes the answer in the locale of whoever asks.
+pub(crate) async fn choose(request: Request, next: Next) -> Response {
+    let locale = Locale::of(request.headers());
+    LOCALE.scope(locale, next.run(request)).await
+}
+
+/// Does something with the locale of whoever asks; with the usual one where nobody does.
+pub(crate) fn with<R>(act: impl Fn(&Locale) -> R) -> R {
+    LOCALE.try_with(&act).unwrap_or_else(|_| act(&Locale::default()))
+}
+
+/// The language of whoever asks.
+pub(crate) fn language() -> Language {
+    with(|locale| locale.language)
+}
+
+/// Does something as if for this language and zone: for tests.
+#[cfg(test)]
+pub(crate) fn as_in<R>(language: Language, zone: &str, act: impl FnOnce() -> R) -> R {
+    LOCALE.sync_scope(Locale { language, zone: zone_named(zone).unwrap() }, act)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderValue;
+
+    fn locale(cookie: &'static str, accept: &'static str) -> (Language, String) {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::COOKIE, HeaderValue::from_static(cookie));
+        headers.insert(header::ACCEPT_LANGUAGE, HeaderValue::from_static(accept));
+        let locale = Locale::of(&headers);
+        (locale.language, locale.zone_name().to_owned())
+    }
+
+    #[test]
+    fn a_choice_goes_before_what_the_browser_says() {
+        let (english, portuguese) = (Language::English, Language::Portuguese);
+        assert_eq!(locale("", ""), (english, "UTC".to_owned()));
+        assert_eq!(locale("theme=dark", "pt-PT,pt;q=0.9,en;q=0.8"), (portuguese, "UTC".to_owned()));
+        assert_eq!(locale("", "fr, en-GB;q=0.9, pt;q=0.8").0, english);
+        let chosen = locale("language=en; zone=America%2FSao_Paulo", "pt-BR");
+        assert_eq!(chosen, (english, "America/Sao_Paulo".to_owned()));
+        assert_eq!(locale("language=xx; zone=Nowhere/Never", "pt"), (portuguese, "UTC".to_owned()));
+    }
+
+    #[test]
+    fn outside_of_a_request_it_is_the_usual_one() {
+        assert_eq!(with(Clone::clone), Locale::default());
+        let name = as_in(Language::Portuguese, "Europe/Rome", || with(|locale| locale.zone_name().to_owned()));
+        assert_eq!(name, "Europe/Rome");
+    }
+}
