@@ -22,8 +22,8 @@ mod gantt;
 mod graph;
 mod guard;
 mod links;
-mod locale;
 mod live;
+mod locale;
 mod openapi;
 mod pages;
 mod param_form;
@@ -40,7 +40,7 @@ pub use settings::Settings;
 pub use versions::Versions;
 
 use access::{Routes, caller, gate};
-pub(crate) use locale::{t, t1, t2, tn};
+pub(crate) use locale::{t, t1, tn};
 
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;

@@ -5,7 +5,7 @@
 mod world;
 
 use axum::body::Body;
-use axum::http::{Request, StatusCode};
+use axum::http::{Request, StatusCode, header};
 use world::{ASKING, World};
 
 #[tokio::test]
@@ -195,4 +195,47 @@ async fn the_page_of_questions_says_how_many_more_there_are() {
     let (_, list) = world.get("/actions").await;
     assert_eq!(list.matches("class=\"name\" href=\"/dags/many/").count(), 200);
     assert!(list.contains("and 3 older, which come into view as these are answered"), "{list}");
+}
+
+#[tokio::test]
+async fn each_person_chooses_language_and_time_zone() {
+    let world = World::new().await;
+    world.run("r1").await;
+    let (status, text) = world.get("/preferences").await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(text.contains("America/Sao_Paulo") && text.contains("Português"));
+    let form = "language=pt-BR&zone=America%2FSao_Paulo&theme=dark&back=%2Fruns";
+    let request =
+        Request::post("/preferences").header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+    let answer = world.send(request.body(Body::from(form)).unwrap()).await;
+    assert_eq!(
+        (answer.status(), &answer.headers()[header::LOCATION]),
+        (StatusCode::SEE_OTHER, &"/runs".parse().unwrap())
+    );
+    let cookies: Vec<String> = answer
+        .headers()
+        .get_all(header::SET_COOKIE)
+        .iter()
+        .map(|cookie| cookie.to_str().unwrap().split(';').next().unwrap().to_owned())
+        .collect();
+    assert_eq!(cookies, ["language=pt-BR", "zone=America%2FSao_Paulo", "theme=dark"]);
+    let request = Request::get("/dags/pipeline/runs/r1").header(header::COOKIE, cookies.join("; "));
+    let answer = world.send(request.body(Body::empty()).unwrap()).await;
+    let bytes = axum::body::to_bytes(answer.into_body(), usize::MAX).await.unwrap();
+    let page = String::from_utf8(bytes.to_vec()).unwrap();
+    for expected in [
+        "<html lang=\"pt-BR\"",
+        "data-time-zone=\"America/Sao_Paulo\"",
+        "Execuções",
+        ">falhou<",
+        " -03\">agora mesmo<",
+    ] {
+        assert!(page.contains(expected), "{expected} is not in {page}");
+    }
+    let (status, _, text) =
+        world.submit("/preferences", "language=en&zone=Nowhere&theme=&back=//evil.example").await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(text.contains("There is no time zone Nowhere"), "{text}");
+    let (_, place, _) = world.submit("/preferences", "language=en&zone=UTC&theme=&back=//evil.example").await;
+    assert_eq!(place, "/preferences");
 }

@@ -1,5 +1,6 @@
 //! The language and the time zone of whoever looks at a page. Both are theirs to choose (`/preferences`), and stand in cookies;
-//! without a choice the language is the browser's, and times are in UTC.
+//! without a choice pages are in English, and times in UTC. The browser is not asked for its language while most pages have
+//! no Portuguese yet: one that is half in each would greet those who chose nothing.
 //!
 //! A page is made in the scope of one locale, so that whatever shows a text or a time finds it without being handed it:
 //!
@@ -11,11 +12,11 @@
 
 mod phrases;
 
-pub(crate) use phrases::{t, t1, t2, tn};
+pub(crate) use phrases::{t, t1, tn};
 
 use crate::frame::cookies;
 use axum::extract::Request;
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderMap;
 use axum::middleware::Next;
 use axum::response::Response;
 use jiff::tz::TimeZone;
@@ -69,14 +70,13 @@ impl Default for Locale {
 }
 
 impl Locale {
-    /// As the cookies say, or the browser.
+    /// As the cookies say.
     fn of(headers: &HeaderMap) -> Self {
         let cookie = |name: &str| {
             let mut pairs = cookies(headers).filter_map(|cookie| cookie.split_once('='));
             pairs.find(|(known, _)| *known == name).map(|(_, value)| value)
         };
-        let chosen = cookie(LANGUAGE_COOKIE).and_then(Language::of_tag);
-        let language = chosen.or_else(|| accepted(headers)).unwrap_or_default();
+        let language = cookie(LANGUAGE_COOKIE).and_then(Language::of_tag).unwrap_or_default();
         // The cookie has the name as it is, but for the slashes, which not every program lets through.
         let zone = cookie(ZONE_COOKIE).and_then(|name| zone_named(&name.replace("%2F", "/")));
         Self { language, zone: zone.unwrap_or(TimeZone::UTC) }
@@ -98,12 +98,6 @@ pub(crate) fn zone_named(name: &str) -> Option<TimeZone> {
         return Some(TimeZone::UTC);
     }
     TimeZone::get(name).ok()
-}
-
-/// The first of the languages that the browser accepts and the pages speak. Browsers send them in the order of preference.
-fn accepted(headers: &HeaderMap) -> Option<Language> {
-    let text = headers.get(header::ACCEPT_LANGUAGE)?.to_str().ok()?;
-    text.split(',').find_map(|part| Language::of_tag(part.split(';').next().unwrap_or_default().trim()))
 }
 
 tokio::task_local! {
@@ -135,31 +129,32 @@ pub(crate) fn as_in<R>(language: Language, zone: &str, act: impl FnOnce() -> R) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::http::HeaderValue;
+    use axum::http::{HeaderValue, header};
 
-    fn locale(cookie: &'static str, accept: &'static str) -> (Language, String) {
-        let mut headers = HeaderMap::new();
-        headers.insert(header::COOKIE, HeaderValue::from_static(cookie));
-        headers.insert(header::ACCEPT_LANGUAGE, HeaderValue::from_static(accept));
+    fn locale(cookie: &'static str) -> (Language, String) {
+        let headers = HeaderMap::from_iter([(header::COOKIE, HeaderValue::from_static(cookie))]);
         let locale = Locale::of(&headers);
         (locale.language, locale.zone_name().to_owned())
     }
 
     #[test]
-    fn a_choice_goes_before_what_the_browser_says() {
+    fn the_cookies_say_what_was_chosen() {
         let (english, portuguese) = (Language::English, Language::Portuguese);
-        assert_eq!(locale("", ""), (english, "UTC".to_owned()));
-        assert_eq!(locale("theme=dark", "pt-PT,pt;q=0.9,en;q=0.8"), (portuguese, "UTC".to_owned()));
-        assert_eq!(locale("", "fr, en-GB;q=0.9, pt;q=0.8").0, english);
-        let chosen = locale("language=en; zone=America%2FSao_Paulo", "pt-BR");
-        assert_eq!(chosen, (english, "America/Sao_Paulo".to_owned()));
-        assert_eq!(locale("language=xx; zone=Nowhere/Never", "pt"), (portuguese, "UTC".to_owned()));
+        for (cookie, language, zone) in [
+            ("", english, "UTC"),
+            ("theme=dark; language=pt-BR", portuguese, "UTC"),
+            ("language=en; zone=America%2FSao_Paulo", english, "America/Sao_Paulo"),
+            ("language=xx; zone=Nowhere%2FNever", english, "UTC"),
+        ] {
+            assert_eq!(locale(cookie), (language, zone.to_owned()), "{cookie}");
+        }
     }
 
     #[test]
     fn outside_of_a_request_it_is_the_usual_one() {
         assert_eq!(with(Clone::clone), Locale::default());
-        let name = as_in(Language::Portuguese, "Europe/Rome", || with(|locale| locale.zone_name().to_owned()));
+        let name =
+            as_in(Language::Portuguese, "Europe/Rome", || with(|locale| locale.zone_name().to_owned()));
         assert_eq!(name, "Europe/Rome");
     }
 }

@@ -93,7 +93,7 @@ pub(crate) fn duration(length: SignedDuration) -> String {
 pub(crate) fn relative(at: Timestamp, now: Timestamp) -> String {
     let seconds = at.duration_since(now).as_secs();
     let length = match seconds.unsigned_abs() {
-        0..5 => return t(if seconds > 0 { "in a moment" } else { "just now" }).to_owned(),
+        0..5 => return if seconds > 0 { t("in a moment") } else { t("just now") }.to_owned(),
         length @ 5..60 => format!("{length} s"),
         length @ 60..3600 => format!("{} min", length / 60),
         length @ 3600..86_400 if length / 60 % 60 > 0 && seconds > 0 => {
@@ -127,7 +127,9 @@ pub(crate) fn day(at: Timestamp) -> String {
     let at = zoned(at);
     match locale::language() {
         Language::English => at.strftime("%-d %b").to_string(),
-        Language::Portuguese => format!("{} {}", at.day(), MONTHS[usize::from(at.month().unsigned_abs()) - 1]),
+        Language::Portuguese => {
+            format!("{} {}", at.day(), MONTHS[usize::from(at.month().unsigned_abs()) - 1])
+        }
     }
 }
 
