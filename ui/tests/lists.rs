@@ -107,6 +107,8 @@ async fn every_list_is_narrowed_down_and_ordered() {
         "backfills?order_by=colour",
         "backfills?active=perhaps",
         "dags/pipeline/dagVersions?version_number=x",
+        "dags/~/dagRuns?duration_gte=NaN",
+        "dags/~/dagRuns?duration_gte=long",
     ] {
         let (status, text) = world.get(&format!("/api/v2/{path}")).await;
         assert!(matches!(status.as_u16(), 400 | 422), "{path}: {status} {text}");

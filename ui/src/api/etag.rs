@@ -44,8 +44,8 @@ fn insert(headers: &mut HeaderMap, tag: &str) {
     if let Ok(tag) = HeaderValue::from_str(tag) {
         headers.insert(header::ETAG, tag);
     }
-    // A client may keep the answer, and must ask whether it still holds.
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
+    // A client may keep the answer for itself, and must ask whether it still holds.
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("private, no-cache"));
 }
 
 /// Whether a list of tags has this one, or stands for any. Weak and strong ones are the same here.

@@ -9,6 +9,7 @@ use esteira_store::{Column, Counting, List, Listing, Place};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use std::ops::Range;
 
 /// Airflow's default and largest length of a page.
 const LIMIT_DEFAULT: usize = 50;
@@ -82,28 +83,35 @@ impl Window {
     /// The page of a list that is held in memory. `key` tells its rows apart.
     pub(super) fn page<T>(&self, rows: Vec<T>, key: impl Fn(&T) -> String) -> Result<Part<T>, ApiError> {
         let total = rows.len();
-        let start = self.start(&rows, &key)?;
-        let end = (start + self.limit).min(total);
+        let span = self.span(&rows, &key)?;
         let mut rest = Map::from_iter([("total_entries".to_owned(), json!(total))]);
         if self.cursor.is_some() {
             let mark = |at: usize, is_back| self.encode(&Mark { key: key(&rows[at]), at, is_back });
-            let next = (end < total && end > start).then(|| mark(end - 1, false));
-            let previous = (start > 0 && start < total).then(|| mark(start, true));
+            let next = (span.end < total && !span.is_empty()).then(|| mark(span.end - 1, false));
+            let previous = (span.start > 0 && !span.is_empty()).then(|| mark(span.start, true));
             rest.insert("next_cursor".to_owned(), json!(next));
             rest.insert("previous_cursor".to_owned(), json!(previous));
         }
-        let rows = rows.into_iter().skip(start).take(self.limit).collect();
+        let rows = rows.into_iter().skip(span.start).take(span.len()).collect();
         Ok(Part { rows, rest })
     }
 
-    fn start<T>(&self, rows: &[T], key: impl Fn(&T) -> String) -> Result<usize, ApiError> {
-        let Some(cursor) = &self.cursor else { return Ok(self.offset) };
-        let Some(cursor) = cursor else { return Ok(0) };
+    /// The places of the page's rows.
+    fn span<T>(&self, rows: &[T], key: impl Fn(&T) -> String) -> Result<Range<usize>, ApiError> {
+        let after = |start: usize| {
+            let start = start.min(rows.len());
+            start..(start + self.limit).min(rows.len())
+        };
+        let Some(cursor) = &self.cursor else { return Ok(after(self.offset)) };
+        let Some(cursor) = cursor else { return Ok(after(0)) };
         let mark: Mark = self.decode(cursor)?;
         let found = rows.iter().position(|row| key(row) == mark.key);
         // What came after a row that is gone has moved to where it stood.
-        let (at, after) = found.map_or((mark.at, mark.at), |at| (at, at + 1));
-        Ok(if mark.is_back { at.min(rows.len()).saturating_sub(self.limit) } else { after })
+        let at = found.unwrap_or(mark.at).min(rows.len());
+        Ok(match mark.is_back {
+            true => at.saturating_sub(self.limit)..at,
+            false => after(found.map_or(at, |at| at + 1)),
+        })
     }
 
     /// Narrows a list of the store, whose order is known, down to the page.
@@ -198,6 +206,22 @@ mod tests {
         assert_eq!(back.rows, [1, 2]);
         let last = page(&[("limit", "2"), ("cursor", &cursor(&second, "next_cursor"))], &[1, 2, 3, 4, 5]);
         assert_eq!((&last.rows[..], cursor(&last, "next_cursor").is_empty()), (&[5][..], true));
+    }
+
+    #[test]
+    fn the_page_before_ends_where_the_other_began_even_if_it_is_shorter() {
+        let second = page(&[("limit", "1"), ("offset", "0"), ("cursor", "")], &[1, 2, 3]);
+        let second = page(&[("limit", "1"), ("cursor", &cursor(&second, "next_cursor"))], &[1, 2, 3]);
+        let back = page(&[("limit", "2"), ("cursor", &cursor(&second, "previous_cursor"))], &[1, 2, 3]);
+        assert_eq!((&back.rows[..], cursor(&back, "previous_cursor").is_empty()), (&[1][..], true));
+        assert!(!cursor(&back, "next_cursor").is_empty());
+    }
+
+    #[test]
+    fn a_place_beyond_the_end_is_the_end() {
+        let far = json!(["", { "key": "gone", "at": usize::MAX, "is_back": false }]);
+        let far = URL_SAFE_NO_PAD.encode(far.to_string());
+        assert_eq!(page(&[("cursor", &far)], &[1, 2]).rows, [0; 0]);
     }
 
     #[test]

@@ -80,8 +80,8 @@ fn run_routes() -> Routes<AppState> {
 /// The rest of the rail.
 fn home_routes() -> Routes<AppState> {
     Routes::new()
-        .get("/preferences", Access::Public, preferences::page)
-        .post("/preferences", Access::Public, preferences::save)
+        .get("/preferences", VIEWER, preferences::page)
+        .post("/preferences", VIEWER, preferences::save)
         .get("/actions", VIEWER, actions::page)
         .get("/pools", VIEWER, pools::page)
         .post("/pools", OPERATOR, pools::submit)

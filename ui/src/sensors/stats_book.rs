@@ -76,11 +76,20 @@ impl StatsBook {
         let book = self.clone();
         tokio::spawn(async move {
             let begun_at = Instant::now();
+            let _reading = Reading(&book.is_reading);
             let stats = read.await;
             let took = begun_at.elapsed();
             book.known.send_replace(Some(Known { at: Instant::now(), took, stats }));
-            book.is_reading.store(false, Ordering::Release);
         });
+    }
+}
+
+/// Says that reading is over, however it ends: a fault in it must not keep what was read last for good.
+struct Reading<'a>(&'a AtomicBool);
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
     }
 }
 

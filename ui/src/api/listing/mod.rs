@@ -148,6 +148,9 @@ impl<'a, C: Column> Draft<'a, C> {
         for (suffix, bound) in BOUNDS {
             let key = format!("{name}_{suffix}");
             let value = self.pairs.parsed::<f64>(&key, "float_parsing", "Input should be a valid number")?;
+            if value.is_some_and(f64::is_nan) {
+                return Err(fault(&key, "finite_number", "Input should be a number", "NaN"));
+            }
             // What is too large for the store's numbers is beyond all of them.
             let micros = |seconds: f64| (seconds * 1e6).round() as i64;
             self.listing.within.extend(value.map(|value| (column, bound, micros(value))));
