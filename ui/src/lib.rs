@@ -40,7 +40,7 @@ pub use settings::Settings;
 pub use versions::Versions;
 
 use access::{Routes, caller, gate};
-pub(crate) use locale::{t, t1, tn};
+pub(crate) use locale::{t, t1, tm, tn};
 
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;

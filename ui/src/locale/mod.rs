@@ -8,11 +8,11 @@
 //! {{ crate::t("Runs") }}    {{ crate::t1("{} more tasks", count) }}    {{ crate::tn(count, "1 run", "{} runs") }}
 //! ```
 //!
-//! The English text is the key; `languages/pt-BR.json` has the Portuguese one, and a test holds the two together.
+//! The English text is the key; `languages/pt-BR/` has the Portuguese one, and a test holds the two together.
 
 mod phrases;
 
-pub(crate) use phrases::{t, t1, tn};
+pub(crate) use phrases::{t, t1, tm, tn};
 
 use crate::frame::cookies;
 use axum::extract::Request;

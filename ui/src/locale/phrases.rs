@@ -5,9 +5,19 @@ use std::collections::HashMap;
 use std::fmt::Display;
 use std::sync::LazyLock;
 
+/// The Portuguese texts, by the part of the pages that says them first.
+const PORTUGUESE_FILES: [&str; 5] = [
+    include_str!("../../languages/pt-BR/shared.json"),
+    include_str!("../../languages/pt-BR/dags.json"),
+    include_str!("../../languages/pt-BR/runs.json"),
+    include_str!("../../languages/pt-BR/admin.json"),
+    include_str!("../../languages/pt-BR/sensors.json"),
+];
+
 static PORTUGUESE: LazyLock<HashMap<String, String>> = LazyLock::new(|| {
-    // A test reads the file too: it is right, or the tests do not pass.
-    serde_json::from_str(include_str!("../../languages/pt-BR.json")).unwrap_or_default()
+    // A test reads the files too: they are right, or the tests do not pass.
+    let texts = |file| serde_json::from_str::<HashMap<String, String>>(file).unwrap_or_default();
+    PORTUGUESE_FILES.into_iter().flat_map(texts).collect()
 });
 
 /// A text.
@@ -20,7 +30,17 @@ pub(crate) fn t(text: &'static str) -> &'static str {
 
 /// A text with a value at its `{}`.
 pub(crate) fn t1(text: &'static str, value: impl Display) -> String {
-    t(text).replacen("{}", &value.to_string(), 1)
+    tm(text, &[&value])
+}
+
+/// A text with several values at its `{}`, in their order. Portuguese keeps the order.
+pub(crate) fn tm(text: &'static str, values: &[&dyn Display]) -> String {
+    let mut parts = t(text).split("{}");
+    let mut written = parts.next().unwrap_or_default().to_owned();
+    for (part, value) in parts.zip(values) {
+        written.push_str(&format!("{value}{part}"));
+    }
+    written
 }
 
 /// A text about one thing, or about several, with their number at its `{}`.
@@ -39,6 +59,7 @@ mod tests {
     #[test]
     fn texts_take_their_values() {
         assert_eq!((t("Runs"), t1("in {}", "3 s").as_str()), ("Runs", "in 3 s"));
+        assert_eq!(tm("{} of {}, {}", &[&1, &2, &"{}"]), "1 of 2, {}");
         assert_eq!(
             [tn(1u32, "1 instance", "{} instances"), tn(2000u32, "1 instance", "{} instances")],
             ["1 instance", "2,000 instances"]
@@ -60,10 +81,10 @@ mod tests {
         }
     }
 
-    /// The texts in the calls of `t`, `t1` and `tn`, read as Rust reads them.
+    /// The texts in the calls of `t`, `t1`, `tm` and `tn`, read as Rust reads them.
     fn keys(source: &str) -> BTreeSet<String> {
         let mut found = BTreeSet::new();
-        for call in ["t(", "t1(", "tn("] {
+        for call in ["t(", "t1(", "tm(", "tn("] {
             for (place, _) in source.match_indices(call) {
                 let before = source[..place].chars().next_back();
                 if before.is_some_and(|letter| letter.is_alphanumeric() || matches!(letter, '_' | '.' | '!'))
@@ -129,13 +150,14 @@ mod tests {
             wanted.extend(keys(&lines.collect::<Vec<_>>().join("\n")));
         }
         let there: BTreeSet<String> = PORTUGUESE.keys().cloned().collect();
-        assert!(!there.is_empty(), "languages/pt-BR.json is no object of texts");
+        let texts = |file| serde_json::from_str::<HashMap<String, String>>(file).unwrap().len();
+        assert_eq!(PORTUGUESE_FILES.map(texts).iter().sum::<usize>(), there.len(), "a text stands twice");
         let missing: Vec<_> = wanted.difference(&there).collect();
-        assert!(missing.is_empty(), "languages/pt-BR.json has no text for {missing:#?}");
+        assert!(missing.is_empty(), "languages/pt-BR has no text for {missing:#?}");
         let labels: BTreeSet<String> =
             crate::show::STATE_LABELS.iter().map(|label| (*label).to_owned()).collect();
         let left_over: Vec<_> = there.difference(&wanted).filter(|text| !labels.contains(*text)).collect();
-        assert!(left_over.is_empty(), "no page says {left_over:#?}; take them out of languages/pt-BR.json");
+        assert!(left_over.is_empty(), "no page says {left_over:#?}; take them out of languages/pt-BR");
         assert!(labels.is_subset(&there), "{:?}", labels.difference(&there));
     }
 

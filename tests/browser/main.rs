@@ -1,0 +1,11 @@
+//! A person in a real browser, over the real program: headless Chromium, driven over WebDriver. One file a part of the
+//! pages; `driver` is the browser, `looks` what every page must hold, such as axe's rules.
+
+#![allow(clippy::unwrap_used)]
+
+mod driver;
+mod looks;
+mod pages;
+mod sensors;
+#[path = "../support/mod.rs"]
+mod support;
