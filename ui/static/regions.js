@@ -13,17 +13,32 @@ let isWanted = false;
 export function refresh() {
   isWanted = true;
   if (timer || isBusy || document.hidden) return;
-  timer = setTimeout(run, pause);
+  timer = setTimeout(() => run(), pause);
 }
 
-async function run() {
+/** Shows another address of this page: what differs is changed in place, even under the pointer. */
+export async function turnTo(address) {
+  history.pushState(null, "", address);
+  await run(true);
+}
+
+/** Shows what the address says now, after a step back or forward. */
+export const followAddress = () => run(true);
+
+/** The address as the server sees it. */
+const asked = () => location.pathname + location.search;
+
+async function run(isForced = false) {
   timer = 0;
   isWanted = false;
   isBusy = true;
   const begin = performance.now();
+  const address = asked();
   try {
     const answer = await fetch(location.href, { headers: { accept: "text/html" } });
-    if (answer.ok) apply(new DOMParser().parseFromString(await answer.text(), "text/html"));
+    const text = await answer.text();
+    // An answer to what is no longer asked comes too late.
+    if (answer.ok && address === asked()) apply(new DOMParser().parseFromString(text, "text/html"), isForced);
   } catch {
     // The live indicator tells of a server that is away; the next event asks again.
   }
@@ -33,11 +48,11 @@ async function run() {
   if (isWanted) refresh();
 }
 
-function apply(fresh) {
+function apply(fresh, isForced) {
   for (const region of document.querySelectorAll("[data-region]")) {
     const other = fresh.querySelector(`[data-region="${region.dataset.region}"]`);
     if (!other) continue;
-    if (region.hasAttribute("data-hold") && region.matches(":hover") && shape(region) !== shape(other)) {
+    if (!isForced && region.hasAttribute("data-hold") && region.matches(":hover") && shape(region) !== shape(other)) {
       // Columns would move under the pointer: states are told by events meanwhile.
       region.addEventListener("mouseleave", refresh, { once: true });
       continue;

@@ -1,7 +1,7 @@
-//! Small coloured cells: one for a run in a strip, one for a task instance in a grid.
+//! Small coloured cells: one for a run in a strip. Those of task instances in a grid are in [`super::grid_rows`].
 
 use crate::links;
-use crate::show::{Elapsed, Escaped, Mark, instance_counts, relative, state_of_instances};
+use crate::show::{Elapsed, Escaped, Mark, relative};
 use esteira_store::{RunRow, TaskInstanceRow};
 use jiff::Timestamp;
 use std::fmt;
@@ -22,30 +22,6 @@ impl Cell {
         let elapsed = length(run.started_at, run.ended_at, now);
         let title = format!("{} · {}{elapsed} · {}", run.run_id, mark.word(), relative(run.queued_at, now));
         Self { mark, url: links::run(run.dag_id.as_str(), run.run_id.as_str()), key: run_key(run), title }
-    }
-
-    /// Of a task instance.
-    pub(crate) fn of_instance(instance: &TaskInstanceRow, now: Timestamp) -> Self {
-        let mark = Mark::of_instance(instance.state);
-        let elapsed = length(instance.started_at, instance.ended_at, now);
-        let title = format!("{} · {}{elapsed} · {}", instance.task_id, mark.word(), instance.run_id);
-        let TaskInstanceRow { dag_id, run_id, task_id, map_index, .. } = instance;
-        let url = links::instance(dag_id.as_str(), run_id.as_str(), task_id.as_str(), *map_index);
-        Self { mark, url, key: instance_key(instance), title }
-    }
-
-    /// Of a task in a run: of its one instance, or of all that a mapped task has.
-    pub(crate) fn of_task(instances: &[&TaskInstanceRow], now: Timestamp) -> Option<Self> {
-        match instances {
-            [] => None,
-            [only] if only.map_index < 0 => Some(Self::of_instance(only, now)),
-            [first, ..] => {
-                let mark = Mark::of_instance(state_of_instances(instances.iter().copied()));
-                let title = format!("{} · {} · {}", first.task_id, instance_counts(instances), first.run_id);
-                let key = format!("{}/{}/{}/*", first.dag_id, first.run_id, first.task_id);
-                Some(Self { mark, url: mapped_url(first), key, title })
-            }
-        }
     }
 
     /// The state's name.

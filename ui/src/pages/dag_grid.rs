@@ -2,32 +2,76 @@
 
 use super::cells::Cell;
 use super::dag_head::DagHead;
+use super::grid_rows::{self, Folded, Row};
+use super::runs_table::{self, StateChoice};
 use crate::AppState;
 use crate::error_pages::PageError;
 use crate::frame::{self, Frame, Visitor};
-use crate::links;
 use crate::show::{self, Mark};
+use crate::{links, t};
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
-use esteira_store::{RunFilter, RunKey, RunRow, TaskInstanceRow};
+use esteira_core::states::RunType;
+use esteira_store::{RunFilter, RunKey, RunRow};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
-use std::collections::HashMap;
 
-/// How many runs are columns.
-const COLUMNS_MAX: u32 = 40;
-
-/// How many tasks are rows; the rest is reached through the runs.
-const ROWS_MAX: usize = 400;
+/// How many runs can be columns; the second is usual.
+const COLUMNS: [u32; 4] = [10, 25, 50, 100];
 
 /// The height of the longest run's bar.
 const BAR_HEIGHT: f64 = 52.0;
 
-/// Which runs are wanted.
+/// Which runs are wanted, and which groups are folded. Empty fields, as forms send them, say nothing.
 #[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 pub(crate) struct Wanted {
     before: Option<RunKey>,
+    /// How many runs.
+    runs: String,
+    /// Groups with commas between.
+    folded: String,
+    /// The kind of run: `scheduled`, `manual`, …
+    kind: String,
+    /// The state of runs.
+    state: String,
+}
+
+impl Wanted {
+    /// How many runs are columns.
+    fn columns(&self) -> u32 {
+        let known = self.runs.parse().ok().filter(|number| COLUMNS.contains(number));
+        known.unwrap_or(COLUMNS[1])
+    }
+
+    /// All of it but the place, as an address has it; the state comes last.
+    fn filters(&self) -> [(&'static str, &str); 4] {
+        [("runs", &self.runs), ("folded", &self.folded), ("kind", &self.kind), ("state", &self.state)]
+    }
+
+    /// The address at `path` with another value for one name.
+    fn with(&self, path: &str, name: &str, value: &str) -> String {
+        let pairs = self.filters().map(|(known, old)| (known, if known == name { value } else { old }));
+        links::with_query(path, &pairs)
+    }
+
+    fn filter(&self, dag_id: &str) -> RunFilter {
+        RunFilter {
+            dag_id: Some(dag_id.to_owned()),
+            before: self.before,
+            states: runs_table::states(&self.state),
+            run_types: RunType::from_label(&self.kind).into_iter().collect(),
+            ..RunFilter::default()
+        }
+    }
+}
+
+/// How many runs: the number, its address, and whether it is chosen.
+struct LengthChoice {
+    number: u32,
+    url: String,
+    is_on: bool,
 }
 
 #[derive(Template)]
@@ -35,12 +79,185 @@ pub(crate) struct Wanted {
 struct GridPage {
     frame: Frame,
     head: DagHead,
+    wanted: Wanted,
     columns: Vec<Column>,
-    rows: Vec<Row>,
-    rows_left_out: usize,
+    blocks: Vec<Vec<Row>>,
+    /// The style of the column of names: `narrow`, `medium` or `broad`.
+    names: &'static str,
+    rows_left_out: String,
     longest: String,
     older: Option<String>,
     newest: Option<String>,
+    lengths: Vec<LengthChoice>,
+    states: Vec<StateChoice>,
+    kinds: &'static [RunType],
+    /// Whether runs are left out by kind or state.
+    is_narrowed: bool,
+}
+
+impl GridPage {
+    /// What is said of a row beside its name.
+    fn about(&self, row: &Row) -> String {
+        match self.head.definition.task(&row.name) {
+            Some(task) => task.operator.clone(),
+            None if row.fold.is_some() => String::new(),
+            None => t("no longer in the DAG").to_owned(),
+        }
+    }
+
+    fn is_gone(&self, row: &Row) -> bool {
+        row.fold.is_none() && self.head.definition.task(&row.name).is_none()
+    }
+}
+
+/// A run, with the bar of its duration.
+struct Column {
+    cell: Cell,
+    url: String,
+    title: String,
+    height: u32,
+    /// The day, where it differs from the column before.
+    day: String,
+}
+
+struct Row {
+    task_id: String,
+    operator: String,
+    is_gone: bool,
+    cells: Vec<Option<Cell>>,
+}
+
+pub(crate) async fn page(
+    State(state): State<AppState>,
+    Path(dag_id): Path<String>,
+    Query(wanted): Query<Wanted>,
+    visitor: Visitor,
+) -> Result<Response, PageError> {
+    let head = DagHead::read(&state, &dag_id, "grid").await?;
+    let reader = state.handle.reader();
+    let page = reader.runs(&wanted.filter(&dag_id), wanted.columns()).await?;
+    let older = page.rows.last().filter(|_| page.has_more).map(|run| run.run_key.to_string());
+    let mut runs = page.rows;
+    runs.reverse();
+    let keys: Vec<RunKey> = runs.iter().map(|run| run.run_key).collect();
+    let instances = reader.instances_of_runs(&keys).await?;
+    let tasks = head.definition.tasks.iter().map(|task| task.task_id.as_str());
+    let names = grid_rows::names(tasks, &instances);
+    let folded = Folded::read(&wanted.folded);
+    let address_with = |folded: &str| {
+        let place = wanted.before.map(|key| key.to_string()).unwrap_or_default();
+        links::with_query(&wanted.with(&head.url, "folded", folded), &[("before", &place)])
+    };
+    let (blocks, left_out) = grid_rows::blocks(&names, &runs, &instances, &folded, address_with);
+    let (columns, longest) = columns(&runs, Timestamp::now());
+    let filters = wanted.filters();
+    let page = GridPage {
+        frame: head.frame(&visitor, "").script("grid.js"),
+        columns,
+        names: breadth(&blocks),
+        blocks,
+        rows_left_out: if left_out == 0 { String::new() } else { show::count(left_out as u64) },
+        longest: show::duration(longest),
+        older: older
+            .map(|key| links::with_query(&links::with_query(&head.url, &filters), &[("before", &key)])),
+        newest: wanted.before.map(|_| links::with_query(&head.url, &filters)),
+        lengths: lengths(&wanted, &head.url),
+        states: runs_table::state_choices(&head.url, &filters[..3], &wanted.state),
+        kinds: RunType::ALL,
+        is_narrowed: !wanted.kind.is_empty() || !wanted.state.is_empty(),
+        wanted,
+        head,
+    };
+    Ok(frame::html(&page))
+}
+
+fn lengths(wanted: &Wanted, path: &str) -> Vec<LengthChoice> {
+    let choice = |number: u32| LengthChoice {
+        number,
+        url: wanted.with(path, "runs", &number.to_string()),
+        is_on: number == wanted.columns(),
+    };
+    COLUMNS.map(choice).into()
+}
+
+/// How broad the column of names is: the same for all rows, since they are laid out apart.
+fn breadth(blocks: &[Vec<Row>]) -> &'static str {
+    let rows = blocks.iter().flatten();
+    match rows.map(|row| row.label.chars().count() + 3 * row.depth).max().unwrap_or_default() {
+        0..=16 => "narrow",
+        17..=27 => "medium",
+        _ => "broad",
+    }
+}
+
+fn columns(&self) -> u32 {
+        let known = self.runs.parse().ok().filter(|number| COLUMNS.contains(number));
+        known.unwrap_or(COLUMNS[1])
+    }
+
+    /// All of it but the place, as an address has it; the state comes last.
+    fn filters(&self) -> [(&'static str, &str); 4] {
+        [("runs", &self.runs), ("folded", &self.folded), ("kind", &self.kind), ("state", &self.state)]
+    }
+
+    /// The address at `path` with another value for one name.
+    fn with(&self, path: &str, name: &str, value: &str) -> String {
+        let pairs = self.filters().map(|(known, old)| (known, if known == name { value } else { old }));
+        links::with_query(path, &pairs)
+    }
+
+    fn filter(&self, dag_id: &str) -> RunFilter {
+        RunFilter {
+            dag_id: Some(dag_id.to_owned()),
+            before: self.before,
+            states: runs_table::states(&self.state),
+            run_types: RunType::from_label(&self.kind).into_iter().collect(),
+            ..RunFilter::default()
+        }
+    }
+}
+
+/// How many runs: the number, its address, and whether it is chosen.
+struct LengthChoice {
+    number: u32,
+    url: String,
+    is_on: bool,
+}
+
+#[derive(Template)]
+#[template(path = "dag_grid.html")]
+struct GridPage {
+    frame: Frame,
+    head: DagHead,
+    wanted: Wanted,
+    columns: Vec<Column>,
+    blocks: Vec<Vec<Row>>,
+    /// The style of the column of names: `narrow`, `medium` or `broad`.
+    names: &'static str,
+    rows_left_out: String,
+    longest: String,
+    older: Option<String>,
+    newest: Option<String>,
+    lengths: Vec<LengthChoice>,
+    states: Vec<StateChoice>,
+    kinds: &'static [RunType],
+    /// Whether runs are left out by kind or state.
+    is_narrowed: bool,
+}
+
+impl GridPage {
+    /// What is said of a row beside its name.
+    fn about(&self, row: &Row) -> String {
+        match self.head.definition.task(&row.name) {
+            Some(task) => task.operator.clone(),
+            None if row.fold.is_some() => String::new(),
+            None => t("no longer in the DAG").to_owned(),
+        }
+    }
+
+    fn is_gone(&self, row: &Row) -> bool {
+        row.fold.is_none() && self.head.definition.task(&row.name).is_none()
+    }
 }
 
 /// A run, with the bar of its duration.
@@ -116,37 +333,4 @@ fn columns(runs: &[RunRow], now: Timestamp) -> (Vec<Column>, SignedDuration) {
         }
     });
     (columns.collect(), longest)
-}
-
-/// The tasks of the DAG as it is now, then those that only older versions had.
-fn rows(head: &DagHead, runs: &[RunRow], instances: &[TaskInstanceRow], now: Timestamp) -> (Vec<Row>, usize) {
-    let mut names: Vec<&str> = head.definition.tasks.iter().map(|task| task.task_id.as_str()).collect();
-    let mut known: std::collections::HashSet<&str> = names.iter().copied().collect();
-    for instance in instances.iter().rev() {
-        if known.insert(instance.task_id.as_str()) {
-            names.push(instance.task_id.as_str());
-        }
-    }
-    let column_of: HashMap<RunKey, usize> =
-        runs.iter().enumerate().map(|(place, run)| (run.run_key, place)).collect();
-    let mut cells: HashMap<&str, Vec<Option<Cell>>> = HashMap::new();
-    // The instances of a task in a run stand together.
-    for of_task in
-        instances.chunk_by(|one, other| (one.run_key, one.task_index) == (other.run_key, other.task_index))
-    {
-        let of_task: Vec<&TaskInstanceRow> = of_task.iter().collect();
-        let Some(first) = of_task.first() else { continue };
-        let row = cells.entry(first.task_id.as_str()).or_insert_with(|| vec![None; runs.len()]);
-        if let Some(place) = column_of.get(&first.run_key) {
-            row[*place] = Cell::of_task(&of_task, now);
-        }
-    }
-    let left_out = names.len().saturating_sub(ROWS_MAX);
-    let rows = names.into_iter().take(ROWS_MAX).map(|name| Row {
-        task_id: name.to_owned(),
-        operator: head.definition.task(name).map(|task| task.operator.clone()).unwrap_or_default(),
-        is_gone: head.definition.task(name).is_none(),
-        cells: cells.remove(name).unwrap_or_else(|| vec![None; runs.len()]),
-    });
-    (rows.collect(), left_out)
 }

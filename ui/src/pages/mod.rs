@@ -13,6 +13,7 @@ mod dag_runs;
 mod dag_source;
 mod dags;
 mod events_table;
+mod grid_rows;
 mod home;
 mod import_errors;
 mod instance;
