@@ -17,7 +17,10 @@ async fn every_page_answers_and_says_what_it_is_about() {
         ("/dags".to_owned(), "pipeline"),
         ("/dags?search=MARIA".to_owned(), "href=\"/dags/pipeline\""),
         ("/dags?search=nothing".to_owned(), "No DAG fits"),
-        ("/dags/pipeline".to_owned(), "<a class=c data-s=failed aria-label=\"failed\" href=\"/dags/pipeline/runs/r1/tasks/second\">"),
+        (
+            "/dags/pipeline".to_owned(),
+            "<a class=c data-s=failed aria-label=\"failed\" href=\"/dags/pipeline/runs/r1/tasks/second\">",
+        ),
         ("/dags/pipeline/graph".to_owned(), "<svg class=\"graph\""),
         ("/dags/pipeline/graph?run=r1".to_owned(), "data-s=\"upstream_failed\""),
         ("/dags/pipeline/runs".to_owned(), "href=\"/dags/pipeline/runs/r1\""),

@@ -4,15 +4,18 @@
 use super::layout::{Edge, Layout, layout};
 use crate::definition::Definition;
 use crate::show::{Elapsed, Escaped, Mark};
+use crate::tn;
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// The largest DAG that is drawn; beyond that, a picture helps nobody.
 pub(crate) const NODES_MAX: usize = 600;
 
 const NODE_HEIGHT: f64 = 46.0;
-const ROW_HEIGHT: f64 = 62.0;
+const ROW_HEIGHT: f64 = 70.0;
 const GAP_ACROSS: f64 = 64.0;
-const MARGIN: f64 = 12.0;
+/// Room for the frame of a group at the border.
+const MARGIN: f64 = 20.0;
 /// The width of a letter of a task's name, about.
 const LETTER_WIDTH: f64 = 8.1;
 /// The room around the name in its node.
@@ -29,6 +32,8 @@ pub(crate) struct NodeState {
     pub(crate) url: String,
     /// What live events call it.
     pub(crate) key: String,
+    /// Why it waits, while it does.
+    pub(crate) why: Option<String>,
 }
 
 /// A picture of a DAG.
@@ -36,6 +41,8 @@ pub(crate) struct Drawing {
     layout: Layout,
     nodes: Vec<Node>,
     node_width: f64,
+    /// The tasks that are lit, in their order.
+    critical: Vec<usize>,
 }
 
 struct Node {
@@ -64,7 +71,14 @@ impl Drawing {
             nodes.iter().map(|node| node.name.chars().count()).max().unwrap_or(0).min(NAME_LETTERS_MAX);
         let node_width = (longest as f64 * LETTER_WIDTH + NAME_MARGIN).max(NODE_WIDTH_MIN);
         let upstream: Vec<Vec<usize>> = nodes.iter().map(|node| node.upstream.clone()).collect();
-        Self { layout: layout(&upstream), nodes, node_width }
+        Self { layout: layout(&upstream), nodes, node_width, critical: Vec::new() }
+    }
+
+    /// With this chain of tasks lit.
+    #[must_use]
+    pub(crate) fn lit(mut self, critical: Vec<usize>) -> Self {
+        self.critical = critical;
+        self
     }
 
     fn x(&self, layer: usize) -> f64 {
@@ -75,10 +89,47 @@ impl Drawing {
         MARGIN + row * ROW_HEIGHT
     }
 
+    /// A soft panel behind the tasks of each outermost group, where no other task stands between them.
+    fn write_groups(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (place, node) in self.nodes.iter().enumerate() {
+            if let Some((group, _)) = node.name.split_once('.') {
+                groups.entry(group).or_default().push(place);
+            }
+        }
+        for (group, tasks) in groups {
+            let places = || tasks.iter().map(|task| self.layout.places[*task]);
+            let layers = places().map(|place| place.0);
+            let (first, last) = (layers.clone().min().unwrap_or(0), layers.max().unwrap_or(0));
+            let top = places().map(|place| place.1).fold(f64::INFINITY, f64::min);
+            let bottom = places().map(|place| place.1).fold(0.0, f64::max);
+            let is_inside = |place: &(usize, f64)| {
+                (first..=last).contains(&place.0) && place.1 > top - 1.0 && place.1 < bottom + 1.0
+            };
+            if self.layout.places.iter().filter(|place| is_inside(place)).count() > tasks.len() {
+                continue;
+            }
+            let (x, y) = (self.x(first) - 12.0, Self::y(top) - 18.0);
+            let width = self.x(last) + self.node_width + 12.0 - x;
+            let height = Self::y(bottom) + NODE_HEIGHT + 5.0 - y;
+            write!(
+                formatter,
+                "<g class=\"group\"><rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" rx=\"10\"/>\
+                 <text x=\"{:.1}\" y=\"{:.1}\">{}</text></g>",
+                x + 13.0,
+                y + 12.5,
+                Escaped(&shortened(group))
+            )?;
+        }
+        Ok(())
+    }
+
     fn write_edge(&self, formatter: &mut fmt::Formatter<'_>, edge: &Edge) -> fmt::Result {
         let (layer, row) = self.layout.places[edge.from];
         let (mut x, mut y) = (self.x(layer) + self.node_width, Self::y(row) + NODE_HEIGHT / 2.0);
-        write!(formatter, "<path class=\"edge\" d=\"M{x:.1} {y:.1}")?;
+        let is_lit = self.critical.windows(2).any(|pair| pair == [edge.from, edge.to]);
+        let lit = if is_lit { " critical" } else { "" };
+        write!(formatter, "<path class=\"edge{lit}\" d=\"M{x:.1} {y:.1}")?;
         for (step, waypoint) in edge.waypoints.iter().enumerate() {
             let (left, to_y) = (self.x(layer + 1 + step), Self::y(*waypoint) + NODE_HEIGHT / 2.0);
             write_curve(formatter, (x, y), (left, to_y))?;
@@ -95,11 +146,13 @@ impl Drawing {
         let node = &self.nodes[place];
         let (layer, row) = self.layout.places[place];
         let (x, y) = (self.x(layer), Self::y(row));
-        let NodeState { mark, elapsed, url, key } = &node.state;
+        let NodeState { mark, elapsed, url, key, why } = &node.state;
+        let lit = if self.critical.contains(&place) { " critical" } else { "" };
+        let title = title(&node.name, *mark, elapsed, why.as_deref());
         let tag = if url.is_empty() { "g" } else { "a" };
         write!(
             formatter,
-            "<{tag} class=\"node\" data-key=\"{}\" data-s=\"{}\" data-g=\"{}\" data-node=\"{place}\"",
+            "<{tag} class=\"node{lit}\" data-key=\"{}\" data-s=\"{}\" data-g=\"{}\" data-node=\"{place}\"",
             Escaped(key),
             mark.name,
             mark.glyph
@@ -109,14 +162,13 @@ impl Drawing {
         }
         write!(
             formatter,
-            " transform=\"translate({x:.1} {y:.1})\"><title>{} — {}</title>\
+            " transform=\"translate({x:.1} {y:.1})\"><title>{}</title>\
              <rect class=\"box\" width=\"{:.1}\" height=\"{NODE_HEIGHT}\" rx=\"8\"/>\
              <rect class=\"mark\" x=\"11\" y=\"13\" width=\"20\" height=\"20\" rx=\"5\"/>\
              <text class=\"glyph\" x=\"21\" y=\"27.5\">{}</text>\
              <text class=\"name\" x=\"41\" y=\"20\">{}</text>\
              <text class=\"more\" x=\"41\" y=\"35\">{}",
-            Escaped(&node.name),
-            mark.word(),
+            Escaped(&title),
             self.node_width,
             mark.glyph,
             Escaped(&shortened(&node.name)),
@@ -149,6 +201,16 @@ fn write_curve(formatter: &mut fmt::Formatter<'_>, from: (f64, f64), to: (f64, f
     )
 }
 
+/// All that is known of a node, for a pointer on it and for those who hear it.
+fn title(name: &str, mark: Mark, elapsed: &Elapsed, why: Option<&str>) -> String {
+    let length = match elapsed {
+        Elapsed::None => None,
+        Elapsed::Over(length) | Elapsed::Since { so_far: length, .. } => Some(crate::show::duration(*length)),
+    };
+    let parts = [Some(name), Some(mark.word()), length.as_deref(), why];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
+}
+
 fn shortened(name: &str) -> String {
     if name.chars().count() <= NAME_LETTERS_MAX {
         return name.to_owned();
@@ -162,10 +224,11 @@ impl fmt::Display for Drawing {
         let height = Self::y(self.layout.height) + NODE_HEIGHT + MARGIN;
         write!(
             formatter,
-            "<svg class=\"graph\" role=\"img\" aria-label=\"{} tasks and what they wait for\" width=\"{width:.0}\" \
-             height=\"{height:.0}\" viewBox=\"0 0 {width:.0} {height:.0}\">",
-            self.nodes.len()
+            "<svg class=\"graph\" role=\"group\" aria-label=\"{}\" width=\"{width:.0}\" height=\"{height:.0}\" \
+             viewBox=\"0 0 {width:.0} {height:.0}\">",
+            tn(self.nodes.len() as u64, "1 task", "{} tasks and what they wait for")
         )?;
+        self.write_groups(formatter)?;
         self.layout.edges.iter().try_for_each(|edge| self.write_edge(formatter, edge))?;
         (0..self.nodes.len()).try_for_each(|place| self.write_node(formatter, place))?;
         formatter.write_str("</svg>")

@@ -6,9 +6,9 @@ use crate::AppState;
 use crate::definition::Definition;
 use crate::error_pages::PageError;
 use crate::frame::{self, Frame, Visitor};
-use crate::graph::{Drawing, NODES_MAX, NodeState};
-use crate::links;
+use crate::graph::{Drawing, NODES_MAX, NodeState, critical_path};
 use crate::show::{Elapsed, Instant, Mark, state_of_instances};
+use crate::{links, t};
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
@@ -20,11 +20,28 @@ use std::collections::HashMap;
 /// How many runs can be picked from.
 const CHOICES_MAX: u32 = 25;
 
-/// Which run is wanted.
+/// Which run is wanted, and whether its critical path is lit (`critical=1`).
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Wanted {
     run: String,
+    critical: String,
+}
+
+/// The choice to light the critical path: where it leads, and whether it is lit.
+pub(super) struct CriticalChoice {
+    pub(super) url: String,
+    pub(super) is_on: bool,
+}
+
+impl CriticalChoice {
+    /// For a page at `path` with these pairs beside; `critical` is what its address says.
+    pub(super) fn new(path: &str, others: &[(&str, &str)], critical: &str) -> Self {
+        let is_on = critical == "1";
+        let pair = ("critical", if is_on { "" } else { "1" });
+        let pairs: Vec<(&str, &str)> = others.iter().copied().chain([pair]).collect();
+        Self { url: links::with_query(path, &pairs), is_on }
+    }
 }
 
 #[derive(Template)]
@@ -35,6 +52,8 @@ struct GraphPage {
     run: Option<ShownRun>,
     choices: Vec<(String, bool)>,
     drawing: Option<Drawing>,
+    /// Where there is a run.
+    critical: Option<CriticalChoice>,
 }
 
 struct ShownRun {
@@ -59,7 +78,7 @@ pub(crate) async fn page(
         run_id => Some(super::run::find(&state, &dag_id, run_id).await?),
     };
     let drawing = match &run {
-        Some(run) => of_run(&state, run).await?,
+        Some(run) => of_run(&state, run, wanted.critical == "1").await?,
         None => of_definition(&head.definition),
     };
     let choices = recent.iter().map(|choice| {
@@ -67,8 +86,12 @@ pub(crate) async fn page(
         (choice.run_id.to_string(), is_chosen)
     });
     let page = GraphPage {
-        frame: head.frame(&visitor, "Graph").script("graph.js"),
+        frame: head.frame(&visitor, t("Graph")).script("graph.js"),
         choices: choices.collect(),
+        critical: run.as_ref().map(|_| {
+            let path = format!("{}/graph", head.url);
+            CriticalChoice::new(&path, &[("run", &wanted.run)], &wanted.critical)
+        }),
         run: run.map(|run| ShownRun {
             url: links::run(&dag_id, run.run_id.as_str()),
             key: super::cells::run_key(&run),
@@ -82,21 +105,49 @@ pub(crate) async fn page(
     Ok(frame::html(&page))
 }
 
-/// The picture of a run; none when the DAG is too large for one.
-pub(super) async fn of_run(state: &AppState, run: &RunRow) -> Result<Option<Drawing>, PageError> {
+/// The picture of a run, with its critical path lit or not; none when the DAG is too large for one.
+pub(super) async fn of_run(
+    state: &AppState,
+    run: &RunRow,
+    is_critical: bool,
+) -> Result<Option<Drawing>, PageError> {
     let reader = state.handle.reader();
     let definition = Definition::read(&reader.definition(run.version_id).await?.unwrap_or_default());
     if definition.tasks.len() > NODES_MAX {
         return Ok(None);
     }
     let instances = reader.instances(run.run_key).await?;
+    let reasons = super::run_tasks::reasons(state, run).await;
     let mut by_place: HashMap<usize, Vec<&TaskInstanceRow>> = HashMap::new();
     for instance in &instances {
         by_place.entry(instance.task_index as usize).or_default().push(instance);
     }
     let now = Timestamp::now();
-    Ok(Some(Drawing::new(&definition, |place| match by_place.get(&place).map(Vec::as_slice) {
-        Some([instance]) if instance.map_index < 0 => NodeState {
+    let drawing = Drawing::new(&definition, |place| {
+        let of_task = by_place.get(&place).map_or(&[][..], Vec::as_slice);
+        let reason = |instance: &&TaskInstanceRow| {
+            reasons.get(&(instance.task_id.to_string(), instance.map_index)).cloned()
+        };
+        NodeState { why: of_task.iter().find_map(reason), ..of_task_in(run, of_task, now) }
+    });
+    if !is_critical {
+        return Ok(Some(drawing));
+    }
+    let ends = (0..definition.tasks.len()).map(|place| by_place.get(&place).and_then(|all| end(all, now)));
+    Ok(Some(drawing.lit(critical_path(&definition.graph.upstream, &ends.collect::<Vec<_>>()))))
+}
+
+/// When the last of these instances ended: now, while one runs; none when none has begun.
+fn end(instances: &[&TaskInstanceRow], now: Timestamp) -> Option<Timestamp> {
+    let began = instances.iter().filter(|instance| instance.started_at.is_some());
+    began.map(|instance| instance.ended_at.unwrap_or(now)).max()
+}
+
+/// What is known of a task in a run.
+fn of_task_in(run: &RunRow, instances: &[&TaskInstanceRow], now: Timestamp) -> NodeState {
+    match instances {
+        [] => no_state(),
+        [instance] if instance.map_index < 0 => NodeState {
             mark: Mark::of_instance(instance.state),
             elapsed: Elapsed::between(instance.started_at, instance.ended_at, now),
             url: links::instance(
@@ -106,10 +157,10 @@ pub(super) async fn of_run(state: &AppState, run: &RunRow) -> Result<Option<Draw
                 instance.map_index,
             ),
             key: instance_key(instance),
+            why: None,
         },
-        Some(mapped) => of_mapped(mapped, now),
-        None => no_state(),
-    })))
+        mapped => of_mapped(mapped, now),
+    }
 }
 
 /// A mapped task: from the first start to the last end of its instances.
@@ -122,6 +173,7 @@ fn of_mapped(instances: &[&TaskInstanceRow], now: Timestamp) -> NodeState {
         elapsed: Elapsed::between(start, end, now),
         url: instances.first().map(|first| mapped_url(first)).unwrap_or_default(),
         key: String::new(),
+        why: None,
     }
 }
 
@@ -135,5 +187,6 @@ fn no_state() -> NodeState {
         elapsed: Elapsed::None,
         url: String::new(),
         key: String::new(),
+        why: None,
     }
 }

@@ -105,6 +105,12 @@ impl GridPage {
         }
     }
 
+    /// The choices that the form for the kind keeps.
+    fn kept(&self) -> Vec<(&'static str, &str)> {
+        let filters = self.wanted.filters().into_iter();
+        filters.filter(|(name, value)| *name != "kind" && !value.is_empty()).collect()
+    }
+
     fn is_gone(&self, row: &Row) -> bool {
         row.fold.is_none() && self.head.definition.task(&row.name).is_none()
     }
@@ -118,13 +124,6 @@ struct Column {
     height: u32,
     /// The day, where it differs from the column before.
     day: String,
-}
-
-struct Row {
-    task_id: String,
-    operator: String,
-    is_gone: bool,
-    cells: Vec<Option<Cell>>,
 }
 
 pub(crate) async fn page(
@@ -188,124 +187,6 @@ fn breadth(blocks: &[Vec<Row>]) -> &'static str {
         17..=27 => "medium",
         _ => "broad",
     }
-}
-
-fn columns(&self) -> u32 {
-        let known = self.runs.parse().ok().filter(|number| COLUMNS.contains(number));
-        known.unwrap_or(COLUMNS[1])
-    }
-
-    /// All of it but the place, as an address has it; the state comes last.
-    fn filters(&self) -> [(&'static str, &str); 4] {
-        [("runs", &self.runs), ("folded", &self.folded), ("kind", &self.kind), ("state", &self.state)]
-    }
-
-    /// The address at `path` with another value for one name.
-    fn with(&self, path: &str, name: &str, value: &str) -> String {
-        let pairs = self.filters().map(|(known, old)| (known, if known == name { value } else { old }));
-        links::with_query(path, &pairs)
-    }
-
-    fn filter(&self, dag_id: &str) -> RunFilter {
-        RunFilter {
-            dag_id: Some(dag_id.to_owned()),
-            before: self.before,
-            states: runs_table::states(&self.state),
-            run_types: RunType::from_label(&self.kind).into_iter().collect(),
-            ..RunFilter::default()
-        }
-    }
-}
-
-/// How many runs: the number, its address, and whether it is chosen.
-struct LengthChoice {
-    number: u32,
-    url: String,
-    is_on: bool,
-}
-
-#[derive(Template)]
-#[template(path = "dag_grid.html")]
-struct GridPage {
-    frame: Frame,
-    head: DagHead,
-    wanted: Wanted,
-    columns: Vec<Column>,
-    blocks: Vec<Vec<Row>>,
-    /// The style of the column of names: `narrow`, `medium` or `broad`.
-    names: &'static str,
-    rows_left_out: String,
-    longest: String,
-    older: Option<String>,
-    newest: Option<String>,
-    lengths: Vec<LengthChoice>,
-    states: Vec<StateChoice>,
-    kinds: &'static [RunType],
-    /// Whether runs are left out by kind or state.
-    is_narrowed: bool,
-}
-
-impl GridPage {
-    /// What is said of a row beside its name.
-    fn about(&self, row: &Row) -> String {
-        match self.head.definition.task(&row.name) {
-            Some(task) => task.operator.clone(),
-            None if row.fold.is_some() => String::new(),
-            None => t("no longer in the DAG").to_owned(),
-        }
-    }
-
-    fn is_gone(&self, row: &Row) -> bool {
-        row.fold.is_none() && self.head.definition.task(&row.name).is_none()
-    }
-}
-
-/// A run, with the bar of its duration.
-struct Column {
-    cell: Cell,
-    url: String,
-    title: String,
-    height: u32,
-    /// The day, where it differs from the column before.
-    day: String,
-}
-
-struct Row {
-    task_id: String,
-    operator: String,
-    is_gone: bool,
-    cells: Vec<Option<Cell>>,
-}
-
-pub(crate) async fn page(
-    State(state): State<AppState>,
-    Path(dag_id): Path<String>,
-    Query(wanted): Query<Wanted>,
-    visitor: Visitor,
-) -> Result<Response, PageError> {
-    let head = DagHead::read(&state, &dag_id, "grid").await?;
-    let reader = state.handle.reader();
-    let filter = RunFilter { dag_id: Some(dag_id), before: wanted.before, ..RunFilter::default() };
-    let page = reader.runs(&filter, COLUMNS_MAX).await?;
-    let older = page.rows.last().filter(|_| page.has_more).map(|run| run.run_key.to_string());
-    let mut runs = page.rows;
-    runs.reverse();
-    let keys: Vec<RunKey> = runs.iter().map(|run| run.run_key).collect();
-    let instances = reader.instances_of_runs(&keys).await?;
-    let now = Timestamp::now();
-    let (rows, rows_left_out) = rows(&head, &runs, &instances, now);
-    let (columns, longest) = columns(&runs, now);
-    let page = GridPage {
-        frame: head.frame(&visitor, "").script("grid.js"),
-        columns,
-        rows,
-        rows_left_out,
-        longest: show::duration(longest),
-        older: older.map(|key| links::with_query(&head.url, &[("before", &key)])),
-        newest: wanted.before.map(|_| head.url.clone()),
-        head,
-    };
-    Ok(frame::html(&page))
 }
 
 fn columns(runs: &[RunRow], now: Timestamp) -> (Vec<Column>, SignedDuration) {

@@ -158,8 +158,7 @@ impl<'a> Table<'a> {
             (one.run_key, one.task_index) == (other.run_key, other.task_index)
         };
         for of_task in instances.chunk_by(same) {
-            let row =
-                table.entry(of_task[0].task_id.as_str()).or_insert_with(|| vec![&[][..]; runs.len()]);
+            let row = table.entry(of_task[0].task_id.as_str()).or_insert_with(|| vec![&[][..]; runs.len()]);
             if let Some(place) = column_of.get(&of_task[0].run_key) {
                 row[*place] = of_task;
             }
@@ -185,10 +184,7 @@ impl<'a> Table<'a> {
                     let Mark { name, .. } = Mark::of_instance(only.state);
                     let word = Mark::of_instance(only.state).word();
                     let url = format_args!("{run}/tasks/{page}");
-                    write!(
-                        text,
-                        "<td><a class=c data-s={name} aria-label=\"{word}\" href=\"{url}\"></a>"
-                    )
+                    write!(text, "<td><a class=c data-s={name} aria-label=\"{word}\" href=\"{url}\"></a>")
                 }
                 mapped => {
                     let mapped: Vec<&TaskInstanceRow> = mapped.iter().collect();

@@ -153,7 +153,7 @@ fn filter_mark(state: &str) -> Option<Mark> {
 }
 
 /// Why the instances of a run that has not ended are not running, by task and map index.
-async fn reasons(state: &AppState, run: &RunRow) -> HashMap<(String, i32), String> {
+pub(super) async fn reasons(state: &AppState, run: &RunRow) -> HashMap<(String, i32), String> {
     if run.state.is_terminal() {
         return HashMap::new();
     }
