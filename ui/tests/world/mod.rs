@@ -190,6 +190,18 @@ impl World {
         }
     }
 
+    /// A page once it says this; looked at after each event.
+    pub(crate) async fn until_said(&self, address: &str, text: &str) -> String {
+        let mut notices = self.engine.handle().subscribe();
+        loop {
+            let (_, page) = self.get(address).await;
+            if page.contains(text) {
+                return page;
+            }
+            notices.recv().await.unwrap();
+        }
+    }
+
     /// Does something to a run, and waits until the run is over; gives what was answered and the run's state.
     pub(crate) async fn until_over<T>(&self, run_id: &str, act: impl Future<Output = T>) -> (T, String) {
         let notices = self.engine.handle().subscribe();

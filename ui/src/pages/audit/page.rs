@@ -1,6 +1,6 @@
 //! The audit history: every event, by DAG, run, task, name and actor.
 
-use super::events_table::{self, EventLine, PAGE_LENGTH};
+use super::table::{self, EventLine, PAGE_LENGTH};
 use crate::AppState;
 use crate::api::verified;
 use crate::error_pages::PageError;
@@ -73,7 +73,7 @@ async fn show(
     let run_key = match (given(&wanted.dag), given(&wanted.run)) {
         (_, None) => None,
         (None, Some(_)) => return Err(PageError::bad_request("a run is only found together with its DAG")),
-        (Some(dag_id), Some(run_id)) => Some(super::run::find(state, &dag_id, &run_id).await?.run_key),
+        (Some(dag_id), Some(run_id)) => Some(crate::pages::run::find(state, &dag_id, &run_id).await?.run_key),
     };
     let filter = EventFilter {
         dag_id: given(&wanted.dag),
@@ -88,7 +88,7 @@ async fn show(
     let page = AuditPage {
         frame: visitor.frame(Section::Audit, "Audit").crumb("Audit", ""),
         total: count(reader.event_count().await?),
-        older: events_table::older(&page, "/audit", &wanted.filters()),
+        older: table::older(&page, "/audit", &wanted.filters()),
         rows: EventLine::all(&page),
         wanted,
         verdict,

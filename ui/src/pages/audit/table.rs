@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 /// How many rows a page has.
-pub(super) const PAGE_LENGTH: u32 = 100;
+pub(crate) const PAGE_LENGTH: u32 = 100;
 
 /// A row of the table.
 pub(crate) struct EventLine {
@@ -28,7 +28,7 @@ pub(crate) struct EventLine {
 }
 
 impl EventLine {
-    pub(super) fn new(event: &EventRow, now: Timestamp) -> Self {
+    pub(crate) fn new(event: &EventRow, now: Timestamp) -> Self {
         let EventRow { dag_id, run_id, task_id, map_index, .. } = event;
         let named = |name: &str, url: String| (!name.is_empty()).then(|| (name.to_owned(), url));
         let shown_task = if *map_index < 0 { task_id.clone() } else { format!("{task_id} [{map_index}]") };
@@ -51,7 +51,7 @@ impl EventLine {
     }
 
     /// The lines of a page of events.
-    pub(super) fn all(page: &Page<EventRow>) -> Vec<Self> {
+    pub(crate) fn all(page: &Page<EventRow>) -> Vec<Self> {
         let now = Timestamp::now();
         page.rows.iter().map(|event| Self::new(event, now)).collect()
     }
@@ -72,7 +72,7 @@ fn pretty(body: &str) -> String {
 }
 
 /// Where the next page begins, if there is more.
-pub(super) fn older(page: &Page<EventRow>, path: &str, filters: &[(&str, &str)]) -> Option<String> {
+pub(crate) fn older(page: &Page<EventRow>, path: &str, filters: &[(&str, &str)]) -> Option<String> {
     let seq = page.rows.last().filter(|_| page.has_more)?.seq.to_string();
     let pairs: Vec<(&str, &str)> = filters.iter().copied().chain([("before", seq.as_str())]).collect();
     Some(links::with_query(path, &pairs))

@@ -1,0 +1,112 @@
+//! The pages of Admin and of assets: forms that take and refuse, what is told before something is removed, and what is told
+//! after.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
+mod world;
+
+use axum::http::StatusCode;
+use esteira_store::EventFilter;
+use serde_json::Value;
+use world::World;
+
+/// The body of the newest event with this name.
+async fn newest(world: &World, name: &str) -> Value {
+    let filter = EventFilter { name: Some(name.to_owned()), ..EventFilter::default() };
+    let events = world.engine.handle().reader().events(&filter, 1).await.unwrap().rows;
+    serde_json::from_str(&events.first().unwrap_or_else(|| panic!("no event {name}")).body).unwrap()
+}
+
+/// A page that is there and says all this.
+async fn says(world: &World, address: &str, texts: &[&str]) -> String {
+    let (status, page) = world.get(address).await;
+    assert_eq!(status, StatusCode::OK, "{address}");
+    for text in texts {
+        assert!(page.contains(text), "{address} does not say {text:?}:\n{page}");
+    }
+    page
+}
+
+/// A form that is taken, and where it leads.
+async fn taken(world: &World, address: &str, form: &str) -> String {
+    let (status, place, page) = world.submit(address, form).await;
+    assert_eq!(status, StatusCode::SEE_OTHER, "{address} {form}:\n{page}");
+    place
+}
+
+/// A form that is refused with this status, and says all this.
+async fn refused(world: &World, address: &str, form: &str, status: StatusCode, texts: &[&str]) -> String {
+    let (found, _, page) = world.submit(address, form).await;
+    assert_eq!(found, status, "{address} {form}:\n{page}");
+    for text in texts {
+        assert!(page.contains(text), "{address} {form} does not say {text:?}:\n{page}");
+    }
+    page
+}
+
+const UNPROCESSABLE: StatusCode = StatusCode::UNPROCESSABLE_ENTITY;
+
+const NARROW: &str = "dag_id: narrowed\ntasks:\n  one: {operator: empty, pool: narrow}\n";
+
+#[tokio::test]
+async fn a_pool_is_made_changed_and_removed_and_the_history_has_what_was_before() {
+    let world = World::with(&[("narrowed", NARROW)]).await;
+    let place = taken(&world, "/pools/edit", "is_new=true&name=narrow&slots=3&description=few").await;
+    assert_eq!(place, "/pools?saved=narrow");
+    says(&world, &place, &["href=\"/pools/of/narrow\"", ">3</td>", "Saved"]).await;
+    // What is typed wrong comes back, and nothing changes.
+    let wrong = "is_new=false&name=narrow&slots=many&description=%3Cb%3E";
+    let page =
+        refused(&world, "/pools/edit", wrong, UNPROCESSABLE, &["is no number of slots", "value=\"many\""])
+            .await;
+    assert!(!page.contains("<b>\""), "{page}");
+    refused(&world, "/pools/edit", "is_new=true&name=narrow&slots=1", UNPROCESSABLE, &["already"]).await;
+    taken(&world, "/pools/edit", "is_new=false&name=narrow&slots=&description=any").await;
+    let event = newest(&world, "pool.set").await;
+    assert_eq!((&event["before"]["slots"], &event["slots"]), (&3.into(), &Value::Null));
+
+    says(&world, "/pools/of/narrow", &["narrowed", "Nobody at the moment"]).await;
+    says(&world, "/pools/remove?name=narrow", &["narrowed", "Remove the pool narrow?"]).await;
+    assert_eq!(taken(&world, "/pools/remove", "name=narrow").await, "/pools?removed=narrow");
+    assert_eq!(newest(&world, "pool.removed").await["before"]["description"], "any");
+    assert_eq!(world.get("/pools/of/narrow").await.0, StatusCode::NOT_FOUND);
+    refused(&world, "/pools/remove", "name=default_pool", UNPROCESSABLE, &["cannot be removed"]).await;
+}
+
+#[tokio::test]
+async fn a_pool_says_who_holds_its_slots_and_who_waits() {
+    let world = World::new().await;
+    let trigger = |run_id: &str| format!("param.reason=x&run_id={run_id}");
+    taken(&world, "/pools/edit", "is_new=false&name=default_pool&slots=1").await;
+    for run_id in ["w1", "w2"] {
+        taken(&world, "/dags/waiting/trigger", &trigger(run_id)).await;
+    }
+    let pool = world.until_said("/pools/of/default_pool", "the only slot of the pool").await;
+    assert!(pool.contains("/dags/waiting/runs/w1/tasks/wait"), "{pool}");
+    assert!(pool.contains("/dags/waiting/runs/w2/tasks/wait"), "{pool}");
+    says(&world, "/pools", &["1 slots in use, 1 waited for"]).await;
+}
+
+const MAKER: &str = "dag_id: maker\ntasks:\n  load: {operator: empty, outlets: ['s3://air/raw']}\n";
+const READER: &str =
+    "dag_id: reader\nschedule: {assets: {all: ['s3://air/raw', other]}}\ntasks:\n  read: {operator: empty}\n";
+
+#[tokio::test]
+async fn an_asset_shows_what_is_around_it_and_can_be_updated_and_made() {
+    let world = World::with(&[("maker", MAKER), ("reader", READER)]).await;
+    let page = "/assets/s3%3A%2F%2Fair%2Fraw";
+    says(&world, "/assets", &["s3://air/raw", "href=\"/dags/maker\"", "href=\"/dags/reader\"", "never"])
+        .await;
+    says(&world, "/assets?search=nothing", &["No assets here"]).await;
+    says(&world, page, &["<svg class=\"graph\"", "It was never updated", "Run maker"]).await;
+    assert_eq!(world.get("/assets/nothing").await.0, StatusCode::NOT_FOUND);
+    let update = format!("{page}/update");
+    refused(&world, &update, "extra=%5B1%5D", UNPROCESSABLE, &["is a JSON object", "[1]"]).await;
+    let place = taken(&world, &update, "extra=%7B%22rows%22%3A12%7D").await;
+    says(&world, &place, &["have been told", "{&#34;rows&#34;:12}", "from outside"]).await;
+    let place = taken(&world, &format!("{page}/materialize"), "dag=maker").await;
+    assert!(place.starts_with("/dags/maker/runs/"), "{place}");
+    let (status, _, _) = world.submit(&format!("{page}/materialize"), "dag=reader").await;
+    assert_eq!(status, StatusCode::NOT_FOUND, "it does not make it");
+    world.until_said(page, "maker › load").await;
+}
