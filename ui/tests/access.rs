@@ -205,7 +205,7 @@ async fn a_browser_signs_in_goes_where_it_wanted_to_and_signs_out() {
     let response = ask(&world, "GET", "/runs", cookie(&secret)).await;
     let page = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
     let page = String::from_utf8(page.to_vec()).unwrap();
-    assert!(page.contains("<b>viewer</b>") && page.contains("Sign out"), "{page}");
+    assert!(page.contains(">viewer</a></b>") && page.contains("Sign out"), "{page}");
 
     let response = ask(&world, "POST", "/logout", cookie(&secret)).await;
     assert_eq!(response.headers()[header::LOCATION], "/login");

@@ -110,3 +110,89 @@ async fn an_asset_shows_what_is_around_it_and_can_be_updated_and_made() {
     assert_eq!(status, StatusCode::NOT_FOUND, "it does not make it");
     world.until_said(page, "maker › load").await;
 }
+
+const USING: &str = "dag_id: using
+tasks:
+  one: {operator: bash, with: {bash_command: \"echo {{ var.value.limit }}\"}}
+  two: {operator: redis, with: {connection: cellar, command: [PING]}}
+";
+
+#[tokio::test]
+async fn a_variable_is_made_changed_and_removed_and_a_secret_is_never_shown() {
+    let world = World::with(&[("using", USING)]).await;
+    says(&world, "/variables", &["No variables here"]).await;
+    let place =
+        taken(&world, "/variables/edit", "is_new=true&key=limit&value=12%0D%0A&description=rows").await;
+    says(&world, &place, &["href=\"/variables/edit?key=limit\"", ">12", "Saved"]).await;
+    says(&world, "/variables?search=nothing", &["No variables here"]).await;
+    let twice = "is_new=true&key=limit&value=13";
+    refused(&world, "/variables/edit", twice, UNPROCESSABLE, &["already", ">13</textarea>"]).await;
+    refused(&world, "/variables/edit", "is_new=true&key=a+b&value=x", UNPROCESSABLE, &["cannot name"]).await;
+
+    // A secret: neither in the list, nor in the form, nor in the history, nor in a file.
+    taken(&world, "/variables/edit", "is_new=true&key=pin&value=hunter22&is_secret=true").await;
+    taken(&world, "/variables/edit", "is_new=true&key=api_token&value=hunter33").await;
+    for address in ["/variables", "/variables/edit?key=pin", "/variables/export", "/audit?name=variable."] {
+        let (_, page) = world.get(address).await;
+        assert!(!page.contains("hunter"), "{address}: {page}");
+    }
+    // Left empty it stays; it is not unveiled by a tick taken away.
+    taken(&world, "/variables/edit", "is_new=false&key=pin&value=&is_secret=true&description=x").await;
+    assert_eq!(newest(&world, "variable.set").await["has_new_value"], false);
+    assert_eq!(world.engine.handle().vault().variable("pin").unwrap().as_deref(), Some("hunter22"));
+    let unveil = "is_new=false&key=pin&value=&description=x";
+    refused(&world, "/variables/edit", unveil, UNPROCESSABLE, &["type the value anew"]).await;
+
+    says(&world, "/variables/remove?key=limit", &["href=\"/dags/using\"", "Remove the variable limit?"])
+        .await;
+    taken(&world, "/variables/remove", "key=limit").await;
+    assert_eq!(world.get("/variables/edit?key=limit").await.0, StatusCode::NOT_FOUND);
+    let form = "document=%7B%22limit%22%3A+7%2C+%22a+b%22%3A+1%7D";
+    refused(&world, "/variables/import", form, UNPROCESSABLE, &["cannot name"]).await;
+    let place = taken(&world, "/variables/import", "document=%7B%22limit%22%3A+7%7D").await;
+    says(&world, &place, &[">7<", "1 variables"]).await;
+    let exported = world.get("/variables/export").await.1;
+    assert!(exported.contains("\"limit\"") && !exported.contains("api_token"), "{exported}");
+}
+
+#[tokio::test]
+async fn a_connection_is_made_tried_out_and_removed_and_its_password_stays_inside() {
+    let world = World::with(&[("using", USING)]).await;
+    says(&world, "/connections", &["kafka_default", "built in", "Embedded twin"]).await;
+    says(&world, "/connections/edit", &["href=\"/connections/edit?type=redis\"", "to what?"]).await;
+    says(&world, "/connections/edit?type=s3", &["access key", "secret key", "region=us-east-1"]).await;
+    let wrong = "is_new=true&id=cellar&conn_type=redis&host=h&port=many&password=hunter22";
+    let page =
+        refused(&world, "/connections/edit", wrong, UNPROCESSABLE, &["is no port", "type it again"]).await;
+    assert!(!page.contains("hunter22") && page.contains("value=\"many\""), "{page}");
+
+    // Nobody listens there.
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let form = format!(
+        "id=cellar&conn_type=smtp&host=127.0.0.1&port={closed}&login=ana&password=hunter22"
+    );
+    let (status, _, page) =
+        world.submit("/connections/edit", &format!("is_new=true&is_test=true&{form}")).await;
+    assert_eq!(status, StatusCode::OK, "{page}");
+    assert!(page.contains("refused the connection") && !page.contains("hunter22"), "{page}");
+    assert_eq!(world.get("/connections/remove?id=cellar").await.0, StatusCode::NOT_FOUND, "nothing is kept");
+
+    let place = taken(&world, "/connections/edit", &format!("is_new=true&{form}&description=cold")).await;
+    let list = says(&world, &place, &["cellar", "cold", &format!("127.0.0.1:{closed}")]).await;
+    assert!(!list.contains("hunter22"));
+    let page = says(&world, "/connections/edit?id=cellar", &["value=\"ana\"", "stays as it is"]).await;
+    assert!(!page.contains("hunter22"), "{page}");
+    let change = format!("is_new=false&{}&options=timeout%3D1s", form.replace("hunter22", ""));
+    taken(&world, "/connections/edit", &change).await;
+    let event = newest(&world, "connection.set").await;
+    assert_eq!((&event["has_new_secret"], event["before"]["url"].is_string()), (&false.into(), true));
+    assert!(!event.to_string().contains("hunter22"), "{event}");
+    let (status, _, page) = world.submit("/connections/test", "id=cellar").await;
+    assert!(status == StatusCode::OK && page.contains("The test failed"), "{page}");
+    let (_, _, page) = world.submit("/connections/test", "id=redis_default").await;
+    assert!(page.contains("The service answers"), "{page}");
+
+    says(&world, "/connections/remove?id=cellar", &["href=\"/dags/using\"", "fail from then on"]).await;
+    taken(&world, "/connections/remove", "id=cellar").await;
+    assert_eq!(newest(&world, "connection.removed").await["connection_id"], "cellar");
+}

@@ -1,5 +1,6 @@
 //! One pool: who holds its slots, who waits for some, which tasks name it; and what removing it would do.
 
+use super::mentions::Claimants;
 use super::pools::{Line, tab};
 use crate::access::PageActor;
 use crate::error_pages::PageError;
@@ -42,37 +43,6 @@ impl User {
     }
 }
 
-/// A DAG with tasks that take slots of the pool.
-pub(crate) struct Claimant {
-    pub(crate) dag_id: String,
-    pub(crate) url: String,
-    /// The tasks, by name.
-    pub(crate) tasks: String,
-}
-
-/// How many DAGs are named at most.
-const CLAIMANTS_MAX: usize = 50;
-
-/// The DAGs with tasks that name the pool, and how many there are of all.
-fn claimants(state: &AppState, pool: &str) -> (Vec<Claimant>, usize) {
-    let mut found = Vec::new();
-    for loaded in state.handle.dags() {
-        let tasks = loaded.dag.tasks.iter().filter(|task| task.pool == pool);
-        let tasks: Vec<&str> = tasks.map(|task| task.task_id.as_str()).collect();
-        if !tasks.is_empty() {
-            let dag_id = loaded.dag.dag_id.as_str();
-            found.push(Claimant {
-                dag_id: dag_id.to_owned(),
-                url: links::dag(dag_id),
-                tasks: tasks.join(", "),
-            });
-        }
-    }
-    let count = found.len();
-    found.truncate(CLAIMANTS_MAX);
-    (found, count)
-}
-
 #[derive(Template)]
 #[template(path = "admin_pool.html")]
 struct PoolPage {
@@ -82,8 +52,7 @@ struct PoolPage {
     waiters: Vec<User>,
     /// Whether there are more of them than are shown.
     has_more: bool,
-    claimants: Vec<Claimant>,
-    claimant_count: usize,
+    claimants: Claimants,
     is_default: bool,
 }
 
@@ -94,15 +63,13 @@ pub(crate) async fn page(
 ) -> Result<Response, PageError> {
     let line = find(&state, &name).await?;
     let PoolUse { holders, waiters } = state.handle.pool_use(name.clone()).await?;
-    let (claimants, claimant_count) = claimants(&state, &name);
     let page = PoolPage {
         frame: super::framed(&visitor, tab(), &name),
         has_more: holders.len().max(waiters.len()) >= PoolUse::LENGTH_MAX,
         holders: holders.into_iter().map(User::new).collect(),
         waiters: waiters.into_iter().map(User::new).collect(),
         is_default: name == DEFAULT_POOL,
-        claimants,
-        claimant_count,
+        claimants: Claimants::of_pool(&state, &name),
         line,
     };
     Ok(frame::html(&page))
@@ -125,8 +92,7 @@ pub(crate) struct Chosen {
 struct RemovalPage {
     frame: Frame,
     line: Line,
-    claimants: Vec<Claimant>,
-    claimant_count: usize,
+    claimants: Claimants,
     fault: Option<String>,
 }
 
@@ -146,9 +112,9 @@ async fn show_removal(
     fault: Option<String>,
 ) -> Result<Response, PageError> {
     let line = find(state, name).await?;
-    let (claimants, claimant_count) = claimants(state, name);
+    let claimants = Claimants::of_pool(state, name);
     let frame = super::framed(visitor, tab(), &line.name);
-    Ok(frame::html(&RemovalPage { frame, line, claimants, claimant_count, fault }))
+    Ok(frame::html(&RemovalPage { frame, line, claimants, fault }))
 }
 
 pub(crate) async fn remove(
