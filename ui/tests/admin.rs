@@ -168,9 +168,7 @@ async fn a_connection_is_made_tried_out_and_removed_and_its_password_stays_insid
 
     // Nobody listens there.
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let form = format!(
-        "id=cellar&conn_type=smtp&host=127.0.0.1&port={closed}&login=ana&password=hunter22"
-    );
+    let form = format!("id=cellar&conn_type=smtp&host=127.0.0.1&port={closed}&login=ana&password=hunter22");
     let (status, _, page) =
         world.submit("/connections/edit", &format!("is_new=true&is_test=true&{form}")).await;
     assert_eq!(status, StatusCode::OK, "{page}");
@@ -195,4 +193,70 @@ async fn a_connection_is_made_tried_out_and_removed_and_its_password_stays_insid
     says(&world, "/connections/remove?id=cellar", &["href=\"/dags/using\"", "fail from then on"]).await;
     taken(&world, "/connections/remove", "id=cellar").await;
     assert_eq!(newest(&world, "connection.removed").await["connection_id"], "cellar");
+}
+
+#[tokio::test]
+async fn the_history_reads_as_sentences_and_is_narrowed_down_by_its_address() {
+    let world = World::new().await;
+    world.run("r1").await;
+    taken(&world, "/pools/edit", "is_new=true&name=narrow&slots=3&description=few").await;
+    taken(&world, "/pools/edit", "is_new=false&name=narrow&slots=5&description=few").await;
+    let page =
+        says(&world, "/audit?name=pool.", &["changed the pool narrow", "<del>3</del>", "<ins>5</ins>"]).await;
+    assert!(!page.contains("triggered the run"), "{page}");
+    says(&world, "/audit?by=people", &["triggered the run", "anonymous", "API", "set the pool narrow"]).await;
+    let page = world.get("/audit?by=people").await.1;
+    assert!(!page.contains("has begun"), "that was the engine: {page}");
+    says(&world, "/audit?dag=pipeline&run=r1&task=second", &["attempt 1 has failed: ", "exit code 3"]).await;
+    says(&world, "/audit?dag=pipeline&run=gone", &["No events here"]).await;
+    says(&world, "/audit?from=2020-01-01&until=2020-01-02T10:00", &["No events here"]).await;
+    says(&world, "/audit?from=2020-01-01", &["triggered the run"]).await;
+    for (address, text) in [("/audit?run=r1", "name that too"), ("/audit?from=soon", "is no time")] {
+        let (status, page) = world.get(address).await;
+        assert!(status == UNPROCESSABLE && page.contains(text), "{address}: {page}");
+    }
+
+    // What several task instances have in common is one row.
+    let form = "upstream=false&downstream=false&only_failed=false&action=clear";
+    world.until_over("r1", taken(&world, "/dags/pipeline/runs/r1/rerun", form)).await;
+    says(&world, "/audit?name=task.cleared", &["cleared 4 task instances", "/tasks/third"]).await;
+}
+
+#[tokio::test]
+async fn the_history_is_read_page_by_page_and_sent_as_a_file() {
+    let world = World::new().await;
+    for slots in 0..130 {
+        taken(&world, "/pools/edit", &format!("is_new=false&name=p&slots={slots}")).await;
+    }
+    let first = says(&world, "/audit?name=pool.", &["Older ›"]).await;
+    assert!(!first.contains("‹ Newer"), "{first}");
+    let link = |page: &str, relation: &str| {
+        let end = page.find(&format!("\" rel=\"{relation}\"")).unwrap();
+        let start = page[..end].rfind('"').unwrap() + 1;
+        page[start..end].replace("&#38;", "&")
+    };
+    let second = says(&world, &link(&first, "next"), &["‹ Newer", "<ins>1</ins>"]).await;
+    assert!(!second.contains("Older ›"), "{second}");
+    let again = world.get(&link(&second, "prev")).await.1;
+    assert!(again.contains("<ins>129</ins>") && again.contains("Older ›"), "{again}");
+
+    let lines = world.get("/audit/export?name=pool.&format=jsonl").await.1;
+    let events: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((events.len(), &events[0]["body"]["slots"]), (130, &129.into()));
+    let all = world.get("/audit/export").await.1;
+    let count = world.engine.handle().reader().event_count().await.unwrap();
+    assert_eq!(all.lines().count() as u64, count);
+    let table = world.get("/audit/export?name=pool.&format=csv").await.1;
+    assert!(table.starts_with("seq,at,event,") && table.lines().count() == 131, "{table}");
+    assert!(table.contains("\"{\"\"name\"\":"), "{table}");
+}
+
+#[tokio::test]
+async fn the_history_is_verified_when_somebody_asks_and_the_page_says_what_was_found() {
+    let world = World::new().await;
+    says(&world, "/audit", &["not verified", "Verify now"]).await;
+    taken(&world, "/audit/verify", "").await;
+    says(&world, "/audit", &["one unbroken chain", "anonymous"]).await;
+    taken(&world, "/pools/edit", "is_new=true&name=p&slots=1").await;
+    says(&world, "/audit", &["1 event since"]).await;
 }

@@ -105,6 +105,7 @@ impl World {
             registry,
             settings: Settings::default(),
             doors: Doors::default(),
+            audit: esteira_ui::AuditCheck::default(),
         };
         Self { router: esteira_ui::router(state), engine, connectors, _folder: folder }
     }
