@@ -10,6 +10,7 @@ form?.addEventListener("submit", async (event) => {
   if (!button?.matches("[data-try]")) return;
   event.preventDefault();
   button.disabled = true;
+  tried.dataset.busy = "";
   tried.textContent = t("Connecting…");
   try {
     const body = new URLSearchParams(new FormData(form, button));
@@ -21,5 +22,6 @@ form?.addEventListener("submit", async (event) => {
     tried.textContent = t("The server does not answer");
   } finally {
     button.disabled = false;
+    if (tried.firstElementChild) delete tried.dataset.busy;
   }
 });

@@ -128,6 +128,8 @@ struct ConnectionForm {
     keeps_password: bool,
     /// Whether a password was typed that is not repeated here, so that it has to be typed again.
     lost_password: bool,
+    /// Whether the environment has one of this id, which goes over this one.
+    is_covered: bool,
     fault: Option<String>,
     tested: Option<Tested>,
 }
@@ -174,8 +176,16 @@ fn show(
     let Some(kind) = connection_kinds::of_scheme(&typed.conn_type) else {
         return PageError::internal("there are no kinds of connections").into_response();
     };
-    let frame = framed(visitor, tab(), &title).script("connection.js");
-    frame::html(&ConnectionForm { frame, typed, kind, keeps_password, lost_password, fault, tested })
+    frame::html(&ConnectionForm {
+        frame: framed(visitor, tab(), &title).script("connection.js"),
+        is_covered: state.handle.vault().is_of_environment(&typed.id),
+        typed,
+        kind,
+        keeps_password,
+        lost_password,
+        fault,
+        tested,
+    })
 }
 
 /// Keeps what is typed, or tries it out.

@@ -25,6 +25,11 @@ impl Kind {
         self.schemes.first().map_or(OTHER, |(scheme, _)| scheme)
     }
 
+    /// Whether its schemes mean different things, so that there is something to choose.
+    pub(crate) fn has_choice(&self) -> bool {
+        self.schemes.iter().any(|(_, meaning)| !meaning.is_empty())
+    }
+
     fn of(name: &'static str, schemes: &[(&'static str, &'static str)]) -> Self {
         Self {
             name,
@@ -129,7 +134,7 @@ fn others(plain: &'static str, with_tls: &'static str) -> Vec<Kind> {
             login: "",
             password: "",
             options: "",
-            ..Kind::of(t("Embedded twin: nothing to install"), &[(Connection::EMBEDDED, "")])
+            ..Kind::of(t("Embedded twin"), &[(Connection::EMBEDDED, "")])
         },
         Kind { port: t("by service"), schema: t("path"), ..Kind::of(t("Another service"), &[]) },
     ]

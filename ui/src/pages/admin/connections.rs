@@ -11,7 +11,7 @@ use axum::extract::{Query, State};
 use axum::response::Response;
 use esteira_operator::{Connection, ConnectionSource};
 use esteira_runtime::StoredConnection;
-use esteira_tasks::connectors::ping;
+use esteira_tasks::ping;
 use jiff::SignedDuration;
 use serde::Deserialize;
 use std::sync::Arc;
