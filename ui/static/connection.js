@@ -9,11 +9,12 @@ form?.addEventListener("submit", async (event) => {
   const button = event.submitter;
   if (!button?.matches("[data-try]")) return;
   event.preventDefault();
+  // Before it is disabled: a disabled button sends nothing, and then all would be kept and not tried out.
+  const body = new URLSearchParams(new FormData(form, button));
   button.disabled = true;
   tried.dataset.busy = "";
   tried.textContent = t("Connecting…");
   try {
-    const body = new URLSearchParams(new FormData(form, button));
     const answer = await fetch(form.action, { method: "POST", body });
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const found = page.querySelector("main [data-tried]:not(:empty), main .err");

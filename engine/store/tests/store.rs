@@ -244,6 +244,10 @@ async fn a_range_of_time_is_found_by_number_also_where_the_clock_went_back() {
     assert_eq!(found(Some(90), None).await, [9, 8, 7]);
     assert_eq!(found(None, Some(-100)).await, [0; 0]);
     assert_eq!(found(Some(1_000), None).await, [0; 0]);
+    for (name, count) in [("dag.", 9), ("dag.paused", 9), ("d", 9), ("", 9), ("pool.", 0), ("run.", 0)] {
+        let filter = EventFilter { name: Some(name.to_owned()), ..EventFilter::default() };
+        assert_eq!(reader.events(&filter, 20).await.unwrap().rows.len(), count, "{name}");
+    }
     let people = EventFilter { is_by_people: true, ..EventFilter::default() };
     assert_eq!(reader.events(&people, 20).await.unwrap().rows.len(), 9);
     assert_eq!(reader.actors(5).await.unwrap(), ["tester"]);

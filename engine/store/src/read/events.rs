@@ -49,7 +49,17 @@ const CLOCK_MARGIN: SignedDuration = SignedDuration::from_hours(1);
 /// The ways that people and their programs come by.
 const WAYS_OF_PEOPLE: [TriggeredBy; 3] = [TriggeredBy::Cli, TriggeredBy::RestApi, TriggeredBy::Ui];
 
+/// What the names of events about runs begin with. All others have no run, and are soon found.
+const NAMES_OF_RUNS: [&str; 4] = ["run.", "task.", "xcom.", "notification."];
+
 impl EventFilter {
+    /// Whether no event with such a name is about a run.
+    fn is_of_no_run(&self) -> bool {
+        let is_of_run =
+            |name: &str| NAMES_OF_RUNS.iter().any(|known| known.starts_with(name) || name.starts_with(known));
+        self.name.as_deref().is_some_and(|name| !is_of_run(name))
+    }
+
     fn listing(&self, limit: u32) -> Listing<EventColumn> {
         use EventColumn as C;
         let texts = [(C::DagId, &self.dag_id), (C::TaskId, &self.task_id), (C::Actor, &self.actor)];
@@ -61,8 +71,9 @@ impl EventFilter {
         let until = self.until.map(|at| (C::At, Bound::LessThan, at.as_microsecond()));
         let ways = WAYS_OF_PEOPLE.map(|way| Some(way.to_string())).to_vec();
         let by_people = self.is_by_people.then_some((C::Via, ways));
+        let of_no_run = self.is_of_no_run().then(|| (C::RunKey, vec![None]));
         Listing {
-            any_of: texts.chain(by_people).collect(),
+            any_of: texts.chain(by_people).chain(of_no_run).collect(),
             any_number: self.run_key.iter().map(|key| (C::RunKey, vec![*key])).collect(),
             matching: name.collect(),
             within: [before, after, since, until].into_iter().flatten().collect(),
