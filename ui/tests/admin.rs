@@ -201,8 +201,12 @@ async fn the_history_reads_as_sentences_and_is_narrowed_down_by_its_address() {
     world.run("r1").await;
     taken(&world, "/pools/edit", "is_new=true&name=narrow&slots=3&description=few").await;
     taken(&world, "/pools/edit", "is_new=false&name=narrow&slots=5&description=few").await;
-    let page =
-        says(&world, "/audit?name=pool.", &["changed the pool narrow", "<del>3</del>", "<ins>5</ins>"]).await;
+    let page = says(
+        &world,
+        "/audit?name=pool.",
+        &["changed the pool narrow", "href=\"/pools/of/narrow\"", "<del>3</del>", "<ins>5</ins>"],
+    )
+    .await;
     assert!(!page.contains("triggered the run"), "{page}");
     says(&world, "/audit?by=people", &["triggered the run", "anonymous", "API", "set the pool narrow"]).await;
     let page = world.get("/audit?by=people").await.1;

@@ -41,7 +41,7 @@ pub(crate) async fn page(
     keyset::narrow(&mut listing, &wanted.cursor)?;
     let list = reader.list(&listing).await?;
     let page = RunAuditPage {
-        frame: head.frame(&visitor, crate::t("Audit")).style("admin.css"),
+        frame: head.frame(&visitor, crate::t("Audit")),
         beside: Beside::of(&list, &format!("{}/audit", head.url), &[]),
         rows: EventLine::of(&list.rows),
         head,

@@ -14,6 +14,8 @@ const STEP: usize = 52;
 const GAP: usize = 70;
 const MARGIN: usize = 8;
 const LETTERS_MAX: usize = 26;
+/// The same in smaller letters.
+const SMALL_LETTERS_MAX: usize = 36;
 
 /// A picture of an asset with its neighbours.
 pub(crate) struct Drawing {
@@ -90,12 +92,16 @@ impl Drawing {
             Escaped(&node.more)
         )?;
         let y = if node.more.is_empty() { 25 } else { 17 };
-        write!(formatter, "<text class=\"name\" x=\"12\" y=\"{y}\">{}</text>", Escaped(&short(&node.name)))?;
+        write!(
+            formatter,
+            "<text class=\"name\" x=\"12\" y=\"{y}\">{}</text>",
+            Escaped(&short(&node.name, LETTERS_MAX))
+        )?;
         if !node.more.is_empty() {
             write!(
                 formatter,
                 "<text class=\"more\" x=\"12\" y=\"32\">{}</text>",
-                Escaped(&short(&node.more))
+                Escaped(&short(&node.more, SMALL_LETTERS_MAX))
             )?;
         }
         write!(formatter, "</{tag}>")
@@ -103,13 +109,13 @@ impl Drawing {
 }
 
 /// A name that fits into its node.
-fn short(name: &str) -> String {
-    if name.chars().count() <= LETTERS_MAX {
+fn short(name: &str, letters_max: usize) -> String {
+    if name.chars().count() <= letters_max {
         return name.to_owned();
     }
     // What names of one kind differ in is mostly at their end.
     let letters: Vec<char> = name.chars().collect();
-    let (head, tail) = (&letters[..LETTERS_MAX / 2 - 1], &letters[letters.len() - LETTERS_MAX / 2..]);
+    let (head, tail) = (&letters[..letters_max / 2 - 1], &letters[letters.len() - letters_max / 2..]);
     format!("{}…{}", head.iter().collect::<String>(), tail.iter().collect::<String>())
 }
 
@@ -163,7 +169,7 @@ mod tests {
 
     #[test]
     fn long_names_keep_both_ends() {
-        assert_eq!(short("s3://air-quality/raw/2026/11/26.csv"), "s3://air-qua…026/11/26.csv");
-        assert_eq!(short("short"), "short");
+        assert_eq!(short("s3://air-quality/raw/2026/11/26.csv", 26), "s3://air-qua…026/11/26.csv");
+        assert_eq!(short("short", 26), "short");
     }
 }

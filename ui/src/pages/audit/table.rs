@@ -23,6 +23,8 @@ pub(crate) struct EventLine {
     pub(crate) mark: Option<Mark>,
     pub(crate) dag: Option<(String, String)>,
     pub(crate) run: Option<(String, String)>,
+    /// The pool or the asset that it is about, with its page.
+    pub(crate) thing: Option<(String, String)>,
     /// The task instances.
     pub(crate) tasks: Vec<(String, String)>,
     pub(crate) actor: String,
@@ -59,6 +61,7 @@ impl EventLine {
             mark: mark_of_event(event),
             dag: named(dag_id, links::dag(dag_id)),
             run: named(run_id, links::run(dag_id, run_id)),
+            thing: thing(event, &body),
             tasks: events.iter().rev().filter(|event| !event.task_id.is_empty()).map(task).collect(),
             actor: event.actor.clone(),
             via: way(&event.via),
@@ -95,6 +98,18 @@ fn stand_together(one: &EventRow, other: &EventRow) -> bool {
             == (&other.name, &other.actor, &other.via, &other.body)
         && told(one) == told(other)
         && one.seq == other.seq + 1
+}
+
+/// What an event is about that is neither DAG nor run, where there is a page of it that everybody may see.
+fn thing(event: &EventRow, body: &Value) -> Option<(String, String)> {
+    let named = |field: &str, page: fn(&str) -> String| {
+        body[field].as_str().map(|name| (name.to_owned(), page(name)))
+    };
+    match event.name.as_str() {
+        "asset.updated" => named("uri", links::asset),
+        "pool.set" => named("name", links::pool),
+        _ => None,
+    }
 }
 
 /// A task instance, with its page.
