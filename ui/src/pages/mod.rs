@@ -1,6 +1,7 @@
 //! The pages. One file a page; what pages of the same thing share stands in [`dag_head`] and [`cells`].
 
 mod actions;
+mod activity;
 mod admin;
 mod assets;
 mod audit;
@@ -13,6 +14,7 @@ mod dag_head;
 mod dag_runs;
 mod dag_source;
 mod dags;
+mod home;
 mod instance;
 mod instance_log;
 mod instance_xcom;
@@ -35,7 +37,6 @@ use audit::table as events_table;
 
 use crate::AppState;
 use crate::access::{Access, Routes, USER, VIEWER};
-use axum::response::Redirect;
 
 pub(crate) fn routes() -> Routes<AppState> {
     sign_in_routes().merge(dag_routes()).merge(run_routes()).merge(home_routes())
@@ -52,7 +53,7 @@ fn sign_in_routes() -> Routes<AppState> {
 /// A DAG and what is beneath it.
 fn dag_routes() -> Routes<AppState> {
     Routes::new()
-        .get("/", VIEWER, || async { Redirect::to("/dags") })
+        .get("/", VIEWER, home::page)
         .get("/dags", VIEWER, dags::page)
         .get("/dags/{dag_id}", VIEWER, dag_grid::page)
         .get("/dags/{dag_id}/graph", VIEWER, dag_graph::page)

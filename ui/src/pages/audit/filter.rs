@@ -1,11 +1,11 @@
 //! Which events are wanted: as an address has it, and as the store reads it.
 
 use crate::error_pages::PageError;
+use crate::locale::typed_instant;
 use crate::pages::keyset;
-use crate::{AppState, links, locale, t, t1};
+use crate::{AppState, links, t, t1};
 use esteira_store::{EventColumn, EventFilter, Listing};
-use jiff::civil::{Date, DateTime, Time};
-use jiff::{Timestamp, ToSpan};
+use jiff::Timestamp;
 use serde::Deserialize;
 
 /// Which events are wanted. Empty fields, as forms send them, say nothing.
@@ -118,47 +118,15 @@ impl From<esteira_store::StoreError> for FilterError {
     }
 }
 
-/// A day or a day and a time in the zone of whoever asks: its beginning, or the end of the day or the minute; an instant with
-/// a zone of its own as it is.
+/// A time that somebody typed.
 fn instant(text: &str, is_end: bool) -> Result<Timestamp, FilterError> {
-    let unknown = || {
-        FilterError::Said(t1("\"{}\" is no time: write a day such as 2026-11-26, or 2026-11-26T14:30", text))
-    };
-    if let Ok(instant) = text.parse::<Timestamp>() {
-        return Ok(instant);
-    }
-    let is_day = !text.contains([':', 'T']);
-    let civil = match is_day {
-        true => text.parse::<Date>().map(|day| day.to_datetime(Time::midnight())),
-        false => text.parse::<DateTime>(),
-    };
-    let civil = civil.map_err(|_| unknown())?;
-    let step = if is_day { 1.day() } else { 1.minute() };
-    let civil = if is_end { civil.saturating_add(step) } else { civil };
-    let zoned = locale::with(|locale| civil.to_zoned(locale.zone.clone()));
-    zoned.map(|zoned| zoned.timestamp()).map_err(|_| unknown())
+    let message = |text| t1("\"{}\" is no time: write a day such as 2026-11-26, or 2026-11-26T14:30", text);
+    typed_instant(text, is_end).ok_or_else(|| FilterError::Said(message(text)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::locale::{Language, as_in};
-
-    fn read(text: &str, is_end: bool) -> Option<String> {
-        instant(text, is_end).ok().map(|instant| instant.to_string())
-    }
-
-    #[test]
-    fn times_are_those_of_the_persons_zone() {
-        as_in(Language::English, "America/Sao_Paulo", || {
-            assert_eq!(read("2026-11-26", false).as_deref(), Some("2026-11-26T03:00:00Z"));
-            assert_eq!(read("2026-11-26", true).as_deref(), Some("2026-11-27T03:00:00Z"));
-            assert_eq!(read("2026-11-26T14:30", false).as_deref(), Some("2026-11-26T17:30:00Z"));
-            assert_eq!(read("2026-11-26T14:30", true).as_deref(), Some("2026-11-26T17:31:00Z"));
-            assert_eq!(read("2026-11-26T14:30:00Z", false).as_deref(), Some("2026-11-26T14:30:00Z"));
-            assert_eq!(read("yesterday", false), None);
-        });
-    }
 
     #[test]
     fn an_address_keeps_the_other_filters() {
