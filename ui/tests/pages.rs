@@ -78,7 +78,7 @@ async fn a_time_that_is_none_is_told_of() {
 }
 
 #[tokio::test]
-async fn buttons_clear_and_mark_and_change_pools() {
+async fn buttons_clear_and_mark() {
     let world = World::new().await;
     world.run("r1").await;
     let rerun = "/dags/pipeline/runs/r1/rerun";
@@ -88,12 +88,6 @@ async fn buttons_clear_and_mark_and_change_pools() {
         (status, place.as_str(), state.as_str()),
         (StatusCode::SEE_OTHER, "/dags/pipeline/runs/r1", "success")
     );
-    let (status, place, _) = world.submit("/pools", "name=narrow&slots=3&description=few").await;
-    assert_eq!((status, place.as_str()), (StatusCode::SEE_OTHER, "/pools"));
-    assert!(world.get("/pools").await.1.contains("narrow"));
-    assert_eq!(world.submit("/pools", "name=narrow&slots=many").await.0, StatusCode::BAD_REQUEST);
-    world.submit("/pools", "name=narrow&remove=true").await;
-    assert!(!world.get("/pools").await.1.contains("narrow"));
 }
 
 #[tokio::test]
@@ -135,8 +129,8 @@ async fn buttons_do_what_they_say() {
     assert!(page.contains("Cancel this run"), "{page}");
     let (status, _, _) = world.submit("/dags/waiting/runs/w/cancel", "").await;
     assert_eq!(status, StatusCode::SEE_OTHER);
-    let (status, _, page) = world.submit("/audit/verify", "").await;
-    assert!(status == StatusCode::OK && page.contains("one unbroken chain"), "{page}");
+    let (status, place, _) = world.submit("/audit/verify", "").await;
+    assert_eq!((status, place.as_str()), (StatusCode::SEE_OTHER, "/audit"));
 }
 
 #[tokio::test]
