@@ -10,6 +10,7 @@ use crate::AppState;
 use crate::definition::{Definition, Task};
 use crate::error_pages::PageError;
 use crate::frame::{self, Frame, Section, Visitor};
+use crate::json_tree::JsonTree;
 use crate::links;
 use crate::show::{self, Elapsed, Instant, Mark};
 use askama::Template;
@@ -37,6 +38,8 @@ pub(crate) struct Wanted {
     try_number: Option<u32>,
     view: String,
     panel: bool,
+    /// The line of the log to begin with, counted from 1.
+    line: Option<u64>,
 }
 
 /// What page and panel share.
@@ -66,6 +69,10 @@ pub(crate) struct Subject {
     downstream: Vec<(String, String)>,
     timeout: Option<String>,
     why: Option<String>,
+    /// When the attempt that is shown began, in milliseconds of Unix time; 0 if that is not known.
+    began: i64,
+    /// All instances of its task, if it is mapped.
+    mapped_url: Option<String>,
     rerun_url: String,
     doc: Option<String>,
 }
@@ -87,7 +94,7 @@ struct InstancePage {
     view: &'static str,
     log: Option<LogView>,
     xcoms: Vec<XcomView>,
-    arguments: Option<String>,
+    arguments: Option<JsonTree>,
     rows: Vec<EventLine>,
     older: Option<String>,
 }
@@ -97,6 +104,7 @@ struct InstancePage {
 struct InstancePanel {
     it: Subject,
     log: LogView,
+    may_run: bool,
 }
 
 pub(crate) async fn page(
@@ -148,9 +156,9 @@ pub(crate) async fn shown(
         try_number: it.number,
     };
     if wanted.panel {
-        let mut log = instance_log::view(state.handle.logs(), log_key).await?;
+        let mut log = instance_log::view(state.handle.logs(), log_key, None).await?;
         log.lines.drain(..log.lines.len().saturating_sub(PANEL_LINES));
-        return Ok(frame::html(&InstancePanel { it, log }));
+        return Ok(frame::html(&InstancePanel { it, log, may_run: visitor.may().run }));
     }
     let view = match wanted.view.as_str() {
         "xcom" => "xcom",
@@ -164,14 +172,12 @@ pub(crate) async fn shown(
         question: question::view(state, run, instance, it.number, given).await?,
         view,
         log: if view == "log" && it.number > 0 {
-            Some(instance_log::view(state.handle.logs(), log_key).await?)
+            Some(instance_log::view(state.handle.logs(), log_key, wanted.line).await?)
         } else {
             None
         },
         xcoms: if view == "xcom" { instance_xcom::views(state, run, instance).await? } else { Vec::new() },
-        arguments: shown
-            .and_then(|attempt| attempt.arguments.as_ref())
-            .and_then(|value| serde_json::to_string_pretty(value).ok()),
+        arguments: shown.and_then(|attempt| attempt.arguments.clone()).map(JsonTree::new),
         rows: if view == "events" { events(state, run, instance).await? } else { Vec::new() },
         older: None,
         it,
@@ -188,6 +194,7 @@ fn page_frame(visitor: &Visitor, it: &Subject) -> Frame {
         .crumb(it.task_id.clone(), "")
         .events(links::query(&[("dag_id", &it.dag_id), ("run_id", &it.run_id)]))
         .script("log.js")
+        .script("copy.js")
 }
 
 fn subject(
@@ -212,7 +219,7 @@ fn subject(
         path: links::instance(dag_id, run_id, task_id, -1),
         key: instance_key(instance),
         mark: Mark::of_instance(instance.state),
-        tries: super::run_tasks::tries(instance, task.retries),
+        tries: super::run_rows::tries(instance, task.retries),
         waited: Elapsed::between(instance.scheduled_at, end(instance.started_at), now),
         ran: Elapsed::between(instance.started_at, end(instance.ended_at), now),
         started: instance.started_at.map(|at| Instant::new(at, now)),
@@ -227,6 +234,8 @@ fn subject(
         downstream: definition.downstream_of(place).map(neighbour).collect(),
         timeout: timeout(&task),
         why: None,
+        began: began(instance, ended, number),
+        mapped_url: (instance.map_index >= 0).then(|| super::cells::mapped_url(instance)),
         rerun_url: links::with_query(
             &format!("{}/rerun", links::run(dag_id, run_id)),
             &[("task", task_id), ("map_index", &map_index)],
@@ -240,6 +249,12 @@ fn subject(
         url,
         number,
     }
+}
+
+/// When an attempt began.
+fn began(instance: &TaskInstanceRow, ended: &[AttemptRow], number: u32) -> i64 {
+    let of_attempt = ended.iter().find(|attempt| attempt.try_number == number).map(|attempt| attempt.started_at);
+    of_attempt.or(instance.started_at).map_or(0, Timestamp::as_millisecond)
 }
 
 /// Why the instance is not running, if it waits.

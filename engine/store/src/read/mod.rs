@@ -8,7 +8,7 @@ mod lists;
 mod runs;
 
 pub use events::EventFilter;
-pub use instances::AttemptKey;
+pub use instances::{AttemptKey, TaskStateRow};
 pub use lists::{
     AssetEventColumn, Bound, Column, Counting, EventColumn, InstanceColumn, List, Listing, Pattern, Place,
     QuestionColumn, RunColumn,
