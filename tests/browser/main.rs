@@ -6,6 +6,7 @@
 mod driver;
 mod looks;
 mod pages;
+mod run;
 mod sensors;
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,8 +1,8 @@
 //! When the instances of a run waited and ran: the bars beside the list of tasks. Waiting is drawn apart from
 //! running, so that the cause of slowness is seen.
 
-use crate::t;
 use crate::show::{Mark, duration, mark_of_event, span, state_after};
+use crate::t;
 use esteira_store::{EventRow, RunRow, TaskInstanceRow};
 use jiff::Timestamp;
 use std::collections::HashMap;

@@ -33,13 +33,12 @@ class Log {
     this.remember("offsets", () => this.lines.redraw());
     this.view.classList.toggle("wrap", this.controls.wrap.checked);
     this.listen();
-    const { total, is_open } = await this.ask({ from: 0, count: 0 });
-    this.total = total;
-    this.isOpen = is_open;
-    if (total) this.lines.show(this.all());
+    // Of a long log nobody has read yet, the server counts the lines now.
+    this.total = Number(this.box.dataset.total) || (await this.ask({ from: 0, count: 0 })).total;
+    if (this.total) this.lines.show(this.all());
     this.begin();
-    this.controls.follow.closest("label").hidden = !is_open;
-    if (is_open) this.follow();
+    this.controls.follow.closest("label").hidden = !this.isOpen;
+    if (this.isOpen) this.follow();
   }
 
   /** Where the address says, else at the end. */
@@ -238,7 +237,7 @@ class Log {
     this.total = total;
     this.isOpen = is_open || hasGrown;
     if (isFirst) this.lines.show(this.all());
-    else if (hasGrown) this.lines.grown();
+    if (hasGrown) this.lines.grown();
     if (hasGrown && this.search?.isDone) this.search.go();
     if (hasGrown && this.controls.follow.checked) this.lines.scrollToEnd();
   }

@@ -3,6 +3,8 @@
 
 const BLOCK = 100;
 const KEPT_BLOCKS = 300;
+// So many blocks are asked for at once, and kept ready where one goes.
+const AHEAD = 5;
 // Browsers draw no element of more than some 33 million pixels: of longer lists, a stretch around what is looked at is shown.
 const STRETCH = 1_000_000;
 
@@ -16,6 +18,7 @@ export class Lines {
   #rowHeight = 19;
   #isReading = false;
   #target = null;
+  #before = 0;
   #edition = 0;
 
   constructor(view, draw) {
@@ -29,14 +32,13 @@ export class Lines {
     new ResizeObserver(() => this.#render()).observe(view);
   }
 
-  /** Shows another source from now on. */
+  /** Shows another source from now on; where in it, is said next. */
   show(source) {
     this.source = source;
     this.base = Math.max(0, source.count - STRETCH);
     this.#forget();
     this.view.replaceChildren(this.sizer);
     this.#layout();
-    this.#render();
   }
 
   /** Draws all that is seen anew: what a line looks like has changed. */
@@ -154,18 +156,30 @@ export class Lines {
         block.element = null;
       }
     }
-    let missing = null;
     for (let number = first; number <= last && number < this.#tops.length - 1; number += 1) {
-      const block = this.#blocks.get(number) ?? { rows: [], element: null };
-      this.#blocks.set(number, block);
-      if (block.rows.length) this.#fill(number, block);
-      if (block.rows.length < this.#rowsOf(number) && (!missing || missing.to === number)) {
-        missing ??= { from: number * BLOCK + block.rows.length, to: number };
-        missing.to = number + 1;
-      }
+      const block = this.#blocks.get(number);
+      if (block?.rows.length) this.#fill(number, block);
     }
-    if (missing) this.#read(missing.from, Math.min(missing.to * BLOCK, this.#shown()) - missing.from);
+    this.#ask(first, last);
     this.#tidy(first, last);
+  }
+
+  /** Asks for what is missing: where one looks first, then where one goes. */
+  #ask(first, last) {
+    const goesUp = this.view.scrollTop < this.#before;
+    this.#before = this.view.scrollTop;
+    const far = goesUp ? [first - AHEAD, last] : [first, last + AHEAD];
+    const lacks = (number) => (this.#blocks.get(number)?.rows.length ?? 0) < this.#rowsOf(number);
+    const range = (from, to) => Array.from({ length: Math.max(0, to - from + 1) }, (_, place) => from + place)
+      .filter((number) => number >= 0 && number < this.#tops.length - 1 && lacks(number));
+    const missing = range(first, last);
+    const start = missing.length ? missing : range(...far);
+    if (!start.length) return;
+    let [from, to] = goesUp ? [start.at(-1), start.at(-1)] : [start[0], start[0]];
+    while (goesUp && to - from < AHEAD - 1 && from > 0 && lacks(from - 1)) from -= 1;
+    while (!goesUp && to - from < AHEAD - 1 && to < this.#tops.length - 2 && lacks(to + 1)) to += 1;
+    const begin = from * BLOCK + (this.#blocks.get(from)?.rows.length ?? 0);
+    this.#read(begin, Math.min((to + 1) * BLOCK, this.#shown()) - begin);
   }
 
   #tidy(first, last) {
@@ -203,7 +217,10 @@ export class Lines {
       block.element = document.createElement("div");
       block.element.className = "block";
       block.element.style.transform = `translateY(${this.#tops[number]}px)`;
-      this.sizer.append(block.element);
+      block.element.dataset.number = number;
+      // In their order, so that what is selected and read aloud is, too.
+      const next = [...this.sizer.children].find((other) => Number(other.dataset.number) > number);
+      this.sizer.insertBefore(block.element, next ?? null);
     }
     const drawn = block.element.children.length;
     block.element.append(...block.rows.slice(drawn).map((row, place) => this.draw(row, this.base + number * BLOCK + drawn + place)));

@@ -64,7 +64,8 @@ struct Sieve {
 impl Sieve {
     fn new(wanted: &LogSearch) -> Self {
         let text = wanted.text.to_lowercase();
-        let is_plain = |letter: char| letter.is_ascii_graphic() && !matches!(letter, '"' | '\\') || letter == ' ';
+        let is_plain =
+            |letter: char| letter.is_ascii_graphic() && !matches!(letter, '"' | '\\') || letter == ' ';
         let parts = text.split(|letter| !is_plain(letter));
         let plain = parts.max_by_key(|part| part.len()).unwrap_or_default().as_bytes().to_vec();
         Self { text, plain, level: wanted.level }

@@ -351,7 +351,10 @@ mod tests {
     fn lines_are_found_by_number_and_by_what_they_say() {
         let folder = tempfile::tempdir().unwrap();
         let logs = Logs::new(folder.path());
-        assert_eq!((logs.window(&key(), 0, 10, 100).unwrap().total, logs.count(&key(), 0).unwrap()), (0, Some(0)));
+        assert_eq!(
+            (logs.window(&key(), 0, 10, 100).unwrap().total, logs.count(&key(), 0).unwrap()),
+            (0, Some(0))
+        );
         let writer = logs.writer(key(), Arc::default());
         for number in 0..1000 {
             let level = if number % 100 == 7 { Level::Error } else { Level::Info };

@@ -42,7 +42,8 @@ pub use pools::{PoolChange, PoolRow};
 pub use questions::{NewAnswer, NewQuestion, QuestionRow};
 pub use read::{
     AssetEventColumn, AttemptKey, Bound, Column, Counting, EventColumn, EventFilter, InstanceColumn, List,
-    Listing, Page, Pattern, Place, QuestionColumn, Reader, RunColumn, RunFilter, RunSnapshot, RunStats, TaskStateRow,
+    Listing, Page, Pattern, Place, QuestionColumn, Reader, RunColumn, RunFilter, RunSnapshot, RunStats,
+    TaskStateRow,
 };
 pub use rows::{
     AttemptRow, DagHead, DagRow, EventRow, ImportErrorRow, RunKey, RunRow, TaskInstanceRow, VersionId,

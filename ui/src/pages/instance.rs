@@ -5,6 +5,7 @@ use super::cells::instance_key;
 use super::events_table::EventLine;
 use super::instance_log::{self, LogView};
 use super::instance_xcom::{self, XcomView};
+use super::notifications::{Notification, notification};
 use super::question::{self, Given, QuestionView};
 use crate::AppState;
 use crate::definition::{Definition, Task};
@@ -19,7 +20,7 @@ use axum::response::Response;
 use esteira_core::run::AttemptError;
 use esteira_runtime::WaitingInstance;
 use esteira_runtime::logs::LogKey;
-use esteira_store::{AttemptKey, AttemptRow, EventFilter, RunRow, TaskInstanceRow};
+use esteira_store::{AttemptKey, AttemptRow, Counting, EventColumn, Listing, Page, RunRow, TaskInstanceRow};
 use jiff::Timestamp;
 use serde::Deserialize;
 
@@ -95,6 +96,7 @@ struct InstancePage {
     log: Option<LogView>,
     xcoms: Vec<XcomView>,
     arguments: Option<JsonTree>,
+    notifications: Vec<Notification>,
     rows: Vec<EventLine>,
     older: Option<String>,
 }
@@ -178,6 +180,10 @@ pub(crate) async fn shown(
         },
         xcoms: if view == "xcom" { instance_xcom::views(state, run, instance).await? } else { Vec::new() },
         arguments: shown.and_then(|attempt| attempt.arguments.clone()).map(JsonTree::new),
+        notifications: match view {
+            "events" => notifications(state, run, instance).await?,
+            _ => Vec::new(),
+        },
         rows: if view == "events" { events(state, run, instance).await? } else { Vec::new() },
         older: None,
         it,
@@ -195,6 +201,7 @@ fn page_frame(visitor: &Visitor, it: &Subject) -> Frame {
         .events(links::query(&[("dag_id", &it.dag_id), ("run_id", &it.run_id)]))
         .script("log.js")
         .script("copy.js")
+        .script("json_editor.js")
 }
 
 fn subject(
@@ -253,7 +260,8 @@ fn subject(
 
 /// When an attempt began.
 fn began(instance: &TaskInstanceRow, ended: &[AttemptRow], number: u32) -> i64 {
-    let of_attempt = ended.iter().find(|attempt| attempt.try_number == number).map(|attempt| attempt.started_at);
+    let of_attempt =
+        ended.iter().find(|attempt| attempt.try_number == number).map(|attempt| attempt.started_at);
     of_attempt.or(instance.started_at).map_or(0, Timestamp::as_millisecond)
 }
 
@@ -302,17 +310,36 @@ fn attempts(
     attempts
 }
 
+/// The callbacks that tell of the instance.
+async fn notifications(
+    state: &AppState,
+    run: &RunRow,
+    instance: &TaskInstanceRow,
+) -> Result<Vec<Notification>, PageError> {
+    let mut rows = state.handle.reader().notifications_of_run(run.run_key).await?;
+    rows.retain(|row| {
+        row.is_of_task && row.task_id == instance.task_id && row.map_index == instance.map_index
+    });
+    Ok(rows.into_iter().map(|row| notification(row, run)).collect())
+}
+
 async fn events(
     state: &AppState,
     run: &RunRow,
     instance: &TaskInstanceRow,
 ) -> Result<Vec<EventLine>, PageError> {
-    let filter = EventFilter {
-        run_key: Some(run.run_key),
-        task_id: Some(instance.task_id.to_string()),
-        ..EventFilter::default()
+    let listing = Listing {
+        any_number: vec![
+            (EventColumn::RunKey, vec![run.run_key]),
+            (EventColumn::MapIndex, vec![i64::from(instance.map_index)]),
+        ],
+        order: vec![(EventColumn::Seq, true)],
+        limit: EVENTS_MAX,
+        counting: Counting::Nothing,
+        ..Listing::default()
     };
-    let mut page = state.handle.reader().events(&filter, EVENTS_MAX).await?;
-    page.rows.retain(|event| event.map_index == instance.map_index);
+    let listing = listing.with(EventColumn::TaskId, instance.task_id.as_str());
+    let list = state.handle.reader().list(&listing).await?;
+    let page = Page { rows: list.rows, has_more: list.next.is_some() };
     Ok(EventLine::all(&page))
 }

@@ -42,6 +42,8 @@ pub(super) struct LogView {
     pub(super) is_open: bool,
     /// How large the log is.
     pub(super) size: String,
+    /// How many lines it has, when that is known.
+    pub(super) total: Option<u64>,
     /// The number of the line that the address names.
     pub(super) at: Option<u64>,
     /// The number of the line around which the page before this one is, for whoever has no scripts.
@@ -106,10 +108,13 @@ pub(super) async fn view(logs: &Logs, key: LogKey, at: Option<u64>) -> Result<Lo
     let last = lines.last().and_then(|line| line.number);
     Ok(LogView {
         before: first.filter(|number| *number > 1).map(|number| number.saturating_sub(page / 2).max(1)),
-        after: last.filter(|number| total.is_some_and(|total| *number < total)).map(|number| number + page / 2),
+        after: last
+            .filter(|number| total.is_some_and(|total| *number < total))
+            .map(|number| number + page / 2),
         lines,
         is_open,
         size: size(bytes),
+        total,
         at,
     })
 }

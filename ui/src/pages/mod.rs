@@ -17,6 +17,7 @@ mod instance;
 mod instance_log;
 mod instance_xcom;
 mod login;
+mod notifications;
 mod pools;
 mod preferences;
 mod question;

@@ -124,12 +124,16 @@ async fn plan(state: &AppState, run: &RunRow, wanted: &Wanted, actor: &Actor) ->
     let mut runs = vec![run_id.to_owned()];
     if let Some(at) = run.logical_date.filter(|_| wanted.past || wanted.future) {
         let (from, to) = ((!wanted.past).then_some(at), (!wanted.future).then_some(at));
-        let others = state.handle.reader().runs_between(dag_id, from, to).await.map_err(|error| text(&error))?;
+        let others =
+            state.handle.reader().runs_between(dag_id, from, to).await.map_err(|error| text(&error))?;
         runs.extend(others.iter().map(|other| other.run_id.to_string()).filter(|other| other != run_id));
     }
     if runs.len() > RUNS_MAX {
         let (runs, most) = (crate::show::count(runs.len() as u64), crate::show::count(RUNS_MAX as u64));
-        return Err(tm("These are {} runs; from here no more than {} are cleared or marked at once. The API takes more.", &[&runs, &most]));
+        return Err(tm(
+            "These are {} runs; from here no more than {} are cleared or marked at once. The API takes more.",
+            &[&runs, &most],
+        ));
     }
     let mut plan = Vec::new();
     for other in runs {
@@ -245,8 +249,7 @@ fn effect(wanted: &Wanted, count: usize) -> String {
         (None, _) => format!(
             "{} {}",
             tn(count, "Clears 1 task instance.", "Clears {} task instances."),
-            t("What is cleared starts anew as its trigger rules allow; what it pushed is gone, attempts and logs are kept. \
-               What runs among it is ended first. The run goes on.")
+            clear_effect()
         ),
         (Some(mark), _) => {
             let word = Mark::of_instance(Some(mark)).word();
@@ -263,6 +266,17 @@ fn effect(wanted: &Wanted, count: usize) -> String {
             format!("{gives} {besides}")
         }
     }
+}
+
+/// What becomes of what is cleared.
+fn clear_effect() -> String {
+    let parts = [
+        t(
+            "What is cleared starts anew as its trigger rules allow; what it pushed is gone, attempts and logs are kept.",
+        ),
+        t("What runs among it is ended first. The run goes on."),
+    ];
+    parts.join(" ")
 }
 
 fn button(wanted: &Wanted, count: usize) -> String {

@@ -2,9 +2,9 @@
 
 use super::events_table::{self, EventLine, PAGE_LENGTH};
 use super::run_head::RunHead;
-use crate::AppState;
 use crate::error_pages::PageError;
 use crate::frame::{self, Frame, Visitor};
+use crate::{AppState, t};
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
@@ -36,7 +36,7 @@ pub(crate) async fn page(
     let filter = EventFilter { run_key: Some(run.run_key), before: wanted.before, ..EventFilter::default() };
     let page = state.handle.reader().events(&filter, PAGE_LENGTH).await?;
     let page = RunAuditPage {
-        frame: head.frame(&visitor, "Audit"),
+        frame: head.frame(&visitor, t("Audit")),
         older: events_table::older(&page, &format!("{}/audit", head.url), &[]),
         rows: EventLine::all(&page),
         head,

@@ -56,7 +56,10 @@ pub(crate) async fn page(
     let url = format!("{}/gantt", head.url);
     let folds = Folds { url: &url, open: &open };
     let mut bars = Vec::new();
-    for states in tasks.chunk_by(|one, other| group(one.task_id.as_str()).is_some() && group(one.task_id.as_str()) == group(other.task_id.as_str()) || one.task_index == other.task_index) {
+    for states in tasks.chunk_by(|one, other| {
+        group(one.task_id.as_str()).is_some() && group(one.task_id.as_str()) == group(other.task_id.as_str())
+            || one.task_index == other.task_index
+    }) {
         let group = group(states[0].task_id.as_str());
         let is_open = group.is_none_or(|group| open.contains(group));
         if let Some(group) = group {
@@ -78,13 +81,17 @@ pub(crate) async fn page(
     }
     let (total, from) = (bars.len(), wanted.from);
     let until = (from + PAGE_LENGTH).min(total);
-    let page_from = |from: usize| links::with_query(&url, &[("open", &wanted.open), ("from", &from.to_string())]);
+    let page_from =
+        |from: usize| links::with_query(&url, &[("open", &wanted.open), ("from", &from.to_string())]);
     let page = RunGanttPage {
         frame: head.frame(&visitor, t("Gantt")),
         bars: bars.into_iter().skip(from).take(PAGE_LENGTH).collect(),
         ticks: rows.window.ticks(),
         shown: match total > PAGE_LENGTH {
-            true => tm("{} of {}", &[&format!("{}–{}", count(from as u64 + 1), count(until as u64)), &count(total as u64)]),
+            true => tm(
+                "{} of {}",
+                &[&format!("{}–{}", count(from as u64 + 1), count(until as u64)), &count(total as u64)],
+            ),
             false => String::new(),
         },
         previous: (from > 0).then(|| page_from(from.saturating_sub(PAGE_LENGTH))),

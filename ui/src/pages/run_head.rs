@@ -155,7 +155,11 @@ fn cancel_effect(tasks: &[TaskStateRow]) -> String {
     let waiting = count(&mut tasks.iter().filter(is_open)) - running;
     format!(
         "{} {} {}",
-        tn(waiting, "Skips 1 task instance that did not begin.", "Skips {} task instances that did not begin."),
+        tn(
+            waiting,
+            "Skips 1 task instance that did not begin.",
+            "Skips {} task instances that did not begin."
+        ),
         tn(running, "Tells 1 that is running to end.", "Tells {} that are running to end."),
         t("Marks the run as failed. What succeeded stays.")
     )

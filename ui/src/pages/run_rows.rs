@@ -18,6 +18,9 @@ pub(super) const PAGE_LENGTH: usize = 300;
 /// Up to so many instances in a run, the bars show every attempt.
 const INSTANCES_WITH_EVENTS: u64 = 300;
 
+/// Of so many that wait, the engine is asked why; of more, the page of each instance tells.
+const REASONS_MAX: u64 = 2_000;
+
 /// A task, or an instance of one.
 pub(crate) struct Row {
     pub(crate) name: String,
@@ -61,12 +64,15 @@ impl<'a> Rows<'a> {
             _ => HashMap::new(),
         };
         let definition = Definition::read(&reader.definition(run.version_id).await?.unwrap_or_default());
-        Ok(Self { run, definition, window, bars, reasons: reasons(state, run).await, now })
+        Ok(Self { run, definition, window, bars, reasons: reasons(state, run, tasks).await, now })
     }
 
     /// A row for each task; a mapped one has all of its instances in it.
     pub(super) fn of_tasks(&self, tasks: &[TaskStateRow]) -> Vec<Row> {
-        tasks.chunk_by(|one, other| one.task_index == other.task_index).map(|states| self.of_task(states)).collect()
+        tasks
+            .chunk_by(|one, other| one.task_index == other.task_index)
+            .map(|states| self.of_task(states))
+            .collect()
     }
 
     /// One row for all tasks of a group, each of which is counted.
@@ -150,7 +156,12 @@ fn counted(row: &TaskStateRow, list: &str) -> (String, String) {
 }
 
 /// Which instances are listed.
-pub(super) fn listing(run: &RunRow, task: &str, filter: Option<Mark>, from: usize) -> Listing<InstanceColumn> {
+pub(super) fn listing(
+    run: &RunRow,
+    task: &str,
+    filter: Option<Mark>,
+    from: usize,
+) -> Listing<InstanceColumn> {
     let mut listing = Listing {
         any_number: vec![(InstanceColumn::Key, vec![run.run_key])],
         order: vec![(InstanceColumn::Key, false), (InstanceColumn::MapIndex, false)],
@@ -169,8 +180,10 @@ pub(super) fn listing(run: &RunRow, task: &str, filter: Option<Mark>, from: usiz
 }
 
 /// Why the instances of a run that has not ended are not running, by task and map index.
-async fn reasons(state: &AppState, run: &RunRow) -> HashMap<Place, String> {
-    if run.state.is_terminal() {
+async fn reasons(state: &AppState, run: &RunRow, tasks: &[TaskStateRow]) -> HashMap<Place, String> {
+    let is_waiting = |row: &&TaskStateRow| !row.state.is_some_and(TaskInstanceState::is_terminal);
+    let waiting: u64 = tasks.iter().filter(is_waiting).map(|row| row.count).sum();
+    if run.state.is_terminal() || waiting > REASONS_MAX {
         return HashMap::new();
     }
     // An engine that does not answer says so elsewhere; the page shows what it can.

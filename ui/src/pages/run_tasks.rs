@@ -1,6 +1,7 @@
 //! A run: its tasks with their states, attempts and durations, and the bars of when they waited and ran. Narrowed down to a
 //! task or a state, it lists instances, page by page.
 
+use super::notifications::{Notification, notification};
 use super::run_head::RunHead;
 use super::run_rows::{self, PAGE_LENGTH, Row, Rows};
 use crate::error_pages::PageError;
@@ -11,7 +12,7 @@ use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use esteira_core::states::{NotificationState, TaskInstanceState};
-use esteira_store::{NotificationRow, RunRow, TaskStateRow};
+use esteira_store::TaskStateRow;
 use serde::Deserialize;
 
 /// Which instances are wanted.
@@ -48,18 +49,6 @@ struct RunPage {
     is_telling: bool,
 }
 
-/// A callback that is to be run, or was.
-struct Notification {
-    callback: &'static str,
-    about: String,
-    /// The page of what it tells of.
-    url: String,
-    operator: String,
-    mark: Mark,
-    failures: u32,
-    error: String,
-}
-
 pub(crate) async fn page(
     State(state): State<AppState>,
     Path((dag_id, run_id)): Path<(String, String)>,
@@ -85,9 +74,14 @@ pub(crate) async fn page(
         links::with_query(&head.url, &pairs.map(|(key, value)| (key, value.as_str())))
     };
     let until = (wanted.from + PAGE_LENGTH).min(total);
-    let place = || tm("{} of {}", &[&format!("{}–{}", count(wanted.from as u64 + 1), count(until as u64)), &count(total as u64)]);
+    let place = || {
+        tm(
+            "{} of {}",
+            &[&format!("{}–{}", count(wanted.from as u64 + 1), count(until as u64)), &count(total as u64)],
+        )
+    };
     let page = RunPage {
-        frame: head.frame(&visitor, ""),
+        frame: head.frame(&visitor, "").script("done.js"),
         done: super::rerun::done(&wanted.done, wanted.number),
         rows: listed,
         window: rows.window.length(),
@@ -116,23 +110,10 @@ fn filters(tasks: &[TaskStateRow], wanted: &Wanted, url: &str) -> Vec<(Mark, Str
         }
     }
     let link = |mark: Mark| links::with_query(url, &[("task", &wanted.task), ("state", mark.name)]);
-    states.into_iter().map(|(mark, number)| (mark, count(number), link(mark), wanted.state == mark.name)).collect()
-}
-
-fn notification(row: NotificationRow, run: &RunRow) -> Notification {
-    let (dag_id, run_id) = (run.dag_id.as_str(), run.run_id.as_str());
-    Notification {
-        callback: row.kind.as_str(),
-        about: row.about(),
-        url: match row.is_of_task {
-            true => links::instance(dag_id, run_id, row.task_id.as_str(), row.map_index),
-            false => links::run(dag_id, run_id),
-        },
-        mark: Mark::of_instance(Some(row.stands())),
-        operator: row.callback.operator,
-        failures: row.failures,
-        error: row.error.unwrap_or_default(),
-    }
+    states
+        .into_iter()
+        .map(|(mark, number)| (mark, count(number), link(mark), wanted.state == mark.name))
+        .collect()
 }
 
 fn filter_mark(state: &str) -> Option<Mark> {
