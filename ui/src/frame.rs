@@ -23,6 +23,8 @@ use std::convert::Infallible;
 /// The entries of the rail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Section {
+    /// How everything is.
+    Home,
     /// The list of DAGs and all beneath it.
     Dags,
     /// All runs.
@@ -227,6 +229,7 @@ impl Frame {
     /// `on` for the section that the page is in, for templates.
     pub(crate) fn on(&self, section: &str) -> &'static str {
         let name = match self.section {
+            Section::Home => "home",
             Section::Dags => "dags",
             Section::Runs => "runs",
             Section::Actions => "actions",

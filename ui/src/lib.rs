@@ -105,6 +105,7 @@ pub fn router(state: AppState) -> Router {
     router
         .with_state(state.clone())
         .layer(Extension(bursts))
+        .layer(Extension(Arc::new(sensors::Dashboard::default())))
         .layer(middleware::from_fn_with_state(gate, gate::gate))
         .layer(middleware::from_fn_with_state(state.clone(), error_pages::render))
         .layer(middleware::from_fn_with_state(state, caller::identify))

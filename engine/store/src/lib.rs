@@ -41,9 +41,9 @@ pub use open::{open_reader, open_writer};
 pub use pools::{PoolChange, PoolRow};
 pub use questions::{NewAnswer, NewQuestion, QuestionRow};
 pub use read::{
-    AssetEventColumn, AttemptKey, Bound, Column, Counting, EventColumn, EventFilter, InstanceColumn, List,
-    Listing, Page, Pattern, Place, QuestionColumn, Reader, RunColumn, RunFilter, RunSnapshot, RunStats,
-    TaskStateRow,
+    AssetEventColumn, AttemptKey, Bound, Column, Counting, EventColumn, EventFilter, FirstFailure,
+    InstanceColumn, List, Listing, Page, Pattern, Place, QuestionColumn, Reader, RunColumn, RunFilter,
+    RunSnapshot, RunStats, TaskStateRow,
 };
 pub use rows::{
     AttemptRow, DagHead, DagRow, EventRow, ImportErrorRow, RunKey, RunRow, TaskInstanceRow, VersionId,

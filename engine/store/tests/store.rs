@@ -219,6 +219,6 @@ async fn lists_come_page_by_page_newest_first_and_filtered() {
     let created = EventFilter { name: Some("run.".into()), ..EventFilter::default() };
     let seqs: Vec<i64> = reader.events(&created, 9).await.unwrap().rows.iter().map(|row| row.seq).collect();
     assert_eq!(seqs, [4, 2]);
-    let latest = reader.latest_runs(2).await.unwrap();
-    assert!(latest.is_empty(), "a DAG that was never loaded has no strip");
+    let latest = reader.latest_runs_of(&["never_loaded"], 2).await.unwrap();
+    assert!(latest.is_empty(), "a DAG that is not there has no strip");
 }

@@ -37,7 +37,7 @@ pub(crate) async fn list(settings: &Settings, arguments: ListArguments) -> Resul
         source.check_dag(dag_id).await?;
     }
     let states = arguments.state.iter().filter_map(|state| RunState::from_label(state)).collect();
-    let filter = RunFilter { dag_id: arguments.dag, states, before: None };
+    let filter = RunFilter { dag_id: arguments.dag, states, ..RunFilter::default() };
     let page = source.runs(&filter, arguments.limit).await?;
     if arguments.json {
         let runs: Vec<Value> = page.rows.iter().map(document).collect();

@@ -88,7 +88,8 @@ impl Source {
     /// The newest run of each of these DAGs, by their names.
     pub(crate) async fn newest_runs(&self, dags: Vec<String>) -> Result<HashMap<String, RunRow>, Failure> {
         if let Self::Home { reader, .. } = self {
-            let runs = reader.latest_runs(1).await.map_err(history::failure)?;
+            let names: Vec<&str> = dags.iter().map(String::as_str).collect();
+            let runs = reader.latest_runs_of(&names, 1).await.map_err(history::failure)?;
             return Ok(runs
                 .into_iter()
                 .filter_map(|(dag_id, mut runs)| Some((dag_id, runs.pop()?)))

@@ -11,8 +11,10 @@
 //! The English text is the key; `languages/pt-BR/` has the Portuguese one, and a test holds the two together.
 
 mod phrases;
+mod typed;
 
 pub(crate) use phrases::{t, t1, tm, tn};
+pub(crate) use typed::typed_instant;
 
 use crate::frame::cookies;
 use axum::extract::Request;

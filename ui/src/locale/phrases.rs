@@ -6,8 +6,9 @@ use std::fmt::Display;
 use std::sync::LazyLock;
 
 /// The Portuguese texts, by the part of the pages that says them first.
-const PORTUGUESE_FILES: [&str; 5] = [
+const PORTUGUESE_FILES: [&str; 6] = [
     include_str!("../../languages/pt-BR/shared.json"),
+    include_str!("../../languages/pt-BR/home.json"),
     include_str!("../../languages/pt-BR/dags.json"),
     include_str!("../../languages/pt-BR/runs.json"),
     include_str!("../../languages/pt-BR/admin.json"),

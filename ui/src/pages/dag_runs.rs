@@ -64,8 +64,12 @@ pub(crate) async fn page(
     visitor: Visitor,
 ) -> Result<Response, PageError> {
     let head = DagHead::read(&state, &dag_id, "runs").await?;
-    let filter =
-        RunFilter { dag_id: Some(dag_id), states: runs_table::states(&wanted.state), before: wanted.before };
+    let filter = RunFilter {
+        dag_id: Some(dag_id),
+        states: runs_table::states(&wanted.state),
+        before: wanted.before,
+        ..RunFilter::default()
+    };
     let page = state.handle.reader().runs(&filter, PAGE_LENGTH).await?;
     let path = format!("{}/runs", head.url);
     let now = Timestamp::now();

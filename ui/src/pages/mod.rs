@@ -1,6 +1,7 @@
 //! The pages. One file a page; what pages of the same thing share stands in [`dag_head`] and [`cells`].
 
 mod actions;
+mod activity;
 mod audit;
 mod cells;
 mod commands;
@@ -12,6 +13,7 @@ mod dag_runs;
 mod dag_source;
 mod dags;
 mod events_table;
+mod home;
 mod import_errors;
 mod instance;
 mod instance_log;
@@ -52,7 +54,7 @@ fn sign_in_routes() -> Routes<AppState> {
 /// A DAG and what is beneath it.
 fn dag_routes() -> Routes<AppState> {
     Routes::new()
-        .get("/", VIEWER, || async { Redirect::to("/dags") })
+        .get("/", VIEWER, home::page)
         .get("/dags", VIEWER, dags::page)
         .get("/dags/{dag_id}", VIEWER, dag_grid::page)
         .get("/dags/{dag_id}/graph", VIEWER, dag_graph::page)

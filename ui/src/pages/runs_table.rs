@@ -1,9 +1,9 @@
 //! The table of runs that the runs page and the runs tab of a DAG share.
 
 use super::cells::run_key;
-use crate::links;
 use crate::show::{Elapsed, Instant, Mark};
-use esteira_core::states::RunState;
+use crate::{links, t};
+use esteira_core::states::{RunState, RunType};
 use esteira_store::RunRow;
 use jiff::Timestamp;
 
@@ -35,13 +35,24 @@ impl RunLine {
             dag_url: links::dag(run.dag_id.as_str()),
             dag_id: run.dag_id.to_string(),
             mark: Mark::of_run(run.state),
-            kind: run.run_type.as_str(),
+            kind: kind_word(run.run_type),
             who: who(run),
             queued: Instant::new(run.queued_at, now),
             elapsed: Elapsed::between(run.started_at, run.ended_at, now),
             version: run.version_number,
             note: run.note.clone().unwrap_or_default(),
         }
+    }
+}
+
+/// What people call a kind of run.
+pub(crate) fn kind_word(kind: RunType) -> &'static str {
+    match kind {
+        RunType::Scheduled => t("scheduled"),
+        RunType::Manual => t("manual"),
+        RunType::Backfill => t("backfill"),
+        RunType::AssetTriggered => t("asset triggered"),
+        RunType::OperatorTriggered => t("triggered by a task"),
     }
 }
 

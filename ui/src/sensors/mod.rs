@@ -30,24 +30,30 @@ mod view;
 use crate::AppState;
 use crate::access::{Routes, USER, VIEWER};
 use crate::data_api::DataState;
+use crate::data_api::stats::ServiceHealth;
 use crate::openapi::own;
-use axum::Extension;
 use axum::extract::FromRef;
-use std::sync::Arc;
 
 /// The DAG whose readings these are.
 const PIPELINE: &str = "air_quality_pipeline";
 
 /// What the pages share.
 #[derive(Default)]
-struct Dashboard {
+pub(crate) struct Dashboard {
     snapshots: snapshot::Snapshots,
     queue: alert_book::SeenQueue,
     listeners: stream::Listeners,
     stats: stats_book::StatsBook,
 }
 
-/// The dashboard's routes.
+impl Dashboard {
+    /// How the services are, as they last were; none while that is not known yet.
+    pub(crate) async fn services(&self, data: &DataState) -> Option<Vec<ServiceHealth>> {
+        self.stats.get(data).await.0.map(|stats| stats.services)
+    }
+}
+
+/// The dashboard's routes. Their handlers want the [`Dashboard`] as an extension.
 pub(crate) fn routes() -> Routes<AppState> {
     Routes::new()
         .get("/sensors", VIEWER, page::sensors)
@@ -67,7 +73,6 @@ pub(crate) fn routes() -> Routes<AppState> {
         .get("/api/sensors/stream", VIEWER, stream::stream)
         .is(own::readings_stream())
         .merge(data_routes())
-        .map(|router| router.layer(Extension(Arc::new(Dashboard::default()))))
 }
 
 /// The routes that need no engine.

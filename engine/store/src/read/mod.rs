@@ -5,6 +5,7 @@ mod dags;
 mod events;
 mod instances;
 mod lists;
+mod overview;
 mod runs;
 
 pub use events::EventFilter;
@@ -13,6 +14,7 @@ pub use lists::{
     AssetEventColumn, Bound, Column, Counting, EventColumn, InstanceColumn, List, Listing, Pattern, Place,
     QuestionColumn, RunColumn,
 };
+pub use overview::FirstFailure;
 pub use runs::{RunFilter, RunSnapshot, RunStats};
 
 use crate::error::StoreError;

@@ -6,8 +6,8 @@ use crate::error::StoreError;
 use crate::rows::{AttemptRow, EventRow, RunKey, RunRow, TaskInstanceRow};
 use esteira_core::states::{RunState, RunType, TriggeredBy};
 use jiff::Timestamp;
-use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Row, Sqlite};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +28,12 @@ pub struct RunFilter {
     pub states: Vec<RunState>,
     /// Only older than this one.
     pub before: Option<RunKey>,
+    /// Only of these types.
+    pub run_types: Vec<RunType>,
+    /// Only made at this instant or after it.
+    pub made_from: Option<Timestamp>,
+    /// Only made before this instant.
+    pub made_until: Option<Timestamp>,
 }
 
 /// A run with its instances and all its events, as they stood at one instant.
@@ -43,36 +49,72 @@ pub struct RunSnapshot {
     pub events: Vec<EventRow>,
 }
 
+/// Writes a condition that a column is one of these labels, if there are any.
+fn push_labels(query: &mut QueryBuilder<Sqlite>, column: &str, labels: impl Iterator<Item = &'static str>) {
+    let labels: Vec<&str> = labels.collect();
+    if labels.is_empty() {
+        return;
+    }
+    query.push(format!(" AND {column} IN ("));
+    let mut places = query.separated(", ");
+    for label in labels {
+        places.push_bind(label);
+    }
+    query.push(")");
+}
+
 impl Reader {
     /// Runs, newest first.
     pub async fn runs(&self, filter: &RunFilter, limit: u32) -> Result<Page<RunRow>, StoreError> {
-        let states: Vec<&str> = filter.states.iter().map(|state| state.as_str()).collect();
-        let query = sqlx::AssertSqlSafe(format!(
-            "{RUN_COLUMNS} WHERE (?1 IS NULL OR dag_run.dag_id = ?1) AND (?2 IS NULL OR run_key < ?2) \
-             AND (?3 = '[]' OR state IN (SELECT value FROM json_each(?3))) ORDER BY run_key DESC LIMIT ?4"
-        ));
-        let rows = sqlx::query(query)
-            .bind(&filter.dag_id)
-            .bind(filter.before)
-            .bind(serde_json::json!(states).to_string())
-            .bind(limit + 1)
-            .fetch_all(&self.pool)
-            .await?;
+        let mut query = QueryBuilder::new(RUN_COLUMNS);
+        self.push_conditions(&mut query, filter).await?;
+        if let Some(before) = filter.before {
+            query.push(" AND run_key < ").push_bind(before);
+        }
+        query.push(" ORDER BY run_key DESC LIMIT ").push_bind(limit + 1);
+        let rows = query.build().fetch_all(&self.pool).await?;
         Ok(page(rows.iter().map(run_row).collect::<Result<_, _>>()?, limit))
     }
 
     /// How many runs the filter finds (`before` does not count).
     pub async fn run_count(&self, filter: &RunFilter) -> Result<u64, StoreError> {
-        let states: Vec<&str> = filter.states.iter().map(|state| state.as_str()).collect();
-        let count: i64 = sqlx::query_scalar(
-            "SELECT count(*) FROM dag_run WHERE (?1 IS NULL OR dag_id = ?1) \
-             AND (?2 = '[]' OR state IN (SELECT value FROM json_each(?2)))",
-        )
-        .bind(&filter.dag_id)
-        .bind(serde_json::json!(states).to_string())
-        .fetch_one(&self.pool)
-        .await?;
+        let mut query = QueryBuilder::new("SELECT count(*) FROM dag_run");
+        self.push_conditions(&mut query, filter).await?;
+        let count: i64 = query.build_query_scalar().fetch_one(&self.pool).await?;
         Ok(count.unsigned_abs())
+    }
+
+    /// As [`Reader::run_count`]; where counting takes long, as it was some seconds ago.
+    pub async fn kept_run_count(&self, filter: &RunFilter) -> Result<u64, StoreError> {
+        let (reader, filter) = (self.clone(), RunFilter { before: None, ..filter.clone() });
+        let count = {
+            let filter = filter.clone();
+            async move || reader.run_count(&filter).await
+        };
+        self.counts.get(format!("runs {filter:?}"), count).await
+    }
+
+    /// Writes only the conditions that there are, so that the indices which fit are used.
+    async fn push_conditions(
+        &self,
+        query: &mut QueryBuilder<Sqlite>,
+        filter: &RunFilter,
+    ) -> Result<(), StoreError> {
+        query.push(" WHERE TRUE");
+        if let Some(dag_id) = &filter.dag_id {
+            query.push(" AND dag_run.dag_id = ").push_bind(dag_id.clone());
+        }
+        push_labels(query, "state", filter.states.iter().map(|state| state.as_str()));
+        push_labels(query, "run_type", filter.run_types.iter().map(|kind| kind.as_str()));
+        for (at, comparison) in
+            [(filter.made_from, " AND run_key >= "), (filter.made_until, " AND run_key < ")]
+        {
+            let Some(at) = at else { continue };
+            // No run is that new: none is after it, and all are before.
+            let place = self.first_run_since(at).await?.unwrap_or(RunKey::MAX);
+            query.push(comparison).push_bind(place);
+        }
+        Ok(())
     }
 
     /// How many runs of each DAG are in each state; where counting takes long, as it was some seconds ago.
@@ -189,22 +231,6 @@ impl Reader {
             "{RUN_COLUMNS} WHERE state IN ('queued', 'running') ORDER BY run_key"
         ));
         sqlx::query(query).fetch_all(&self.pool).await?.iter().map(run_row).collect()
-    }
-
-    /// The newest runs of every DAG, newest first, at most `per_dag` of each: for the strips on the list of DAGs.
-    pub async fn latest_runs(&self, per_dag: u32) -> Result<HashMap<String, Vec<RunRow>>, StoreError> {
-        let query = sqlx::AssertSqlSafe(format!(
-            "{RUN_COLUMNS} WHERE run_key IN (SELECT newest.run_key FROM dag CROSS JOIN dag_run AS newest \
-             ON newest.dag_id = dag.dag_id AND newest.run_key >= coalesce((SELECT run_key FROM dag_run AS place \
-             WHERE place.dag_id = dag.dag_id ORDER BY run_key DESC LIMIT 1 OFFSET ?1 - 1), 0)) ORDER BY run_key DESC"
-        ));
-        let rows = sqlx::query(query).bind(per_dag).fetch_all(&self.pool).await?;
-        let mut by_dag: HashMap<String, Vec<RunRow>> = HashMap::new();
-        for row in &rows {
-            let run = run_row(row)?;
-            by_dag.entry(run.dag_id.to_string()).or_default().push(run);
-        }
-        Ok(by_dag)
     }
 
     /// A run with its instances and all its events, as they stood at one instant: what a replay is compared with.
