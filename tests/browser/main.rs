@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod driver;
+mod home;
 mod looks;
 mod pages;
 mod run;

@@ -14,7 +14,18 @@ async fn every_page_answers_and_says_what_it_is_about() {
     world.run("r1").await;
     let task = "/dags/pipeline/runs/r1/tasks";
     let pages = [
+        ("/".to_owned(), "exit code 3"),
+        ("/".to_owned(), "href=\"/dags/pipeline/runs/r1/tasks/second\""),
+        ("/".to_owned(), "1 failed\""),
         ("/dags".to_owned(), "pipeline"),
+        ("/dags?state=failed".to_owned(), "href=\"/dags/pipeline\""),
+        ("/dags?state=success".to_owned(), "No DAG fits"),
+        ("/dags?owner=maria&page=9".to_owned(), "href=\"/dags/pipeline\""),
+        ("/dags?owner=nobody".to_owned(), "No DAG fits"),
+        ("/runs?from=2026-01-01&kind=manual".to_owned(), "href=\"/dags/pipeline/runs/r1\""),
+        ("/runs?from=2126-01-01".to_owned(), "No runs here"),
+        ("/runs?until=2026-01-01T10:30".to_owned(), "No runs here"),
+        ("/runs?kind=scheduled".to_owned(), "No runs here"),
         ("/dags?search=MARIA".to_owned(), "href=\"/dags/pipeline\""),
         ("/dags?search=nothing".to_owned(), "No DAG fits"),
         ("/dags/pipeline".to_owned(), "data-key=\"pipeline/r1/second/-1\" data-s=\"failed\""),
@@ -56,6 +67,14 @@ async fn every_page_answers_and_says_what_it_is_about() {
             "{address}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_time_that_is_none_is_told_of() {
+    let world = World::new().await;
+    let (status, page) = world.get("/runs?from=yesterday").await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert!(page.contains("&#34;yesterday&#34; is no time") && page.contains("such as 2026-11-26"), "{page}");
 }
 
 #[tokio::test]
