@@ -8,6 +8,7 @@ mod driver;
 mod home;
 mod looks;
 mod pages;
+mod run;
 mod sensors;
 #[path = "../support/mod.rs"]
 mod support;

@@ -113,7 +113,8 @@ impl Visitor {
         named.map(|principal| principal.name.to_string()).unwrap_or_default()
     }
 
-    fn may(&self) -> May {
+    /// What they may do.
+    pub(crate) fn may(&self) -> May {
         let may = |role| self.caller.as_ref().is_some_and(|caller| caller.may(role));
         May { run: may(Role::User), operate: may(Role::Operator), manage: may(Role::Admin) }
     }

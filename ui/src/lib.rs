@@ -22,6 +22,7 @@ mod frame;
 mod gantt;
 mod graph;
 mod guard;
+mod json_tree;
 mod links;
 mod live;
 mod locale;

@@ -86,7 +86,7 @@ async fn buttons_clear_and_mark() {
     let ((status, place, _), state) = world.until_over("r1", world.submit(rerun, form)).await;
     assert_eq!(
         (status, place.as_str(), state.as_str()),
-        (StatusCode::SEE_OTHER, "/dags/pipeline/runs/r1", "success")
+        (StatusCode::SEE_OTHER, "/dags/pipeline/runs/r1?done=marked&number=1", "success")
     );
 }
 
@@ -112,7 +112,10 @@ async fn the_form_starts_a_run_or_says_what_does_not_fit() {
     );
     let form = "param.limit=10&param.mode=%22thorough%22&run_id=by-hand&note=why";
     let (status, place, _) = world.submit("/dags/pipeline/trigger", form).await;
-    assert_eq!((status, place.as_str()), (StatusCode::SEE_OTHER, "/dags/pipeline/runs/by-hand"));
+    assert_eq!(
+        (status, place.as_str()),
+        (StatusCode::SEE_OTHER, "/dags/pipeline/runs/by-hand?done=triggered")
+    );
     let run = world.json("/api/v2/dags/pipeline/dagRuns/by-hand").await;
     assert_eq!(run["conf"], serde_json::json!({ "mode": "thorough" }), "a default is no conf");
     assert_eq!((run["triggered_by"].as_str(), run["note"].as_str()), (Some("ui"), Some("why")));
@@ -138,11 +141,20 @@ async fn a_log_is_read_on_and_downloaded() {
     let world = World::new().await;
     world.run("r1").await;
     let task = "/dags/pipeline/runs/r1/tasks/first";
-    let page = world.json(&format!("{task}/log?try=1&offset=0")).await;
-    assert_eq!(page["lines"][0]["text"], "<b>hello</b>");
-    assert_eq!((&page["is_at_end"], &page["is_open"]), (&true.into(), &false.into()));
-    let rest = world.json(&format!("{task}/log?try=1&offset={}", page["next_offset"])).await;
+    let page = world.json(&format!("{task}/log?try=1&from=0&count=10")).await;
+    assert_eq!((&page["lines"][0]["text"], &page["lines"][0]["number"]), (&"<b>hello</b>".into(), &1.into()));
+    let total = page["total"].as_u64().unwrap();
+    assert_eq!((page["lines"].as_array().unwrap().len() as u64, &page["is_open"]), (total, &false.into()));
+    let rest = world.json(&format!("{task}/log?try=1&from={total}&count=10&wait=true")).await;
     assert_eq!(rest["lines"], serde_json::json!([]));
+    let picked = world.json(&format!("{task}/log?try=1&lines=1,7000")).await;
+    assert_eq!((picked["lines"].as_array().unwrap().len(), &picked["lines"][0]["text"]), (1, &"3".into()));
+    let found = world.json(&format!("{task}/log/search?try=1&q=HELLO")).await;
+    assert_eq!(found, serde_json::json!({"lines": [0], "next": total, "is_at_end": true}));
+    let found = world.json(&format!("{task}/log/search?try=1&level=error")).await;
+    assert_eq!(found["lines"], serde_json::json!([]));
+    let (_, shown) = world.get(&format!("{task}?line=2")).await;
+    assert!(shown.contains("<div class=\"line at\" data-level=\"info\" id=\"L2\">"), "{shown}");
     let (status, text) = world.get(&format!("{task}/log.txt?try=1")).await;
     assert!(status == StatusCode::OK && text.contains("INFO    <b>hello</b>\n"), "{text}");
     let (status, _) = world.get("/dags/pipeline/runs/r1/tasks/..%2F..%2Ffirst/log?try=1").await;

@@ -25,6 +25,8 @@ mod expand;
 mod handle;
 pub mod home;
 pub mod links;
+mod log_index;
+mod log_search;
 pub mod logs;
 mod notice;
 mod notifier;

@@ -20,13 +20,16 @@ mod instance_log;
 mod instance_xcom;
 mod keyset;
 mod login;
+mod notifications;
 mod preferences;
 mod question;
 mod rerun;
 mod run;
 mod run_audit;
+mod run_gantt;
 mod run_graph;
 mod run_head;
+mod run_rows;
 mod run_tasks;
 mod runs;
 mod runs_table;
@@ -70,11 +73,15 @@ fn run_routes() -> Routes<AppState> {
     Routes::new()
         .get("/dags/{dag_id}/runs/{run_id}", VIEWER, run_tasks::page)
         .get("/dags/{dag_id}/runs/{run_id}/graph", VIEWER, run_graph::page)
+        .get("/dags/{dag_id}/runs/{run_id}/gantt", VIEWER, run_gantt::page)
         .get("/dags/{dag_id}/runs/{run_id}/audit", VIEWER, run_audit::page)
         .post("/dags/{dag_id}/runs/{run_id}/cancel", USER, commands::cancel)
+        .post("/dags/{dag_id}/runs/{run_id}/mark", USER, commands::mark_run)
+        .post("/dags/{dag_id}/runs/{run_id}/delete", USER, commands::delete_run)
         .get("/dags/{dag_id}/runs/{run_id}/tasks/{task_id}", VIEWER, instance::page)
         .post("/dags/{dag_id}/runs/{run_id}/tasks/{task_id}/answer", USER, question::submit)
         .get("/dags/{dag_id}/runs/{run_id}/tasks/{task_id}/log", VIEWER, instance_log::lines)
+        .get("/dags/{dag_id}/runs/{run_id}/tasks/{task_id}/log/search", VIEWER, instance_log::search)
         .get("/dags/{dag_id}/runs/{run_id}/tasks/{task_id}/log.txt", VIEWER, instance_log::text)
         .get("/dags/{dag_id}/runs/{run_id}/tasks/{task_id}/xcom/{key}", VIEWER, instance_xcom::raw)
         .get("/dags/{dag_id}/runs/{run_id}/rerun", USER, rerun::page)

@@ -3,9 +3,9 @@
 use super::events_table::{EventLine, PAGE_LENGTH};
 use super::keyset::{self, Beside};
 use super::run_head::RunHead;
-use crate::AppState;
 use crate::error_pages::PageError;
 use crate::frame::{self, Frame, Visitor};
+use crate::{AppState, t};
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
@@ -41,7 +41,7 @@ pub(crate) async fn page(
     keyset::narrow(&mut listing, &wanted.cursor)?;
     let list = reader.list(&listing).await?;
     let page = RunAuditPage {
-        frame: head.frame(&visitor, crate::t("Audit")),
+        frame: head.frame(&visitor, t("Audit")),
         beside: Beside::of(&list, &format!("{}/audit", head.url), &[]),
         rows: EventLine::of(&list.rows),
         head,
