@@ -20,6 +20,9 @@ use std::collections::HashMap;
 /// How many runs can be picked from.
 const CHOICES_MAX: u32 = 25;
 
+/// Up to so many instances, the engine is asked why they wait.
+const REASONS_MAX: usize = 2000;
+
 /// Which run is wanted, and whether its critical path is lit (`critical=1`).
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -117,7 +120,7 @@ pub(super) async fn of_run(
         return Ok(None);
     }
     let instances = reader.instances(run.run_key).await?;
-    let reasons = super::run_tasks::reasons(state, run).await;
+    let reasons = reasons(state, run, instances.len()).await;
     let mut by_place: HashMap<usize, Vec<&TaskInstanceRow>> = HashMap::new();
     for instance in &instances {
         by_place.entry(instance.task_index as usize).or_default().push(instance);
@@ -135,6 +138,16 @@ pub(super) async fn of_run(
     }
     let ends = (0..definition.tasks.len()).map(|place| by_place.get(&place).and_then(|all| end(all, now)));
     Ok(Some(drawing.lit(critical_path(&definition.graph.upstream, &ends.collect::<Vec<_>>()))))
+}
+
+/// Why the instances of a run that has not ended are not running, by task and map index; none where there are too many.
+async fn reasons(state: &AppState, run: &RunRow, instances: usize) -> HashMap<(String, i32), String> {
+    if run.state.is_terminal() || instances > REASONS_MAX {
+        return HashMap::new();
+    }
+    // An engine that does not answer says so elsewhere; the page shows what it can.
+    let waiting = state.handle.why_waiting(run.dag_id.clone(), run.run_id.clone()).await.unwrap_or_default();
+    waiting.into_iter().map(|it| ((it.task_id.to_string(), it.map_index), it.reason)).collect()
 }
 
 /// When the last of these instances ended: now, while one runs; none when none has begun.

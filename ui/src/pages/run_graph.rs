@@ -2,11 +2,10 @@
 
 use super::dag_graph::CriticalChoice;
 use super::run_head::RunHead;
-use crate::AppState;
 use crate::error_pages::PageError;
 use crate::frame::{self, Frame, Visitor};
 use crate::graph::Drawing;
-use crate::t;
+use crate::{AppState, t};
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
