@@ -20,11 +20,11 @@ if (split && panel) {
   document.addEventListener("keydown", key);
   document.addEventListener("esteira:event", ({ detail }) => happened(detail));
   document.addEventListener("esteira:refreshed", findAgain);
-  let shown = location.pathname + location.search;
-  addEventListener("popstate", () => {
-    if (shown !== location.pathname + location.search) followAddress();
-    shown = location.pathname + location.search;
-  });
+  // A step back to other folded groups shows them; one that only chooses another cell asks for nothing.
+  const address = () => location.pathname + location.search;
+  let shown = address();
+  document.addEventListener("esteira:refreshed", () => { shown = address(); });
+  addEventListener("popstate", () => { if (shown !== address()) followAddress(); });
   const wanted = new URLSearchParams(location.hash.slice(1));
   const cell = wanted.has("task") && cellAt(wanted.get("run"), wanted.get("task"));
   if (cell) open(cell);
