@@ -53,7 +53,9 @@ async fn walk_graph(browser: &Browser, address: &str, width: u32) {
     let before = browser.script(size).await.as_f64().unwrap();
     browser.click("[data-zoom=in]").await;
     assert!(browser.script(size).await.as_f64().unwrap() > before * 1.2);
-    browser.script("document.body.dispatchEvent(new KeyboardEvent('keydown', { key: '0', bubbles: true }))").await;
+    browser
+        .script("document.body.dispatchEvent(new KeyboardEvent('keydown', { key: '0', bubbles: true }))")
+        .await;
     assert!((browser.script(size).await.as_f64().unwrap() - before).abs() < 1.5);
     browser.click("[data-critical]").await;
     browser.until("the lit path", "return location.search.includes('critical=1')").await;
