@@ -9,6 +9,7 @@ use super::alerts::Alert;
 use super::page::service_error;
 use crate::access::{ApiActor, PageActor};
 use crate::data_api::DataState;
+use crate::data_api::alerts::documents;
 use crate::data_api::error::DataError;
 use crate::data_api::query::{LIMIT_MAX, Query};
 use crate::error_pages::PageError;
@@ -105,6 +106,10 @@ impl AlertsPage {
 
     fn waiting_text(&self) -> String {
         tn(self.waiting, "1 message waits in the queue", "{} messages wait in the queue")
+    }
+
+    fn found_text(&self) -> String {
+        tn(self.found as u64, "1 alert", "{} alerts")
     }
 
     fn take_count(&self) -> usize {
@@ -224,11 +229,34 @@ pub(super) async fn take(
     let data = DataState::from_ref(&state);
     let queue = data.queue().await.map_err(service_error)?;
     let name = &data.settings.alert_queue;
-    let taken = dashboard.queue.take(&*queue, name, limit.min(LIMIT_MAX)).await.map_err(service_error)?;
+    let taken = dashboard.queue.take(&*queue, name, limit.min(LIMIT_MAX)).await.map_err(service_error)?.len();
     if taken > 0 {
         state.handle.tell_alerts_taken(name.clone(), taken, actor).await?;
     }
     Ok(Redirect::to(&format!("/sensors/alerts?taken={taken}")))
+}
+
+/// `DELETE /api/alerts`: takes the first alerts out of the queue, one unless told otherwise, tells the history, and answers with
+/// them and with how many are left.
+pub(super) async fn take_for_programs(
+    State(state): State<AppState>,
+    Extension(dashboard): Extension<Arc<Dashboard>>,
+    ApiActor(actor): ApiActor,
+    OriginalUri(uri): OriginalUri,
+) -> Result<Json<Value>, DataError> {
+    let limit = Query::parse(uri.query(), &["limit"])?.limit()?.unwrap_or(1);
+    let data = DataState::from_ref(&state);
+    let queue = data.queue().await?;
+    let name = &data.settings.alert_queue;
+    let messages = dashboard.queue.take(&*queue, name, limit).await.map_err(DataError::Setup)?;
+    // They are out of the queue by now: that something fails from here on must not lose them.
+    if !messages.is_empty()
+        && let Err(error) = state.handle.tell_alerts_taken(name.clone(), messages.len(), actor).await
+    {
+        tracing::error!(%error, count = messages.len(), "the history does not tell of alerts that were taken");
+    }
+    let waiting = dashboard.queue.count(&data).await.ok();
+    Ok(Json(json!({"alerts": documents(&messages), "waiting": waiting})))
 }
 
 /// `GET /api/sensors/alerts`.
