@@ -77,10 +77,7 @@ impl Told {
             )
         });
         let reopened = count("reopened").map(|count| {
-            (
-                tn(count, "1 reopened", "{} reopened"),
-                t("They are open again. The audit history has both."),
-            )
+            (tn(count, "1 reopened", "{} reopened"), t("They are open again. The audit history has both."))
         });
         let taken = count("taken").map(|count| {
             (
@@ -192,11 +189,15 @@ impl Said {
                 "reopen" => request.is_withdrawn = value == "true",
                 // Nowhere else: a form of another page must not lead people away.
                 "back" if value.starts_with("/sensors") => back = value,
-                _ => return Err(PageError::bad_request(t1("This form has no field {}", format!("{name:?}")))),
+                _ => {
+                    return Err(PageError::bad_request(t1("This form has no field {}", format!("{name:?}"))));
+                }
             }
         }
         if request.message_ids.is_empty() {
-            return Err(PageError::bad_request(t("No alert was chosen")).hint(t("tick those that you have seen")));
+            return Err(
+                PageError::bad_request(t("No alert was chosen")).hint(t("tick those that you have seen"))
+            );
         }
         Ok(Self { request, back })
     }
