@@ -3,7 +3,9 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod admin;
 mod driver;
+mod home;
 mod looks;
 mod pages;
 mod sensors;

@@ -11,6 +11,8 @@ export default {
   "live": "ao vivo",
   "reconnecting": "reconectando",
   "Changes appear by themselves": "As mudanças aparecem sozinhas",
+  "Connecting…": "Conectando…",
+  "The server does not answer": "O servidor não responde",
   "The server does not answer; trying again": "O servidor não responde; tentando de novo",
   "1 new run, show it": "1 execução nova, mostrar",
   "{} new runs, show them": "{} execuções novas, mostrar",

@@ -89,7 +89,6 @@ struct InstancePage {
     xcoms: Vec<XcomView>,
     arguments: Option<String>,
     rows: Vec<EventLine>,
-    older: Option<String>,
 }
 
 #[derive(Template)]
@@ -173,7 +172,6 @@ pub(crate) async fn shown(
             .and_then(|attempt| attempt.arguments.as_ref())
             .and_then(|value| serde_json::to_string_pretty(value).ok()),
         rows: if view == "events" { events(state, run, instance).await? } else { Vec::new() },
-        older: None,
         it,
     };
     Ok(frame::html(&page))

@@ -2,6 +2,8 @@
 
 mod actions;
 mod activity;
+mod admin;
+mod assets;
 mod audit;
 mod cells;
 mod commands;
@@ -12,14 +14,12 @@ mod dag_head;
 mod dag_runs;
 mod dag_source;
 mod dags;
-mod events_table;
 mod home;
-mod import_errors;
 mod instance;
 mod instance_log;
 mod instance_xcom;
+mod keyset;
 mod login;
-mod pools;
 mod preferences;
 mod question;
 mod rerun;
@@ -32,9 +32,11 @@ mod runs;
 mod runs_table;
 mod trigger;
 
+// The table of events is the audit's, and other pages show it too.
+use audit::table as events_table;
+
 use crate::AppState;
-use crate::access::{Access, OPERATOR, Routes, USER, VIEWER};
-use axum::response::Redirect;
+use crate::access::{Access, Routes, USER, VIEWER};
 
 pub(crate) fn routes() -> Routes<AppState> {
     sign_in_routes().merge(dag_routes()).merge(run_routes()).merge(home_routes())
@@ -85,11 +87,8 @@ fn home_routes() -> Routes<AppState> {
         .get("/preferences", VIEWER, preferences::page)
         .post("/preferences", VIEWER, preferences::save)
         .get("/actions", VIEWER, actions::page)
-        .get("/pools", VIEWER, pools::page)
-        .post("/pools", OPERATOR, pools::submit)
         .get("/runs", VIEWER, runs::page)
-        .get("/audit", VIEWER, audit::page)
-        .get("/audit/verify", VIEWER, || async { Redirect::to("/audit") })
-        .post("/audit/verify", VIEWER, audit::verify)
-        .get("/import-errors", VIEWER, import_errors::page)
+        .merge(assets::routes())
+        .merge(audit::routes())
+        .merge(admin::routes())
 }
