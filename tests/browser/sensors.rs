@@ -236,17 +236,42 @@ async fn the_dashboard_is_light_and_can_be_read_by_everybody() {
                 .reduce((sum, entry) => sum + entry.encodedBodySize, encodedBodySize)";
         let bytes = browser.script(weight).await.as_u64().unwrap();
         assert!((20_000..150_000).contains(&bytes), "the page weighs {bytes} bytes");
-        let strange = "return performance.getEntriesByType('resource').map(({ name }) => name) \
-            .filter((name) => !name.startsWith(location.origin))";
-        assert_eq!(browser.script(strange).await, json!([]));
         for theme in ["light", "dark"] {
             browser.open_dashboard(&format!("{}/sensors?period=all&theme={theme}", server.url)).await;
             assert_eq!(browser.script(UNREADABLE).await, json!([]), "{theme} {width}");
-            let overflow = browser.script("return document.documentElement.scrollWidth - innerWidth").await;
-            assert!(overflow.as_i64().unwrap() <= 1, "wider than {width} by {overflow}");
-            browser.client.goto(&format!("{}/sensors/alerts?theme={theme}", server.url)).await.unwrap();
-            assert_eq!(browser.script(UNREADABLE).await, json!([]), "alerts, {theme} {width}");
+            browser.looks_right(&format!("the dashboard, {theme}"), width).await;
+            for state in ["open", "acknowledged"] {
+                let page = format!("{}/sensors/alerts?state={state}&theme={theme}", server.url);
+                browser.visit(&page, width).await;
+                assert_eq!(browser.script(UNREADABLE).await, json!([]), "alerts, {state}, {theme} {width}");
+            }
         }
         browser.end().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_dashboard_speaks_portuguese() {
+    let Some(browser) = Browser::start("the_dashboard_speaks_portuguese", 390).await else { return };
+    let world = World::new();
+    let server = world.serve();
+    // Before there are readings, and with them.
+    browser.client.goto(&format!("{}/sensors", server.url)).await.unwrap();
+    browser.script("document.cookie = 'language=pt-BR'").await;
+    browser.visit(&format!("{}/sensors", server.url), 390).await;
+    assert!(browser.text("main").await.contains("Ainda não há leituras"));
+    fill(&world.connectors()).await;
+    browser.open_dashboard(&format!("{}/sensors?period=all", server.url)).await;
+    browser.looks_right("the dashboard in Portuguese", 390).await;
+    let told = browser.text(".chart[data-field=CO] [data-readout]").await;
+    assert!(told.starts_with("mediana 2,") && told.ends_with(" · máx. 11,9"), "{told}");
+    let said = browser.script("return document.querySelector('.chart[data-field=CO] svg').ariaLabel").await;
+    assert!(said.as_str().unwrap().contains("1 acima do limite de 10"), "{said}");
+    let axis = "return [...document.querySelectorAll('.chart[data-field=CO] .plot-label')].map(({ textContent }) => textContent)";
+    let axis = browser.script(axis).await.to_string();
+    assert!(!axis.contains('.'), "{axis}");
+    browser.press(".chart[data-field=Temperature] svg", &String::from(char::from(Key::Left))).await;
+    let read = browser.script("return document.querySelector('[data-announce]').textContent").await;
+    assert_eq!(read, json!("20/03/2004 23:00: Temperatura 23,0 °C"));
+    browser.end().await;
 }

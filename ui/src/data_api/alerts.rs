@@ -1,5 +1,4 @@
-//! `/api/alerts`: what waits in the queue of alerts. Looking leaves the queue as it is; taking is a request of its
-//! own.
+//! `/api/alerts`: what waits in the queue of alerts. Looking leaves the queue as it is.
 
 use super::DataState;
 use super::error::DataError;
@@ -26,25 +25,12 @@ pub(super) async fn look(
     Ok(Json(json!({"alert": first})))
 }
 
-/// Takes the first alerts out of the queue, one unless told otherwise, and answers with them and with how many are
-/// left.
-pub(super) async fn take(
-    State(data): State<DataState>,
-    OriginalUri(uri): OriginalUri,
-) -> Result<Json<Value>, DataError> {
-    let limit = Query::parse(uri.query(), &["limit"])?.limit()?.unwrap_or(1);
-    let queue = data.queue().await?;
-    let messages = queue.take(&data.settings.alert_queue, limit).await.map_err(DataError::Setup)?;
-    // They are out of the queue by now: that the count fails must not lose them.
-    let waiting = queue.count(&data.settings.alert_queue).await.ok();
-    Ok(Json(json!({"alerts": documents(&messages), "waiting": waiting})))
-}
-
 fn list(messages: &[QueueMessage], waiting: u64) -> Value {
     json!({"alerts": documents(messages), "waiting": waiting})
 }
 
-fn documents(messages: &[QueueMessage]) -> Vec<Value> {
+/// The document of each.
+pub(crate) fn documents(messages: &[QueueMessage]) -> Vec<Value> {
     messages.iter().map(document).collect()
 }
 

@@ -7,10 +7,10 @@
 //! | `GET /api/history/{name}` | the document `processed/{name}.json` (MinIO) |
 //! | `GET /api/history?prefix=&limit=&after=` | names, a page at a time |
 //! | `GET /api/alerts` | the first alert that waits (RabbitMQ); `?limit=n` for a list. The queue stays as it is |
-//! | `DELETE /api/alerts?limit=n` | takes alerts out and answers with them |
 //! | `GET /api/stats` | counts, and how each service is |
 //!
-//! Each service may be the real one or its embedded twin; the answers are the same.
+//! Each service may be the real one or its embedded twin; the answers are the same. All of them only read: taking alerts out is told
+//! in the history, and so is a matter of [`crate::sensors`], which knows the engine.
 
 pub(crate) mod alerts;
 mod cache;
@@ -22,7 +22,7 @@ pub(crate) mod stats;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use crate::access::{Routes, USER, VIEWER};
+use crate::access::{Routes, VIEWER};
 use crate::openapi::own;
 use crate::{AppState, Settings};
 use axum::extract::FromRef;
@@ -103,8 +103,6 @@ where
         .is(own::one_document())
         .get("/api/alerts", VIEWER, alerts::look)
         .is(own::look_at_alerts())
-        .delete("/api/alerts", USER, alerts::take)
-        .is(own::take_alerts())
         .get("/api/stats", VIEWER, stats::answer)
         .is(own::data_stats())
 }

@@ -106,9 +106,10 @@ tokio::task_local! {
     static LOCALE: Locale;
 }
 
-/// Makes the answer in the locale of whoever asks.
+/// Makes the answer in the locale of whoever asks. Programs are told the same, whoever they work for.
 pub(crate) async fn choose(request: Request, next: Next) -> Response {
-    let locale = Locale::of(request.headers());
+    let is_api = request.uri().path().starts_with("/api/");
+    let locale = if is_api { Locale::default() } else { Locale::of(request.headers()) };
     LOCALE.scope(locale, next.run(request)).await
 }
 

@@ -55,16 +55,16 @@ impl SeenQueue {
         stats::count_alerts(data).await
     }
 
-    /// Takes the first messages out of the queue, at most so many; gives how many those were.
+    /// Takes the first messages out of the queue, at most so many, and gives them.
     pub(crate) async fn take(
         &self,
         queue: &dyn Queue,
         name: &str,
         limit: usize,
-    ) -> Result<usize, ServiceError> {
+    ) -> Result<Vec<QueueMessage>, ServiceError> {
         let mut seen = self.0.lock().await;
         *seen = None;
-        Ok(queue.take(name, limit).await?.len())
+        queue.take(name, limit).await
     }
 
     /// The first messages of the queue, at most as many as one request may ask for, and how many there are.
@@ -151,7 +151,7 @@ mod tests {
             assert_eq!((waiting, messages.len()), (expected, expected as usize));
         }
         // The same number of messages need not be the same messages.
-        assert_eq!(book.take(&*queue, &name, 1).await.unwrap(), 1);
+        assert_eq!(book.take(&*queue, &name, 1).await.unwrap().len(), 1);
         let other =
             QueueMessage { message_id: "3".to_owned(), content_type: String::new(), body: "3".into() };
         queue.publish(&name, &[other]).await.unwrap();

@@ -9,10 +9,12 @@ use super::alerts::Alert;
 use super::page::service_error;
 use crate::access::{ApiActor, PageActor};
 use crate::data_api::DataState;
+use crate::data_api::alerts::documents;
 use crate::data_api::error::DataError;
 use crate::data_api::query::{LIMIT_MAX, Query};
 use crate::error_pages::PageError;
 use crate::frame::{self, Frame, Section, Visitor};
+use crate::locale::{t, t1, tn};
 use crate::show::count;
 use crate::{AppState, links};
 use askama::Template;
@@ -28,8 +30,17 @@ use std::sync::Arc;
 /// Alerts on a page, unless it is asked for more.
 const ROWS: usize = 50;
 
-/// Which alerts a list shows: name in addresses, label.
-const STATES: [(&str, &str); 3] = [("open", "Open"), ("acknowledged", "Acknowledged"), ("all", "All")];
+/// Which alerts a list shows: names in addresses.
+const STATES: [&str; 3] = ["open", "acknowledged", "all"];
+
+/// What a list of these alerts is called.
+fn label(state: &str) -> &'static str {
+    match state {
+        "open" => t("Open"),
+        "acknowledged" => t("Acknowledged"),
+        _ => t("All"),
+    }
+}
 
 #[derive(Template)]
 #[template(path = "sensors_alerts.html")]
@@ -51,27 +62,32 @@ struct AlertsPage {
 
 /// What was done before this page.
 struct Told {
-    count: usize,
-    what: &'static str,
+    what: String,
     more: &'static str,
 }
 
 impl Told {
     /// What an address tells was done: `acknowledged=3`.
     fn from_query(query: &Query) -> Option<Self> {
-        DONE.iter().find_map(|(what, more)| {
-            let count = query.get(what)?.parse().ok()?;
-            Some(Self { count, what, more })
-        })
+        let count = |done: &str| query.get(done)?.parse::<u64>().ok();
+        let acknowledged = count("acknowledged").map(|count| {
+            (
+                tn(count, "1 acknowledged", "{} acknowledged"),
+                t("Who and when is kept, and told in the audit history. The queue is as it was."),
+            )
+        });
+        let reopened = count("reopened").map(|count| {
+            (tn(count, "1 reopened", "{} reopened"), t("They are open again. The audit history has both."))
+        });
+        let taken = count("taken").map(|count| {
+            (
+                tn(count, "1 taken", "{} taken"),
+                t("They are out of the queue. Readings and history are as they were."),
+            )
+        });
+        acknowledged.or(reopened).or(taken).map(|(what, more)| Self { what, more })
     }
 }
-
-/// What can be done with alerts: its name in addresses and for people, and what to say of it.
-const DONE: [(&str, &str); 3] = [
-    ("acknowledged", "Who and when is kept, and told in the audit history. The queue is as it was."),
-    ("reopened", "They are open again. The audit history has both."),
-    ("taken", "They are out of the queue. Readings and history are as they were."),
-];
 
 impl AlertsPage {
     /// The address of another page of the list.
@@ -86,7 +102,11 @@ impl AlertsPage {
     }
 
     fn waiting_text(&self) -> String {
-        count(self.waiting)
+        tn(self.waiting, "1 message waits in the queue", "{} messages wait in the queue")
+    }
+
+    fn found_text(&self) -> String {
+        tn(self.found as u64, "1 alert", "{} alerts")
     }
 
     fn take_count(&self) -> usize {
@@ -106,20 +126,20 @@ pub(super) async fn alerts(
     let limit = query.limit()?.unwrap_or(ROWS);
     let page = query.page()?;
     let wanted = query.get("state").unwrap_or("open");
-    let Some((shown, _)) = STATES.into_iter().find(|(name, _)| *name == wanted) else {
-        let message = format!("There are no alerts of the state {wanted:?}");
-        return Err(PageError::bad_request(message).hint("state is open, acknowledged or all"));
+    let Some(shown) = STATES.into_iter().find(|name| *name == wanted) else {
+        let message = t1("There are no alerts of the state {}", format!("{wanted:?}"));
+        return Err(PageError::bad_request(message).hint(t("state is open, acknowledged or all")));
     };
     let data = DataState::from_ref(&state);
     let Alerts { waiting, open, acknowledged } = alert_book::read(&state, &dashboard, &data).await?;
     let seen = open.len() + acknowledged.len();
-    let states = STATES.map(|(name, label)| {
+    let states = STATES.map(|name| {
         let count = match name {
             "open" => open.len(),
             "acknowledged" => acknowledged.len(),
             _ => seen,
         };
-        (name, label, self::count(count as u64), name == shown)
+        (name, label(name), self::count(count as u64), name == shown)
     });
     let mut rows = match shown {
         "open" => open,
@@ -131,9 +151,9 @@ pub(super) async fn alerts(
     let page_count = found.div_ceil(limit).max(1);
     let page = page.clamp(1, page_count);
     let frame = visitor
-        .frame(Section::Sensors, "Alerts")
-        .crumb("Sensors", "/sensors")
-        .crumb("Alerts", "")
+        .frame(Section::Sensors, t("Alerts"))
+        .crumb(t("Sensors"), "/sensors")
+        .crumb(t("Alerts"), "")
         .style("sensors/sensors.css")
         .script("sensors/alerts.js");
     Ok(frame::html(&AlertsPage {
@@ -169,11 +189,15 @@ impl Said {
                 "reopen" => request.is_withdrawn = value == "true",
                 // Nowhere else: a form of another page must not lead people away.
                 "back" if value.starts_with("/sensors") => back = value,
-                _ => return Err(PageError::bad_request(format!("This form has no field \"{name}\""))),
+                _ => {
+                    return Err(PageError::bad_request(t1("This form has no field {}", format!("{name:?}"))));
+                }
             }
         }
         if request.message_ids.is_empty() {
-            return Err(PageError::bad_request("No alert was chosen").hint("tick those that you have seen"));
+            return Err(
+                PageError::bad_request(t("No alert was chosen")).hint(t("tick those that you have seen"))
+            );
         }
         Ok(Self { request, back })
     }
@@ -206,11 +230,34 @@ pub(super) async fn take(
     let data = DataState::from_ref(&state);
     let queue = data.queue().await.map_err(service_error)?;
     let name = &data.settings.alert_queue;
-    let taken = dashboard.queue.take(&*queue, name, limit.min(LIMIT_MAX)).await.map_err(service_error)?;
+    let taken = dashboard.queue.take(&*queue, name, limit.min(LIMIT_MAX)).await.map_err(service_error)?.len();
     if taken > 0 {
         state.handle.tell_alerts_taken(name.clone(), taken, actor).await?;
     }
     Ok(Redirect::to(&format!("/sensors/alerts?taken={taken}")))
+}
+
+/// `DELETE /api/alerts`: takes the first alerts out of the queue, one unless told otherwise, tells the history, and answers with
+/// them and with how many are left.
+pub(super) async fn take_for_programs(
+    State(state): State<AppState>,
+    Extension(dashboard): Extension<Arc<Dashboard>>,
+    ApiActor(actor): ApiActor,
+    OriginalUri(uri): OriginalUri,
+) -> Result<Json<Value>, DataError> {
+    let limit = Query::parse(uri.query(), &["limit"])?.limit()?.unwrap_or(1);
+    let data = DataState::from_ref(&state);
+    let queue = data.queue().await?;
+    let name = &data.settings.alert_queue;
+    let messages = dashboard.queue.take(&*queue, name, limit).await.map_err(DataError::Setup)?;
+    // They are out of the queue by now: that something fails from here on must not lose them.
+    if !messages.is_empty()
+        && let Err(error) = state.handle.tell_alerts_taken(name.clone(), messages.len(), actor).await
+    {
+        tracing::error!(%error, count = messages.len(), "the history does not tell of alerts that were taken");
+    }
+    let waiting = dashboard.queue.count(&data).await.ok();
+    Ok(Json(json!({"alerts": documents(&messages), "waiting": waiting})))
 }
 
 /// `GET /api/sensors/alerts`.

@@ -4,6 +4,7 @@ use super::period::{DAY, Period};
 use super::reading::{QUANTITIES, Quantity, parse_time, time_iso, time_text};
 use crate::data_api::alerts::document;
 use crate::links;
+use crate::locale::tm;
 use crate::show::Instant;
 use esteira_store::AcknowledgementRow;
 use esteira_tasks::queue::QueueMessage;
@@ -113,7 +114,7 @@ impl Alert {
     /// What it says in one line, for the names of its buttons.
     pub(crate) fn name(&self) -> String {
         let labels = self.labels.join(", ");
-        if self.when.is_empty() { labels } else { format!("{labels} of {}", self.when) }
+        if self.when.is_empty() { labels } else { tm("{} of {}", &[&labels, &self.when]) }
     }
 }
 
@@ -140,7 +141,7 @@ fn labels(record: &Value) -> Vec<String> {
     let label = |quantity: &Quantity| {
         let value =
             record[quantity.field].as_f64().filter(|value| *value > quantity.limit.unwrap_or(f64::MAX))?;
-        Some(format!("{} {}", quantity.name, quantity.text(value)))
+        Some(format!("{} {}", quantity.name(), quantity.text(value)))
     };
     QUANTITIES.iter().filter_map(label).collect()
 }

@@ -1,6 +1,7 @@
 //! The four services: how each is, what the page lacks without it, and what to do when it is down. No I/O.
 
 use crate::data_api::stats::ServiceHealth;
+use crate::locale::{t, tm};
 
 /// A service, as the page shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +32,7 @@ fn line(health: &ServiceHealth) -> Line {
         service: health.service,
         part,
         is_up: health.healthy,
-        place: if health.embedded { "embedded twin".to_owned() } else { health.address.clone() },
+        place: if health.embedded { t("embedded twin").to_owned() } else { health.address.clone() },
         fault: if health.healthy { String::new() } else { health.message.clone() },
         hint: health.hint.unwrap_or_default(),
         without,
@@ -43,16 +44,20 @@ fn line(health: &ServiceHealth) -> Line {
 fn about(service: &str) -> (&'static str, &'static str) {
     match service {
         "Kafka" => (
-            "carries readings",
-            "Runs cannot send or read readings, and try again. What was stored is shown as ever.",
+            t("carries readings"),
+            t("Runs cannot send or read readings, and try again. What was stored is shown as ever."),
         ),
-        "Redis" => {
-            ("holds current values", "Values, charts and table show what was last read. Nothing new appears.")
+        "Redis" => (
+            t("holds current values"),
+            t("Values, charts and table show what was last read. Nothing new appears."),
+        ),
+        "RabbitMQ" => (
+            t("queues alerts"),
+            t("Alerts cannot be sent or listed. Charts still mark what is above a limit."),
+        ),
+        "MinIO" => {
+            (t("keeps history"), t("Runs cannot store files, and try again. Values and charts go on."))
         }
-        "RabbitMQ" => {
-            ("queues alerts", "Alerts cannot be sent or listed. Charts still mark what is above a limit.")
-        }
-        "MinIO" => ("keeps history", "Runs cannot store files, and try again. Values and charts go on."),
         _ => ("", ""),
     }
 }
@@ -60,7 +65,7 @@ fn about(service: &str) -> (&'static str, &'static str) {
 /// How many answer: `4 of 4 up`.
 pub(crate) fn text(services: &[ServiceHealth]) -> String {
     let up = services.iter().filter(|health| health.healthy).count();
-    format!("{up} of {} up", services.len())
+    tm("{} of {} up", &[&up, &services.len()])
 }
 
 #[cfg(test)]

@@ -66,6 +66,8 @@ pub(crate) fn routes() -> Routes<AppState> {
         .get("/sensors/alerts/acknowledge", VIEWER, page::back)
         .post("/sensors/alerts/take", USER, alert_pages::take)
         .get("/sensors/alerts/take", VIEWER, page::back)
+        .delete("/api/alerts", USER, alert_pages::take_for_programs)
+        .is(own::take_alerts())
         .get("/api/sensors/alerts", VIEWER, alert_pages::list)
         .is(own::known_alerts())
         .post("/api/sensors/alerts/acknowledge", USER, alert_pages::acknowledge_for_programs)

@@ -13,6 +13,7 @@ use crate::data_api::error::DataError;
 use crate::data_api::query::Query;
 use crate::error_pages::PageError;
 use crate::frame::{self, Frame, Section, Visitor};
+use crate::locale::t;
 use askama::Template;
 use axum::Extension;
 use axum::extract::{FromRef, OriginalUri, State};
@@ -89,9 +90,9 @@ pub(super) async fn sensors(
     let scheme = if state.settings.is_https { "https" } else { "http" };
     let origin = format!("{scheme}://{host}");
     let frame = visitor
-        .frame(Section::Sensors, "Air quality")
-        .crumb("Sensors", "/sensors")
-        .crumb("Air quality", "")
+        .frame(Section::Sensors, t("Air quality"))
+        .crumb(t("Sensors"), "/sensors")
+        .crumb(t("Air quality"), "")
         .style("sensors/sensors.css")
         .script("sensors/page.js");
     Ok(frame::html(&SensorsPage { may_run: frame.may.run, frame, view, origin }))

@@ -79,10 +79,13 @@ impl World {
     }
 
     async fn get(&self, address: &str) -> (StatusCode, String) {
-        let response = self.send("GET", address, "").await;
-        let status = response.status();
-        let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
-        (status, String::from_utf8(body.to_vec()).unwrap())
+        text(self.send("GET", address, "").await).await
+    }
+
+    /// What somebody is told who has chosen Portuguese.
+    async fn get_in_portuguese(&self, address: &str) -> (StatusCode, String) {
+        let request = Request::get(address).header(header::COOKIE, "language=pt-BR").body(Body::empty());
+        text(self.router.clone().oneshot(request.unwrap()).await.unwrap()).await
     }
 
     /// Runs the pipeline over the readings above.
@@ -117,6 +120,12 @@ async fn an_empty_page_teaches() {
     world.engine.stop().await.unwrap();
 }
 
+async fn text(response: axum::response::Response) -> (StatusCode, String) {
+    let status = response.status();
+    let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    (status, String::from_utf8(body.to_vec()).unwrap())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_fills_the_page_and_its_alerts_can_be_taken() {
     let world = World::new().await;
@@ -142,6 +151,63 @@ async fn a_run_fills_the_page_and_its_alerts_can_be_taken() {
     let taken = world.send("POST", "/sensors/alerts/take", "limit=5").await;
     assert_eq!(taken.headers()[header::LOCATION], "/sensors/alerts?taken=1");
     assert!(world.get("/sensors").await.1.contains("No alerts wait"));
+    world.engine.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_program_takes_out_of_the_queue_is_told_in_the_history() {
+    let world = World::new().await;
+    world.run().await;
+    // It waits once more, as if another program had sent it.
+    let queue = world.connectors.queue("rabbitmq_default").await.unwrap();
+    let again = queue.peek("sensor_alert", 1).await.unwrap();
+    queue.publish("sensor_alert", &again).await.unwrap();
+    let taken = async |query: &str| {
+        let (status, answer) = text(world.send("DELETE", &format!("/api/alerts{query}"), "").await).await;
+        let answer: Value = serde_json::from_str(&answer).unwrap();
+        assert_eq!(status, 200, "{answer}");
+        (answer["alerts"].as_array().unwrap().len(), answer["waiting"].clone())
+    };
+    assert_eq!(taken("").await, (1, json!(1)));
+    assert_eq!(taken("?limit=5").await, (1, json!(0)));
+    // Where nothing is taken there is nothing to tell.
+    assert_eq!(taken("?limit=5").await, (0, json!(0)));
+    let filter = EventFilter { name: Some("alert.taken".to_owned()), ..EventFilter::default() };
+    let events = world.engine.handle().reader().events(&filter, 9).await.unwrap().rows;
+    assert_eq!(events.len(), 2);
+    assert!(events.iter().all(|event| event.body.contains("sensor_alert")), "{}", events[0].body);
+    world.engine.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_dashboard_speaks_portuguese_to_people_and_english_to_programs() {
+    let without_readings = World::new().await;
+    let (_, empty) = without_readings.get_in_portuguese("/sensors").await;
+    assert!(empty.contains("Ainda não há leituras"), "{empty}");
+    assert!(empty.contains("Executar air_quality_pipeline"), "{empty}");
+    without_readings.engine.stop().await.unwrap();
+    let world = World::new().await;
+    world.run().await;
+    let (_, page) = world.get_in_portuguese("/sensors?period=7d").await;
+    for expected in [
+        "Qualidade do ar",
+        "Temperatura",
+        "11,9",
+        "119 % do limite de 10 mg/m³",
+        "acima do limite",
+        "▲ 9,3 em 24 h",
+        "medido em 10/03/2004 18:00",
+        "<span>rejeitadas</span><b>0</b>",
+        "CO 11,9",
+        "4 de 4 no ar",
+    ] {
+        assert!(page.contains(expected), "{expected}: {page}");
+    }
+    let (_, alerts) = world.get_in_portuguese("/sensors/alerts?acknowledged=2").await;
+    assert!(alerts.contains("1 mensagem está na fila") && alerts.contains("2 reconhecidos"), "{alerts}");
+    // What programs read is the same for everybody.
+    let (_, told) = world.get_in_portuguese("/api/sensors/alerts").await;
+    assert!(told.contains("CO 11.9"), "{told}");
     world.engine.stop().await.unwrap();
 }
 

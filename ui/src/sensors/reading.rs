@@ -2,6 +2,8 @@
 //!
 //! The readings' times carry no zone. They are kept as they stand on the wall, as if the wall were in UTC.
 
+use crate::locale::t;
+use crate::show::decimal;
 use esteira_tasks::cache::Hash;
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
@@ -11,8 +13,6 @@ use jiff::tz::TimeZone;
 pub(crate) struct Quantity {
     /// The field's name in hashes, JSON and CSV.
     pub(crate) field: &'static str,
-    /// The name for people.
-    pub(crate) name: &'static str,
     /// The unit for people.
     pub(crate) unit: &'static str,
     /// Above this there is an alert.
@@ -26,17 +26,28 @@ pub(crate) const QUANTITY_COUNT: usize = 5;
 
 /// What is measured, in the order of the page.
 pub(crate) static QUANTITIES: [Quantity; QUANTITY_COUNT] = [
-    Quantity { field: "CO", name: "CO", unit: "mg/m³", limit: Some(10.0), digits: 1 },
-    Quantity { field: "NO2", name: "NO₂", unit: "µg/m³", limit: Some(200.0), digits: 0 },
-    Quantity { field: "Temperature", name: "Temperature", unit: "°C", limit: None, digits: 1 },
-    Quantity { field: "Relative_Humidity", name: "Relative humidity", unit: "%", limit: None, digits: 1 },
-    Quantity { field: "Absolute_Humidity", name: "Absolute humidity", unit: "g/m³", limit: None, digits: 3 },
+    Quantity { field: "CO", unit: "mg/m³", limit: Some(10.0), digits: 1 },
+    Quantity { field: "NO2", unit: "µg/m³", limit: Some(200.0), digits: 0 },
+    Quantity { field: "Temperature", unit: "°C", limit: None, digits: 1 },
+    Quantity { field: "Relative_Humidity", unit: "%", limit: None, digits: 1 },
+    Quantity { field: "Absolute_Humidity", unit: "g/m³", limit: None, digits: 3 },
 ];
 
 impl Quantity {
+    /// The name for people.
+    pub(crate) fn name(&self) -> &'static str {
+        match self.field {
+            "NO2" => "NO₂",
+            "Temperature" => t("Temperature"),
+            "Relative_Humidity" => t("Relative humidity"),
+            "Absolute_Humidity" => t("Absolute humidity"),
+            formula => formula,
+        }
+    }
+
     /// A value for people, with as many digits as mean something.
     pub(crate) fn text(&self, value: f64) -> String {
-        format!("{value:.*}", self.digits)
+        decimal(format!("{value:.*}", self.digits))
     }
 }
 

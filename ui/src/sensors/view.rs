@@ -12,7 +12,8 @@ use crate::data_api::error::DataError;
 use crate::data_api::query::Query;
 use crate::data_api::stats::Stats;
 use crate::links;
-use crate::show::{Elapsed, Instant, Mark, count};
+use crate::locale::{t, t1, tm};
+use crate::show::{Elapsed, Instant, Mark, count, decimal};
 use askama::Template;
 use esteira_core::states::RunState;
 use esteira_store::RunRow;
@@ -263,9 +264,11 @@ impl AlertsView {
     /// What to say of the queue beneath the list of alerts.
     pub(crate) fn text(&self) -> &'static str {
         match self.waiting {
-            None => "The queue does not answer.",
-            Some(0) => "No alerts wait. The pipeline puts one into the queue for each reading above a limit.",
-            Some(_) if self.open == 0 => "All are acknowledged.",
+            None => t("The queue does not answer."),
+            Some(0) => {
+                t("No alerts wait. The pipeline puts one into the queue for each reading above a limit.")
+            }
+            Some(_) if self.open == 0 => t("All are acknowledged."),
             Some(_) => "",
         }
     }
@@ -275,7 +278,8 @@ impl View {
     /// The buttons of periods: name, label, query, whether it is this one.
     pub(crate) fn presets(&self) -> Vec<(&'static str, &'static str, String, bool)> {
         let button = |(name, label, period): &(&'static str, &'static str, Period)| {
-            (*name, *label, self.choice.query(*period), *period == self.period)
+            let label = if *period == Period::All { t("All") } else { *label };
+            (*name, label, self.choice.query(*period), *period == self.period)
         };
         PRESETS.iter().map(button).collect()
     }
@@ -331,7 +335,7 @@ fn card(snapshot: &Snapshot, index: usize, quantity: &'static Quantity) -> Card 
     let change = day_before(snapshot, index, time).map(|before| {
         let change = value - before;
         let text = quantity.text(change.abs());
-        let is_none = text.parse::<f64>() == Ok(0.0);
+        let is_none = text == quantity.text(0.0);
         let glyph = if is_none {
             "="
         } else if change > 0.0 {
@@ -339,7 +343,7 @@ fn card(snapshot: &Snapshot, index: usize, quantity: &'static Quantity) -> Card 
         } else {
             "▼"
         };
-        (glyph, if is_none { "no change in 24 h".to_owned() } else { format!("{text} in 24 h") })
+        (glyph, if is_none { t("no change in 24 h").to_owned() } else { t1("{} in 24 h", text) })
     });
     Card {
         quantity,
@@ -361,7 +365,8 @@ fn day_before(snapshot: &Snapshot, index: usize, time: i64) -> Option<f64> {
 fn gauge(snapshot: &Snapshot, index: usize, quantity: &Quantity, value: f64) -> Option<Gauge> {
     if let Some(limit) = quantity.limit {
         let share = value / limit * 100.0;
-        let text = format!("{share:.0} % of the limit of {limit} {}", quantity.unit);
+        let (share_text, limit_text) = (format!("{share:.0}"), decimal(limit.to_string()));
+        let text = tm("{} % of the limit of {} {}", &[&share_text, &limit_text, &quantity.unit]);
         let position = format!("{:.1}", share.clamp(0.0, 100.0));
         return Some(Gauge { has_limit: true, position, is_over: value > limit, text });
     }
@@ -369,7 +374,7 @@ fn gauge(snapshot: &Snapshot, index: usize, quantity: &Quantity, value: f64) -> 
     let values = snapshot.between(end - 28 * DAY, end).iter().filter_map(|reading| reading.values[index]);
     let (low, high) = values.fold((value, value), |(low, high), value| (low.min(value), high.max(value)));
     let position = if high > low { (value - low) / (high - low) * 100.0 } else { 50.0 };
-    let text = format!("28 days: {} – {} {}", quantity.text(low), quantity.text(high), quantity.unit);
+    let text = tm("28 days: {} – {} {}", &[&quantity.text(low), &quantity.text(high), &quantity.unit]);
     Some(Gauge { has_limit: false, position: format!("{position:.1}"), is_over: false, text })
 }
 
@@ -385,35 +390,35 @@ pub(crate) fn facts(
     let services = stats.map(|stats| stats.services.as_slice()).unwrap_or_default();
     let name = |service: &str, twin: &'static str| {
         let is_embedded = services.iter().any(|health| health.service == service && health.embedded);
-        if is_embedded { format!("{service}'s embedded twin, {twin}") } else { service.to_owned() }
+        if is_embedded { tm("{}'s embedded twin, {}", &[&service, &twin]) } else { service.to_owned() }
     };
     let unreadable = match snapshot.unreadable {
-        0 => "Hashes with a date and a time that can be read".to_owned(),
-        more => format!("{} more hashes have no date and time that can be read", count(more as u64)),
+        0 => t("Hashes with a date and a time that can be read").to_owned(),
+        more => t1("{} more hashes have no date and time that can be read", count(more as u64)),
     };
-    let in_redis = format!("Hashes in {}", name("Redis", "in Esteira's home"));
-    let in_minio = format!("Objects in {}", name("MinIO", "a folder in Esteira's home"));
-    let in_queue = format!("Messages in {}", name("RabbitMQ", "in Esteira's home"));
+    let in_redis = t1("Hashes in {}", name("Redis", t("in Esteira's home")));
+    let in_minio = t1("Objects in {}", name("MinIO", t("a folder in Esteira's home")));
+    let in_queue = t1("Messages in {}", name("RabbitMQ", t("in Esteira's home")));
     let mut facts = vec![
-        Fact::new("readings", count(snapshot.readings.len() as u64), unreadable),
-        Fact::new("in Redis", counted(hashes.map(|hashes| hashes as u64)), in_redis),
-        Fact::new("in MinIO", stats.map_or_else(|| UNKNOWN.to_owned(), objects), in_minio),
-        Fact::new("alerts waiting", counted(waiting), in_queue).leading_to("/sensors/alerts"),
+        Fact::new(t("readings"), count(snapshot.readings.len() as u64), unreadable),
+        Fact::new(t("in Redis"), counted(hashes.map(|hashes| hashes as u64)), in_redis),
+        Fact::new(t("in MinIO"), stats.map_or_else(|| UNKNOWN.to_owned(), objects), in_minio),
+        Fact::new(t("alerts waiting"), counted(waiting), in_queue).leading_to("/sensors/alerts"),
     ];
     if let Some(run) = run {
         let rejected = run.rejected.map_or_else(|| "–".to_owned(), count);
         facts.push(Fact::new(
-            "rejected",
+            t("rejected"),
             rejected,
-            "Rows and messages that the last run set aside".to_owned(),
+            t("Rows and messages that the last run set aside").to_owned(),
         ));
     }
     if let Some(last) = snapshot.last() {
-        let title = "As the data set tells it, without a zone".to_owned();
-        facts.push(Fact::new("last reading", time_text(last.time), title));
+        let title = t("As the data set tells it, without a zone").to_owned();
+        facts.push(Fact::new(t("last reading"), time_text(last.time), title));
     }
     let up = if services.is_empty() { UNKNOWN.to_owned() } else { health::text(services) };
-    let fact = Fact::new("services", up, "How each is, further below".to_owned());
+    let fact = Fact::new(t("services"), up, t("How each is, further below").to_owned());
     let is_bad = services.iter().any(|health| !health.healthy);
     facts.push(Fact { is_bad, ..fact.leading_to("#sensors-services") });
     facts
@@ -434,15 +439,15 @@ impl Fact {
 }
 
 fn counted(number: Option<u64>) -> String {
-    number.map_or_else(|| "no answer".to_owned(), count)
+    number.map_or_else(|| t("no answer").to_owned(), count)
 }
 
 fn objects(stats: &Stats) -> String {
     let processed = counted(stats.objects_processed);
     match stats.objects_raw {
         None | Some(0) => processed,
-        Some(1) => format!("{processed} + 1 batch"),
-        Some(raw) => format!("{processed} + {} batches", count(raw)),
+        Some(1) => t1("{} + 1 batch", processed),
+        Some(raw) => tm("{} + {} batches", &[&processed, &count(raw)]),
     }
 }
 

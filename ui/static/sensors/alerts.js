@@ -1,5 +1,7 @@
 // The page of alerts: ticking all of them at once, and how many are ticked.
 
+import { t } from "../language.js";
+
 const form = document.querySelector("[data-alerts]");
 const all = form?.querySelector("[data-pick-all]");
 
@@ -10,7 +12,7 @@ if (all) {
     const picked = boxes.filter((box) => box.checked).length;
     all.checked = picked === boxes.length;
     all.indeterminate = picked > 0 && picked < boxes.length;
-    told.textContent = picked ? `${picked} ticked` : "";
+    told.textContent = picked ? t("{} ticked", picked) : "";
   };
   all.hidden = false;
   all.addEventListener("change", () => {

@@ -1,6 +1,7 @@
 // What all charts share: the series on hand, the period shown, the cursor, which charts are shown. The period and the
 // charts are in the address; what is shown is drawn at once from what is on hand, and asked for finer soon after.
 
+import { t } from "../language.js";
 import { Chart } from "./chart.js";
 import { DAY, HOUR, parseTime, timeIso, timeText } from "./format.js";
 import { Hours } from "./hours.js";
@@ -280,7 +281,7 @@ export class Board {
     const { from, to } = event.target.elements;
     const period = [from.value, to.value].map(parseTime);
     if (!(period[1] > period[0])) {
-      to.setCustomValidity("This is not after the first time");
+      to.setCustomValidity(t("This is not after the first time"));
       to.reportValidity();
       to.addEventListener("input", () => to.setCustomValidity(""), { once: true });
       return;
@@ -388,7 +389,7 @@ export class Board {
     if (place < 0) return;
     this.pointTo(line.time[place]);
     const value = line.value[place];
-    const over = value > chart.limit ? ", over the limit" : "";
+    const over = value > chart.limit ? `, ${t("over the limit")}` : "";
     this.announcer.textContent = `${timeText(line.time[place])}: ${chart.name} ${chart.text(value)} ${chart.unit}${over}`;
   }
 }

@@ -2,6 +2,7 @@
 // share.
 
 import { dayText, hourText, timeText, timeTicks, valueTicks, DAY } from "./format.js";
+import { decimal, t } from "../language.js";
 import { startGestures } from "./gestures.js";
 import { areaPath, draw, joined, linePath, onWidth, set, widthOf } from "./svg.js";
 
@@ -68,7 +69,7 @@ export class Chart {
   }
 
   text(value) {
-    return Number.isNaN(value) || value === undefined ? "–" : value.toFixed(this.digits);
+    return Number.isNaN(value) || value === undefined ? "–" : decimal(value.toFixed(this.digits));
   }
 
   toX = (time) => {
@@ -127,7 +128,7 @@ export class Chart {
     for (const tick of ticks) {
       const y = this.toY(tick);
       draw(back, "path", { class: "plot-grid", d: `M${LEFT} ${y}H${this.width - RIGHT}` });
-      draw(back, "text", { class: "plot-label", x: LEFT - 6, y: y + 4, "text-anchor": "end" }, tick.toFixed(digits));
+      draw(back, "text", { class: "plot-label", x: LEFT - 6, y: y + 4, "text-anchor": "end" }, decimal(tick.toFixed(digits)));
     }
     const [from, to] = this.board.view;
     for (const { time, label } of timeTicks(from, to, (this.width - LEFT) / 72)) {
@@ -146,7 +147,7 @@ export class Chart {
       if (until - x < GAP_WIDTH) continue;
       draw(back, "rect", { class: "plot-gap", x, y: TOP, width: until - x, height: this.height - TOP - BOTTOM });
       if (until - x >= GAP_WIDTH_WITH_LABEL)
-        draw(back, "text", { class: "plot-label", x: (x + until) / 2, y: this.height - BOTTOM - 8, "text-anchor": "middle" }, "no readings");
+        draw(back, "text", { class: "plot-label", x: (x + until) / 2, y: this.height - BOTTOM - 8, "text-anchor": "middle" }, t("no readings"));
     }
   }
 
@@ -156,7 +157,7 @@ export class Chart {
     if (this.limit === undefined) return;
     const y = this.toY(this.limit);
     draw(front, "path", { class: "plot-limit", d: `M${LEFT} ${y}H${this.width - RIGHT}` });
-    draw(front, "text", { class: "plot-label limit", x: LEFT - 6, y: y + 4, "text-anchor": "end" }, `${this.limit}`);
+    draw(front, "text", { class: "plot-label limit", x: LEFT - 6, y: y + 4, "text-anchor": "end" }, decimal(`${this.limit}`));
     for (const label of this.layers.back.querySelectorAll("text[text-anchor=end]"))
       if (Math.abs(label.getAttribute("y") - y - 4) < 11) label.remove();
     const marks = this.line.marks(this.board.view, this.limit, this.board.acknowledged, this.toX);
@@ -171,13 +172,14 @@ export class Chart {
     const { count, low, high, median, over } = this.line;
     if (this.limit !== undefined) {
       this.over.hidden = false;
-      this.over.textContent = `${over} over ${this.limit}`;
+      this.over.textContent = t("{} over {}", over, decimal(`${this.limit}`));
       this.over.classList.toggle("over", over > 0);
     }
-    this.resting = count ? `median ${this.text(median)} · max ${this.text(high)}` : "no readings in this period";
-    const limit = this.limit === undefined ? "" : `, ${over} above the limit of ${this.limit}`;
-    const words = count ? `${count} readings from ${this.text(low)} to ${this.text(high)} ${this.unit}, median ${this.text(median)}${limit}` : "no readings";
-    this.svg.setAttribute("aria-label", `${this.name}: ${words}. Arrow keys read single values.`);
+    this.resting = count ? t("median {} · max {}", this.text(median), this.text(high)) : t("no readings in this period");
+    const limit = this.limit === undefined ? "" : t(", {} above the limit of {}", over, decimal(`${this.limit}`));
+    const [least, most, middle] = [low, high, median].map((value) => this.text(value));
+    const words = count ? t("{} readings from {} to {} {}, median {}", count, least, most, this.unit, middle) + limit : t("no readings");
+    this.svg.setAttribute("aria-label", t("{}: {}. Arrow keys read single values.", this.name, words));
   }
 
   /** Draws the cursor at the board's time, or takes it away. */
@@ -203,8 +205,8 @@ export class Chart {
     }
     const bold = document.createElement("b");
     bold.textContent = this.text(value);
-    const seen = isOver && this.board.acknowledged.has(line.time[place]) ? ", acknowledged" : "";
-    this.readout.replaceChildren(bold, ` ${this.unit}${isOver ? ` · over the limit${seen}` : ""}`);
+    const seen = isOver && this.board.acknowledged.has(line.time[place]) ? t(", acknowledged") : "";
+    this.readout.replaceChildren(bold, ` ${this.unit}${isOver ? ` · ${t("over the limit")}${seen}` : ""}`);
   }
 
   showWhen(layer, x, time) {

@@ -1,5 +1,7 @@
 // Numbers and times in words, and the ticks of axes. Times are the readings' own, kept as if they were in UTC.
 
+import { count, t } from "../language.js";
+
 export const HOUR = 3600;
 export const DAY = 24 * HOUR;
 
@@ -37,14 +39,12 @@ export function parseTime(text) {
 /** `28 days`, `7 h` */
 export function spanText(seconds) {
   const days = seconds / DAY;
-  if (days >= 2) return `${Math.round(days)} days`;
+  if (days >= 2) return t("{} days", Math.round(days));
   return `${Math.max(1, Math.round(seconds / HOUR))} h`;
 }
 
 /** `6,941` */
-export function countText(count) {
-  return count.toLocaleString("en-US");
-}
+export const countText = count;
 
 /** Round values between two bounds, about `wanted` of them. */
 export function valueTicks(low, high, wanted) {

@@ -1,5 +1,6 @@
 // The usual day: median and the middle 80 % of a quantity by hour of the day, in the period shown.
 
+import { decimal, t } from "../language.js";
 import { valueTicks } from "./format.js";
 import { draw, linePath, onWidth, set } from "./svg.js";
 
@@ -58,8 +59,8 @@ export class Hours {
     draw(this.svg, "path", { class: "plot-line", d: linePath([known.map((hour) => [toX(hour.place), toY(hour.median)])]) });
     this.cursor = draw(this.svg, "g");
     const peak = known.reduce((best, hour) => (hour.median > best.median ? hour : best));
-    this.resting = `highest at ${peak.place}:00`;
-    this.svg.setAttribute("aria-label", `${chart.name} by hour of day: median highest at ${peak.place}:00 with ${chart.text(peak.median)} ${chart.unit}`);
+    this.resting = t("highest at {}:00", peak.place);
+    this.svg.setAttribute("aria-label", t("{} by hour of day: median highest at {}:00 with {} {}", chart.name, peak.place, chart.text(peak.median), chart.unit));
     this.point(null);
   }
 
@@ -67,7 +68,7 @@ export class Hours {
     const { ticks, digits } = valueTicks(low, high, 4);
     for (const tick of ticks) {
       draw(this.svg, "path", { class: "plot-grid", d: `M${LEFT} ${toY(tick)}H${this.width - RIGHT}` });
-      draw(this.svg, "text", { class: "plot-label", x: LEFT - 6, y: toY(tick) + 4, "text-anchor": "end" }, tick.toFixed(digits));
+      draw(this.svg, "text", { class: "plot-label", x: LEFT - 6, y: toY(tick) + 4, "text-anchor": "end" }, decimal(tick.toFixed(digits)));
     }
     for (let place = 0; place < 24; place += 6)
       draw(this.svg, "text", { class: "plot-label", x: toX(place), y: HEIGHT - 5, "text-anchor": "middle" }, `${String(place).padStart(2, "0")}:00`);
@@ -86,6 +87,7 @@ export class Hours {
     draw(this.cursor, "circle", { class: "plot-point", cx: this.toX(place), cy: this.toY(hour.median), r: 3.5 });
     const bold = document.createElement("b");
     bold.textContent = chart.text(hour.median);
-    this.readout.replaceChildren(`${String(place).padStart(2, "0")}:00 median `, bold, ` · 80 % within ${chart.text(hour.low)} – ${chart.text(hour.high)}`);
+    const when = `${String(place).padStart(2, "0")}:00 ${t("median")} `;
+    this.readout.replaceChildren(when, bold, ` · ${t("80 % within {} – {}", chart.text(hour.low), chart.text(hour.high))}`);
   }
 }

@@ -1,5 +1,6 @@
 // What comes while the page is open: server-sent events wake it; it never asks by the clock. A hidden page lets go.
 
+import { t } from "../language.js";
 import { countText } from "./format.js";
 
 /** Refreshing happens no more often than this, in milliseconds. */
@@ -9,7 +10,7 @@ const SETTLES = 2500;
 /** The badge stays for so long after the last progress. */
 const BADGE_STAYS = 2500;
 /** What pipelines count, in words. */
-const WORDS = { sent: "sending", consumed: "reading", stored: "storing", alerts: "alerting" };
+const WORDS = { sent: t("sending"), consumed: t("reading"), stored: t("storing"), alerts: t("alerting") };
 
 export class Live {
   /** `refresh` brings the page up to date, and is told the counts. */
@@ -74,7 +75,7 @@ export class Live {
     const first = this.rates.get(key) ?? { at: now, done };
     this.rates.set(key, first);
     const rate = now - first.at > 150 ? (done - first.done) / ((now - first.at) / 1000) : 0;
-    const of = total ? ` of ${countText(total)}` : "";
+    const of = total ? ` ${t("of {}", countText(total))}` : "";
     const speed = rate > 0 ? ` · ${countText(Math.round(rate))}/s` : "";
     this.badge.textContent = `${word} ${countText(done)}${of}${speed}`;
     this.badge.hidden = false;

@@ -1,5 +1,6 @@
 // The whole data set in a strip, with the period shown as a window that is dragged, stretched or moved by keys.
 
+import { t } from "../language.js";
 import { dayText, spanText, timeText, timeTicks, HOUR } from "./format.js";
 import { areaPath, draw, linePath, onWidth, set, widthOf } from "./svg.js";
 
@@ -11,8 +12,8 @@ const GRIP = 7;
 export const FIELD = "NO2";
 /** How to get on, by what there is to get on with. */
 const HINT = matchMedia("(pointer: coarse)").matches
-  ? "Two fingers on a chart zoom; drag the window on the strip to move it."
-  : "Drag on a chart to zoom, with Shift to move; Ctrl and wheel zoom. Keys: arrows, + −, Escape.";
+  ? t("Two fingers on a chart zoom; drag the window on the strip to move it.")
+  : t("Drag on a chart to zoom, with Shift to move; Ctrl and wheel zoom. Keys: arrows, + −, Escape.");
 
 export class Overview {
   constructor(section, board) {
@@ -85,14 +86,15 @@ export class Overview {
     });
     this.shown.textContent = `${timeText(view[0])} – ${timeText(view[1])} · ${spanText(view[1] - view[0])}`;
     this.undo.hidden = !isZoomed;
-    this.hint.textContent = `${series?.is_dense ? "Bold: mean of each day. " : ""}${HINT}`;
+    this.hint.textContent = `${series?.is_dense ? `${t("Bold: mean of each day.")} ` : ""}${HINT}`;
     const share = ((view[0] + view[1]) / 2 - whole.first) / (whole.last - whole.first || 1);
-    set(this.svg, { "aria-valuenow": Math.round(share * 100), "aria-valuetext": `from ${dayText(view[0])} to ${dayText(view[1])}, ${spanText(view[1] - view[0])}` });
+    const told = t("from {} to {}, {}", dayText(view[0]), dayText(view[1]), spanText(view[1] - view[0]));
+    set(this.svg, { "aria-valuenow": Math.round(share * 100), "aria-valuetext": told });
   }
 
   /** Says why there is nothing new. */
   tell(error) {
-    this.hint.textContent = `The charts could not be read: ${error.message}`;
+    this.hint.textContent = t("The charts could not be read: {}", error.message);
   }
 
   listen() {
