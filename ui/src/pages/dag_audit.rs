@@ -2,7 +2,7 @@
 
 use super::dag_head::DagHead;
 use super::events_table::{self, EventLine, PAGE_LENGTH};
-use crate::AppState;
+use crate::{AppState, t};
 use crate::error_pages::PageError;
 use crate::frame::{self, Frame, Visitor};
 use askama::Template;
@@ -36,7 +36,7 @@ pub(crate) async fn page(
     let filter = EventFilter { dag_id: Some(dag_id), before: wanted.before, ..EventFilter::default() };
     let page = state.handle.reader().events(&filter, PAGE_LENGTH).await?;
     let page = DagAuditPage {
-        frame: head.frame(&visitor, "Audit"),
+        frame: head.frame(&visitor, t("Audit")),
         older: events_table::older(&page, &format!("{}/audit", head.url), &[]),
         rows: EventLine::all(&page),
         head,

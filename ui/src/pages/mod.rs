@@ -6,6 +6,7 @@ mod audit;
 mod cells;
 mod commands;
 mod dag_audit;
+mod dag_calendar;
 mod dag_graph;
 mod dag_grid;
 mod dag_head;
@@ -56,6 +57,7 @@ fn dag_routes() -> Routes<AppState> {
         .get("/dags/{dag_id}", VIEWER, dag_grid::page)
         .get("/dags/{dag_id}/graph", VIEWER, dag_graph::page)
         .get("/dags/{dag_id}/runs", VIEWER, dag_runs::page)
+        .get("/dags/{dag_id}/calendar", VIEWER, dag_calendar::page)
         .get("/dags/{dag_id}/source", VIEWER, dag_source::page)
         .get("/dags/{dag_id}/audit", VIEWER, dag_audit::page)
         .get("/dags/{dag_id}/trigger", USER, trigger::page)
