@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod dag_views;
 mod driver;
 mod looks;
 mod pages;

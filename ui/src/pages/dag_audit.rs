@@ -2,9 +2,9 @@
 
 use super::dag_head::DagHead;
 use super::events_table::{self, EventLine, PAGE_LENGTH};
-use crate::{AppState, t};
 use crate::error_pages::PageError;
 use crate::frame::{self, Frame, Visitor};
+use crate::{AppState, t};
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;

@@ -12,9 +12,9 @@ use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use esteira_core::states::RunState;
 use esteira_runtime::{PREVIEW_MAX, preview};
+use jiff::Timestamp;
 use jiff::civil::{Date, Weekday, date};
 use jiff::tz::TimeZone;
-use jiff::Timestamp;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -175,7 +175,9 @@ impl Day {
         let mut parts: Vec<String> = Vec::new();
         for state in WORST_FIRST {
             let made = runs.made.iter().filter(|(made, _)| *made == state);
-            parts.extend(made.map(|(_, count)| format!("{} {}", show::count(*count), Mark::of_run(state).word())));
+            parts.extend(
+                made.map(|(_, count)| format!("{} {}", show::count(*count), Mark::of_run(state).word())),
+            );
         }
         if runs.planned > 0 {
             parts.push(tn(runs.planned, "1 to come", "{} to come"));
@@ -193,8 +195,7 @@ impl Day {
 }
 
 /// The states, with the one that says most about a day first.
-const WORST_FIRST: [RunState; 4] =
-    [RunState::Failed, RunState::Running, RunState::Queued, RunState::Success];
+const WORST_FIRST: [RunState; 4] = [RunState::Failed, RunState::Running, RunState::Queued, RunState::Success];
 
 fn runs_between(dag_url: &str, from: Date, until: Date) -> String {
     let (from, until) = (from.to_string(), until.to_string());
@@ -221,12 +222,32 @@ fn month_name(month: i8) -> &'static str {
     let place = usize::from(month.unsigned_abs()).saturating_sub(1) % 12;
     let months = match locale::language() {
         Language::English => [
-            "January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
-            "November", "December",
+            "January",
+            "February",
+            "March",
+            "April",
+            "May",
+            "June",
+            "July",
+            "August",
+            "September",
+            "October",
+            "November",
+            "December",
         ],
         Language::Portuguese => [
-            "janeiro", "fevereiro", "março", "abril", "maio", "junho", "julho", "agosto", "setembro", "outubro",
-            "novembro", "dezembro",
+            "janeiro",
+            "fevereiro",
+            "março",
+            "abril",
+            "maio",
+            "junho",
+            "julho",
+            "agosto",
+            "setembro",
+            "outubro",
+            "novembro",
+            "dezembro",
         ],
     };
     months[place]

@@ -102,8 +102,12 @@ pub(crate) fn unknown_dag(dag_id: &str) -> PageError {
 fn open_runs(running: usize, queued: usize) -> Option<(Mark, String)> {
     match (running, queued) {
         (0, 0) => None,
-        (0, queued) => Some((Mark::of_run(RunState::Queued), tn(queued as u64, "1 run queued", "{} runs queued"))),
-        (running, _) => Some((Mark::of_run(RunState::Running), tn(running as u64, "1 running", "{} running"))),
+        (0, queued) => {
+            Some((Mark::of_run(RunState::Queued), tn(queued as u64, "1 run queued", "{} runs queued")))
+        }
+        (running, _) => {
+            Some((Mark::of_run(RunState::Running), tn(running as u64, "1 running", "{} running")))
+        }
     }
 }
 

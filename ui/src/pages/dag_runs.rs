@@ -71,15 +71,15 @@ struct DagRunsPage {
 const PLANNED_SHOWN: usize = 5;
 
 /// A run that the schedule will start.
-struct Planned {
+pub(super) struct Planned {
     /// When; none for one that was missed, which starts at once.
-    due: Option<Instant>,
-    logical_date: String,
-    data_interval: Option<String>,
+    pub(super) due: Option<Instant>,
+    pub(super) logical_date: String,
+    pub(super) data_interval: Option<String>,
 }
 
 impl Planned {
-    fn new(run: &PlannedRun, now: Timestamp) -> Self {
+    pub(super) fn new(run: &PlannedRun, now: Timestamp) -> Self {
         let exact = |at: Timestamp| show::exact(at);
         let has_interval = run.data_interval_start != run.data_interval_end;
         Self {
