@@ -6,6 +6,7 @@
 //!     cargo run --release -p esteira-bench -- authoring   waiting sensors, templates, masking
 //!     cargo run --release -p esteira-bench -- serve       the idle server: start and memory
 //!     cargo run --release -p esteira-bench -- api         the server on a large home: lists, triggers, streams
+//!     cargo run --release -p esteira-bench -- pages       the server on a large home: every page
 //!
 //! Each figure is printed with what it is compared with; docs/performance.md says what was reached.
 
@@ -30,9 +31,10 @@ async fn main() -> Result<()> {
         Some("authoring") => authoring::measure().await,
         Some("serve") => serve::measure(),
         Some("api") => api::measure(std::env::args().skip(2)).await,
+        Some("pages") => api::measure_pages(std::env::args().skip(2)).await,
         other => {
             bail!(
-                "what shall be measured? engine, pipeline, orchestration, authoring, serve or api (not {other:?})"
+                "what shall be measured? engine, pipeline, orchestration, authoring, serve, api or pages (not {other:?})"
             )
         }
     }

@@ -250,7 +250,7 @@ async fn test(settings: &Settings, id: &str) -> Result<(), Failure> {
         .resolve(id)
         .map_err(|error| Failure::usage(error.message).hint("esteira connections list names them"))?;
     let (name, masker) = (connection.to_string(), Arc::clone(vault.masker()));
-    esteira_tasks::connectors::ping(connection, masker)
+    esteira_tasks::ping(connection, masker)
         .await
         .map_err(|error| Failure::failed(error.to_string()).hint(error.hint()))?;
     print(format!("{name} answers"))

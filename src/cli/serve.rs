@@ -117,6 +117,7 @@ impl WebServer {
                 ..esteira_ui::Settings::default()
             },
             doors: esteira_ui::Doors::default(),
+            audit: esteira_ui::AuditCheck::default(),
         };
         let shutdown = CancellationToken::new();
         let task = tokio::spawn(esteira_ui::serve(listener, state, shutdown.clone()));

@@ -8,9 +8,9 @@ use crate::database::Database;
 use crate::embedded::EmbeddedDatabase;
 use crate::objects::{EmbeddedObjects, Objects};
 use crate::queue::{EmbeddedQueue, Queue};
-use crate::service::{Endpoint, ServiceError, ServiceErrorKind, connection_fault};
+use crate::service::{ServiceError, ServiceErrorKind, connection_fault};
 use crate::stream::{EmbeddedStream, Stream};
-use esteira_operator::{Connection, ConnectionError, ConnectionSource, Masker};
+use esteira_operator::{Connection, ConnectionSource, Masker};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -154,54 +154,6 @@ impl Connectors {
     async fn database(&self) -> Result<Arc<EmbeddedDatabase>, ServiceError> {
         let open = || async { EmbeddedDatabase::open(&self.shared.embedded_home).await.map(Arc::new) };
         self.shared.database.get_or_try_init(open).await.cloned()
-    }
-}
-
-/// Whether the service of a connection answers; of a kind of service that has no client here, whether it can be connected
-/// to at all.
-pub async fn ping(connection: Connection, masker: Arc<Masker>) -> Result<(), ServiceError> {
-    /// How long somebody who waits at a page or a terminal waits.
-    const PATIENCE: Duration = Duration::from_secs(5);
-    let scheme = connection.url.scheme().to_owned();
-    let id = connection.id.clone();
-    let port = connection.url.port_or_known_default().or_else(|| known_port(&scheme));
-    let source = Arc::new(Only(connection.clone()));
-    let connectors = Connectors::new(source, masker, std::env::temp_dir()).with_patience(PATIENCE);
-    match scheme.as_str() {
-        Connection::EMBEDDED => Ok(()),
-        "kafka" | "kafka+ssl" => connectors.stream(&id).await?.ping().await,
-        "redis" | "rediss" => connectors.cache(&id).await?.ping().await,
-        "amqp" | "amqps" => connectors.queue(&id).await?.ping().await,
-        "s3" => connectors.objects(&id).await?.ping().await,
-        "sqlite" | "postgres" | "postgresql" | "mysql" | "mariadb" => {
-            connectors.database_of(&id)?.ping().await
-        }
-        _ => {
-            Endpoint::new(&connection, "The service", port.unwrap_or_default(), Some(PATIENCE))?.reach().await
-        }
-    }
-}
-
-/// The ports of services that the URL standard does not know.
-fn known_port(scheme: &str) -> Option<u16> {
-    Some(match scheme {
-        "smtp" => 25,
-        "smtps" => 465,
-        "ssh" | "sftp" => 22,
-        _ => return None,
-    })
-}
-
-/// One connection, whatever its id.
-struct Only(Connection);
-
-impl ConnectionSource for Only {
-    fn resolve(&self, _id: &str) -> Result<Connection, ConnectionError> {
-        Ok(self.0.clone())
-    }
-
-    fn all(&self) -> Vec<Connection> {
-        vec![self.0.clone()]
     }
 }
 

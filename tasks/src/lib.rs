@@ -15,8 +15,11 @@ pub mod database;
 mod embedded;
 pub mod objects;
 pub mod operators;
+mod ping;
 pub mod process;
 pub mod queue;
 mod sensors;
 pub mod service;
 pub mod stream;
+
+pub use ping::ping;

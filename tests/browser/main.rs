@@ -3,10 +3,13 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod admin;
 mod dag_views;
 mod driver;
+mod home;
 mod looks;
 mod pages;
+mod run;
 mod sensors;
 #[path = "../support/mod.rs"]
 mod support;

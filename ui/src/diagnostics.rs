@@ -1,5 +1,6 @@
 //! The faults of a DAG file as the store keeps them, for the page and for the API.
 
+use crate::t;
 use serde::Deserialize;
 use serde_json::Value;
 use std::fmt::Write;
@@ -56,6 +57,15 @@ impl SnippetLine {
 }
 
 impl Fault {
+    /// How bad it is, in the language of whoever looks.
+    pub(crate) fn severity_word(&self) -> &str {
+        match self.severity.as_str() {
+            "error" => t("error"),
+            "warning" => t("warning"),
+            other => other,
+        }
+    }
+
     /// As plain text: the message, the place, the lines with their marks, the hint.
     pub(crate) fn text(&self) -> String {
         let mut text =

@@ -2,8 +2,8 @@
 //!
 //! A handler returns a [`PageError`]; a layer around all pages turns it into a page with the frame of the visitor.
 
-use crate::AppState;
 use crate::frame::{self, Frame, Section, Visitor};
+use crate::{AppState, t, t1};
 use askama::Template;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::StatusCode;
@@ -27,7 +27,7 @@ impl PageError {
     pub(crate) fn not_found(message: impl Into<String>) -> Self {
         Self {
             status: StatusCode::NOT_FOUND,
-            title: "Not found".to_owned(),
+            title: t("Not found").to_owned(),
             message: message.into(),
             hint: None,
         }
@@ -37,7 +37,7 @@ impl PageError {
     pub(crate) fn bad_request(message: impl Into<String>) -> Self {
         Self {
             status: StatusCode::BAD_REQUEST,
-            title: "That cannot be read".to_owned(),
+            title: t("That cannot be read").to_owned(),
             message: message.into(),
             hint: None,
         }
@@ -45,10 +45,11 @@ impl PageError {
 
     /// Whoever asks may not, or has to sign in before.
     pub(crate) fn forbidden(message: impl Into<String>, is_unknown: bool) -> Self {
-        let hint = if is_unknown { "sign in, and try again" } else { "somebody with that role can do it" };
+        let hint =
+            if is_unknown { t("sign in, and try again") } else { t("somebody with that role can do it") };
         Self {
             status: if is_unknown { StatusCode::UNAUTHORIZED } else { StatusCode::FORBIDDEN },
-            title: "That is not for you".to_owned(),
+            title: t("That is not for you").to_owned(),
             message: message.into(),
             hint: Some(hint.to_owned()),
         }
@@ -58,9 +59,9 @@ impl PageError {
     pub(crate) fn internal(error: impl fmt::Display) -> Self {
         Self {
             status: StatusCode::INTERNAL_SERVER_ERROR,
-            title: "Something went wrong".to_owned(),
+            title: t("Something went wrong").to_owned(),
             message: error.to_string(),
-            hint: Some("the engine's own log says more; runs that are under way go on".to_owned()),
+            hint: Some(t("the engine's own log says more; runs that are under way go on").to_owned()),
         }
     }
 
@@ -83,9 +84,9 @@ impl From<CommandError> for PageError {
     fn from(error: CommandError) -> Self {
         let status = command_status(&error);
         let title = match status {
-            StatusCode::NOT_FOUND => "Not found",
-            StatusCode::SERVICE_UNAVAILABLE => "The engine does not answer",
-            _ => "That was not done",
+            StatusCode::NOT_FOUND => t("Not found"),
+            StatusCode::SERVICE_UNAVAILABLE => t("The engine does not answer"),
+            _ => t("That was not done"),
         };
         Self { status, title: title.to_owned(), message: error.to_string(), hint: None }
     }
@@ -137,7 +138,7 @@ struct ErrorPage {
 
 /// For addresses that nobody serves.
 pub(crate) async fn not_found(request: Request) -> PageError {
-    PageError::not_found(format!("there is no page at {}", request.uri().path()))
+    PageError::not_found(t1("there is no page at {}", request.uri().path()))
 }
 
 /// Turns a [`PageError`] into a page.

@@ -31,13 +31,15 @@ pub(crate) enum Section {
     Runs,
     /// What tasks ask people.
     Actions,
-    /// The pools.
-    Pools,
     /// The sensor dashboard.
     Sensors,
+    /// What tasks bring up to date and DAGs are run for.
+    Assets,
     /// The audit history.
     Audit,
-    /// Files that make no DAG.
+    /// What DAGs share, and who may come in: the tabs of `admin_head.html`.
+    Admin,
+    /// Files that make no DAG, while there are any.
     ImportErrors,
     /// Nowhere: an error page.
     None,
@@ -111,9 +113,10 @@ impl Visitor {
         named.map(|principal| principal.name.to_string()).unwrap_or_default()
     }
 
-    fn may(&self) -> May {
+    /// What they may do.
+    pub(crate) fn may(&self) -> May {
         let may = |role| self.caller.as_ref().is_some_and(|caller| caller.may(role));
-        May { run: may(Role::User), operate: may(Role::Operator) }
+        May { run: may(Role::User), operate: may(Role::Operator), manage: may(Role::Admin) }
     }
 }
 
@@ -124,6 +127,8 @@ pub(crate) struct May {
     pub(crate) run: bool,
     /// Change what DAGs share.
     pub(crate) operate: bool,
+    /// Make and change users, and revoke anybody's tokens.
+    pub(crate) manage: bool,
 }
 
 /// A chosen theme: by `?theme=` in the address (for pictures), or by the cookie that the toggle sets.
@@ -232,9 +237,10 @@ impl Frame {
             Section::Dags => "dags",
             Section::Runs => "runs",
             Section::Actions => "actions",
-            Section::Pools => "pools",
             Section::Sensors => "sensors",
+            Section::Assets => "assets",
             Section::Audit => "audit",
+            Section::Admin => "admin",
             Section::ImportErrors => "import-errors",
             Section::None => "",
         };

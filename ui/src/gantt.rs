@@ -2,6 +2,7 @@
 //! running, so that the cause of slowness is seen.
 
 use crate::show::{Mark, duration, mark_of_event, span, state_after};
+use crate::t;
 use esteira_store::{EventRow, RunRow, TaskInstanceRow};
 use jiff::Timestamp;
 use std::collections::HashMap;
@@ -45,6 +46,12 @@ impl Window {
         duration(span(self.start, self.end))
     }
 
+    /// Points of the axis: places in thousandths of the width, and the time since the beginning there.
+    pub(crate) fn ticks(&self) -> Vec<(u32, String)> {
+        let whole = span(self.start, self.end);
+        (0..=4u32).map(|part| (part * 250, duration(whole * i32::try_from(part).unwrap_or(0) / 4))).collect()
+    }
+
     fn x(&self, at: Timestamp) -> f64 {
         let whole = span(self.start, self.end).as_secs_f64();
         if whole == 0.0 { 0.0 } else { (span(self.start, at).as_secs_f64() / whole * WIDTH).min(WIDTH) }
@@ -69,7 +76,7 @@ impl Window {
                     let outcome = mark_of_event(event).unwrap_or(mark);
                     bar.push(self.piece(outcome.name, outcome.word(), start, event.at));
                 }
-                Some((start, false)) => bar.push(self.piece("wait", "waited", start, event.at)),
+                Some((start, false)) => bar.push(self.piece("wait", t("waited"), start, event.at)),
                 None => {}
             }
             match mark.name {
@@ -79,7 +86,7 @@ impl Window {
             };
         }
         for (place, (start, is_running)) in since {
-            let kind = if is_running { ("running", "running for") } else { ("wait", "waiting for") };
+            let kind = if is_running { ("running", t("running for")) } else { ("wait", t("waiting for")) };
             bars.entry(place).or_default().push(self.piece(kind.0, kind.1, start, self.now.min(self.end)));
         }
         bars
@@ -90,7 +97,7 @@ impl Window {
         let mark = Mark::of_instance(instance.state);
         let until = |at: Option<Timestamp>| at.unwrap_or(self.end);
         let waited =
-            instance.scheduled_at.map(|at| self.piece("wait", "waited", at, until(instance.started_at)));
+            instance.scheduled_at.map(|at| self.piece("wait", t("waited"), at, until(instance.started_at)));
         let ran =
             instance.started_at.map(|at| self.piece(mark.name, mark.word(), at, until(instance.ended_at)));
         waited.into_iter().chain(ran).collect()

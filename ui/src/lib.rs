@@ -13,6 +13,7 @@
 mod access;
 mod api;
 mod assets;
+mod audit_check;
 mod data_api;
 mod definition;
 mod diagnostics;
@@ -21,6 +22,7 @@ mod frame;
 mod gantt;
 mod graph;
 mod guard;
+mod json_tree;
 mod links;
 mod live;
 mod locale;
@@ -36,6 +38,7 @@ mod source_changes;
 mod versions;
 
 pub use access::Doors;
+pub use audit_check::AuditCheck;
 pub use settings::Settings;
 pub use versions::Versions;
 
@@ -68,6 +71,8 @@ pub struct AppState {
     pub settings: Settings,
     /// What the doors keep in mind: who has tried how often to come in.
     pub doors: Doors,
+    /// What is known of the history's wholeness.
+    pub audit: AuditCheck,
 }
 
 /// Every route, with who may use it.

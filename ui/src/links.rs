@@ -5,6 +5,16 @@ pub(crate) use esteira_runtime::links::{dag, escaped, instance, run};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::fmt::Write;
 
+/// The page of an asset.
+pub(crate) fn asset(uri: &str) -> String {
+    format!("/assets/{}", escaped(uri))
+}
+
+/// The page of a pool.
+pub(crate) fn pool(name: &str) -> String {
+    format!("/pools/of/{}", escaped(name))
+}
+
 /// What need not be escaped in the value of a query.
 const VALUE: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b':').remove(b'*');

@@ -1,7 +1,9 @@
 //! Forms made from params: a field for each, and back from what was typed to values. The form that starts a run is one, a
 //! question to people another.
 
+use crate::{locale, t, t1};
 use esteira_core::dag::{Param, ParamKind, Params, check_param};
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 
@@ -55,12 +57,35 @@ pub(crate) fn as_typed(param: &Param, value: &Value) -> String {
     match (param.kind, value) {
         _ if !param.choices.is_empty() => value.to_string(),
         (_, Value::Null) if param.is_nullable => String::new(),
+        (ParamKind::String, Value::String(text)) if is_instant(param) => {
+            local(text).unwrap_or_else(|| text.clone())
+        }
         (ParamKind::String, Value::String(text)) => text.clone(),
         (ParamKind::Array | ParamKind::Object | ParamKind::Any, value) => {
             serde_json::to_string_pretty(value).unwrap_or_default()
         }
         (_, value) => value.to_string(),
     }
+}
+
+fn is_instant(param: &Param) -> bool {
+    param.schema.get("format").is_some_and(|format| format == "date-time")
+}
+
+/// An instant as a field for date and time takes it, in the zone of whoever looks; none if the text is no instant.
+pub(crate) fn local(text: &str) -> Option<String> {
+    let at: Timestamp = text.parse().ok()?;
+    let local = locale::with(|locale| at.to_zoned(locale.zone.clone()).datetime());
+    Some(local.strftime("%Y-%m-%dT%H:%M:%S").to_string())
+}
+
+/// The instant that was typed: with an offset or `Z`, else in the zone of whoever typed it.
+pub(crate) fn instant(text: &str) -> Option<Timestamp> {
+    if let Ok(at) = text.parse() {
+        return Some(at);
+    }
+    let local: jiff::civil::DateTime = text.parse().ok()?;
+    locale::with(|locale| local.to_zoned(locale.zone.clone())).ok().map(|zoned| zoned.timestamp())
 }
 
 /// The fields in the order of the file, those of a section together under its heading.
@@ -126,7 +151,7 @@ fn input_hints(param: &Param) -> InputHints {
         (ParamKind::String, "date") => ("date", ""),
         (ParamKind::String, "email") => ("email", "name@example.org"),
         (ParamKind::String, "uri") => ("url", "https://example.org/"),
-        (ParamKind::String, "date-time") => ("text", "2026-11-22T09:00:00Z"),
+        (ParamKind::String, "date-time") => ("datetime-local", ""),
         (ParamKind::String, "time") => ("text", "09:00:00Z"),
         _ => ("text", ""),
     };
@@ -148,6 +173,9 @@ fn input_hints(param: &Param) -> InputHints {
             _ => (attribute, value),
         })
         .collect();
+    if input == "datetime-local" {
+        attributes.push(("step", "1".to_owned()));
+    }
     if param.kind == ParamKind::Number && !attributes.iter().any(|(name, _)| *name == "step") {
         attributes.push(("step", "any".to_owned()));
     }
@@ -179,18 +207,31 @@ fn param_value(name: &str, param: &Param, text: Option<&str>) -> Result<Option<V
         } else if param.default.is_some() {
             Ok(None)
         } else {
-            Err("this has no default, so it needs a value".to_owned())
+            Err(t("this has no default, so it needs a value").to_owned())
         };
+    }
+    if is_text && is_instant(param) {
+        return instant_value(name, param, text.trim());
     }
     let value = if is_text {
         // Browsers send line breaks as CR and LF.
         Value::String(text.replace("\r\n", "\n"))
     } else {
         serde_json::from_str(text.trim()).map_err(|error| match param.kind {
-            ParamKind::Integer | ParamKind::Number => format!("\"{}\" is no number", text.trim()),
-            _ => format!("this is no JSON: {error}"),
+            ParamKind::Integer | ParamKind::Number => t1("\"{}\" is no number", text.trim()),
+            _ => t1("this is no JSON: {}", error),
         })?
     };
+    check_param(name, param, &value).map_err(|error| error.to_string())?;
+    Ok((param.default.as_ref() != Some(&value)).then_some(value))
+}
+
+/// The instant that was typed. One that was left as it was shown is the default, to the last digit.
+fn instant_value(name: &str, param: &Param, text: &str) -> Result<Option<Value>, String> {
+    if param.default.as_ref().is_some_and(|default| as_typed(param, default) == text) {
+        return Ok(None);
+    }
+    let value = Value::String(instant(text).map_or_else(|| text.to_owned(), |at| at.to_string()));
     check_param(name, param, &value).map_err(|error| error.to_string())?;
     Ok((param.default.as_ref() != Some(&value)).then_some(value))
 }
@@ -229,6 +270,18 @@ mod tests {
         assert!(param_value("p", &choice, Some("3")).is_err());
         let maybe = Param { is_nullable: true, ..param(ParamKind::String, Some(json!("a")), &[]) };
         assert_eq!(param_value("p", &maybe, Some("")), Ok(Some(json!(null))));
+        let document = json!({"type": "string", "format": "date-time"});
+        let schema = ParamSchema::new(document.as_object().unwrap().clone()).unwrap();
+        let default = Some(json!("2026-11-22T09:00:00.5Z"));
+        let at = Param { schema, ..param(ParamKind::String, default, &[]) };
+        locale::as_in(locale::Language::English, "America/Sao_Paulo", || {
+            assert_eq!(as_typed(&at, at.default.as_ref().unwrap()), "2026-11-22T06:00:00");
+            assert_eq!(param_value("p", &at, Some("2026-11-22T06:00:00")), Ok(None));
+            let typed = |text| param_value("p", &at, Some(text)).unwrap().unwrap();
+            assert_eq!(typed("2026-11-22T07:30"), json!("2026-11-22T10:30:00Z"));
+            assert_eq!(typed("2026-11-22T07:30:00+01:00"), json!("2026-11-22T06:30:00Z"));
+            assert!(param_value("p", &at, Some("tomorrow")).is_err());
+        });
         let list = param(ParamKind::Array, Some(json!([])), &[]);
         assert!(param_value("p", &list, Some("[1,")).unwrap_err().starts_with("this is no JSON"));
     }

@@ -50,13 +50,6 @@ function startForms() {
     if (answer?.ok) refresh();
     else form.submit();
   });
-  document.addEventListener("input", (event) => {
-    if (!event.target.matches("[data-json]")) return;
-    const text = event.target.value.trim();
-    let fault = "";
-    try { if (text) JSON.parse(text); } catch (error) { fault = t("this is no JSON: {}", error.message); }
-    event.target.setCustomValidity(fault);
-  });
   addEventListener("pageshow", () => {
     for (const button of document.querySelectorAll("[data-once] button")) button.disabled = false;
   });

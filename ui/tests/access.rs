@@ -205,7 +205,7 @@ async fn a_browser_signs_in_goes_where_it_wanted_to_and_signs_out() {
     let response = ask(&world, "GET", "/runs", cookie(&secret)).await;
     let page = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
     let page = String::from_utf8(page.to_vec()).unwrap();
-    assert!(page.contains("<b>viewer</b>") && page.contains("Sign out"), "{page}");
+    assert!(page.contains(">viewer</a></b>") && page.contains("Sign out"), "{page}");
 
     let response = ask(&world, "POST", "/logout", cookie(&secret)).await;
     assert_eq!(response.headers()[header::LOCATION], "/login");
@@ -414,4 +414,137 @@ async fn the_history_tells_who_came_in_what_they_did_and_what_was_refused() {
     let (actor, body) = next("session.started").await;
     assert_eq!((actor.as_str(), &body["user"]), ("admin", &json!("admin")));
     assert!(!body.to_string().contains("esteira_"), "{body}");
+}
+
+/// Sends a form of a page, signed in with this cookie; gives the status, where it leads and the page.
+async fn send_form(world: &World, path: &str, secret: &str, form: &str) -> (StatusCode, String, String) {
+    let request = Request::post(path)
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .header("sec-fetch-site", "same-origin")
+        .header("cookie", format!("esteira_session={secret}"));
+    let response = world.send(request.body(Body::from(form.to_owned())).unwrap()).await;
+    let place = response.headers().get(header::LOCATION).map(|place| place.to_str().unwrap().to_owned());
+    let status = response.status();
+    let bytes = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    (status, place.unwrap_or_default(), String::from_utf8(bytes.to_vec()).unwrap())
+}
+
+async fn page_of(world: &World, path: &str, secret: &str) -> String {
+    let response = ask(world, "GET", path, cookie(secret)).await;
+    let bytes = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+#[tokio::test]
+async fn the_first_user_is_made_on_a_page_and_from_then_on_everybody_signs_in() {
+    let world = World::new().await;
+    assert!(world.get("/users").await.1.contains("There are no users yet"));
+    assert!(world.get("/tokens").await.1.contains("Nobody asks for a token"));
+    assert!(world.get("/users/edit").await.1.contains("name=\"role\" value=\"admin\""));
+    let form = "is_new=true&name=maria&role=admin&password=correct+horse&again=";
+    let (status, _, page) = world.submit("/users/edit", &format!("{form}other+horse")).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(page.contains("The two passwords differ") && page.contains("value=\"maria\""), "{page}");
+    assert!(!page.contains("correct horse"), "{page}");
+    let (status, place, _) = world.submit("/users/edit", &format!("{form}correct+horse")).await;
+    assert_eq!((status, place.as_str()), (StatusCode::SEE_OTHER, "/users?saved=maria"));
+    assert_eq!(world.get("/users").await.0, StatusCode::SEE_OTHER, "to the page to sign in");
+}
+
+#[tokio::test]
+async fn an_admin_makes_changes_and_removes_users_but_not_the_last_admin() {
+    let world = world().await;
+    let admin = session(&world, "admin").await;
+    let form = "is_new=true&name=leo&role=user&password=correct+horse&again=correct+horse";
+    assert_eq!(send_form(&world, "/users/edit", &admin, form).await.1, "/users?saved=leo");
+    let (status, _, page) = send_form(&world, "/users/edit", &admin, form).await;
+    assert!(status == StatusCode::CONFLICT && page.contains("already"), "{page}");
+    let form = "is_new=false&name=leo&role=operator&password=&again=";
+    assert_eq!(send_form(&world, "/users/edit", &admin, form).await.0, StatusCode::SEE_OTHER);
+    assert_eq!(world.engine.handle().accounts().user("leo").unwrap().role, Role::Operator);
+    let history = page_of(&world, "/audit?name=user.changed", &admin).await;
+    assert!(history.contains("<del>user</del>") && history.contains("<ins>operator</ins>"), "{history}");
+    let form = "is_new=false&name=admin&role=viewer&password=&again=";
+    let (status, _, page) = send_form(&world, "/users/edit", &admin, form).await;
+    assert!(status == StatusCode::CONFLICT && page.contains("last admin"), "{page}");
+    let (_, leos) = token(&world, |token| token.user_name = "leo".to_owned()).await;
+    let removal = page_of(&world, "/users/remove?name=leo", &admin).await;
+    assert!(removal.contains("<b>test</b>"), "{leos}: {removal}");
+    assert_eq!(send_form(&world, "/users/remove", &admin, "name=leo").await.1, "/users?removed=leo");
+    let (status, _, page) = send_form(&world, "/users/remove", &admin, "name=admin").await;
+    assert!(status == StatusCode::CONFLICT && page.contains("last admin"), "{page}");
+}
+
+#[tokio::test]
+async fn a_token_is_made_on_a_page_shown_once_and_revoked_by_its_owner() {
+    let world = world().await;
+    let (user, viewer) = (session(&world, "user").await, session(&world, "viewer").await);
+    let form = "label=midnight&user=user&role=user&dags=pipeline&days=7";
+    let (status, _, made) = send_form(&world, "/tokens/new", &user, form).await;
+    assert_eq!(status, StatusCode::OK);
+    let start = made.find("esteira_").unwrap();
+    let secret: String =
+        made[start..].chars().take_while(|letter| letter.is_alphanumeric() || *letter == '_').collect();
+    let status = ask(&world, "GET", "/api/v2/dags/pipeline", bearer(&secret)).await.status();
+    assert_eq!(status, StatusCode::OK);
+    let list = page_of(&world, "/tokens", &user).await;
+    assert!(list.contains("midnight") && !list.contains(&secret), "{list}");
+    assert!(!page_of(&world, "/tokens", &viewer).await.contains("midnight"), "those of others");
+    for (form, text) in [
+        ("label=x&user=user&role=admin&days=7", "can do no more"),
+        ("label=x&user=admin&role=user&days=7", "can do no more"),
+        ("label=x&user=user&role=user&dags=nothing&days=7", "There is no DAG nothing"),
+        ("label=&user=user&role=user&days=7", "label has between"),
+    ] {
+        let (status, _, page) = send_form(&world, "/tokens/new", &user, form).await;
+        assert!(status == StatusCode::UNPROCESSABLE_ENTITY && page.contains(text), "{form}: {page}");
+    }
+    let tokens = world.engine.handle().accounts().tokens();
+    let revoke = format!("id={}", tokens[0].token_id);
+    assert_eq!(send_form(&world, "/tokens/revoke", &viewer, &revoke).await.0, StatusCode::NOT_FOUND);
+    assert_eq!(send_form(&world, "/tokens/revoke", &user, &revoke).await.1, "/tokens?removed=midnight");
+    let status = ask(&world, "GET", "/api/v2/dags/pipeline", bearer(&secret)).await.status();
+    assert_eq!(status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn whoever_is_signed_in_changes_their_password_and_stays_signed_in_here_only() {
+    let world = world().await;
+    let (here, elsewhere) = (session(&world, "user").await, session(&world, "user").await);
+    let page = page_of(&world, "/account", &here).await;
+    assert!(page.contains("Change the password") && page.contains("start, stop"), "{page}");
+    let form = |now: &str, new: &str, again: &str| format!("password={now}&new_password={new}&again={again}");
+    for (form, expected) in [
+        (form("wrong+horse", "better+horse", "better+horse"), StatusCode::FORBIDDEN),
+        (form("correct+horse", "better+horse", "other+horse"), StatusCode::UNPROCESSABLE_ENTITY),
+        (form("correct+horse", "short", "short"), StatusCode::UNPROCESSABLE_ENTITY),
+    ] {
+        let (status, _, page) = send_form(&world, "/account/password", &here, &form).await;
+        assert_eq!(status, expected, "{form}: {page}");
+        assert!(page.contains("role=\"alert\"") && !page.contains("horse"), "{page}");
+    }
+    let request = Request::post("/account/password")
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .header("sec-fetch-site", "same-origin")
+        .header("cookie", format!("esteira_session={here}"));
+    let form = form("correct+horse", "better+horse", "better+horse");
+    let response = world.send(request.body(Body::from(form)).unwrap()).await;
+    assert_eq!(response.headers()[header::LOCATION], "/account?changed=true");
+    let set = response.headers()[header::SET_COOKIE].to_str().unwrap().to_owned();
+    let secret = set.split(['=', ';']).nth(1).unwrap().to_owned();
+    assert!(page_of(&world, "/account?changed=true", &secret).await.contains("counts from now on"));
+    assert_eq!(ask(&world, "GET", "/account", cookie(&elsewhere)).await.status(), StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn tabs_that_one_may_not_see_are_not_shown() {
+    let world = world().await;
+    for (name, tabs) in [("viewer", 3), ("operator", 5), ("admin", 6)] {
+        let secret = session(&world, name).await;
+        let page = page_of(&world, "/pools", &secret).await;
+        let (_, nav) = page.split_once("<nav class=\"tabs\"").unwrap();
+        let (nav, _) = nav.split_once("</nav>").unwrap();
+        assert_eq!(nav.matches("<a ").count(), tabs, "{name}: {nav}");
+        assert_eq!(page.contains("New pool"), name != "viewer", "{name}");
+    }
 }

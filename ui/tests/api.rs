@@ -295,7 +295,8 @@ async fn questions_to_people_have_airflows_shapes_and_are_answered_once() {
     assert_eq!((&tried["response_received"], &tried["chosen_options"]), (&json!(true), &json!(["Wait"])));
     for (query, count) in [("state=success", 1), ("state=failed&state=awaiting_input", 0)] {
         let found = world.json(&format!("{runs}/hitlDetails?{query}")).await;
-        assert_eq!(found["total_entries"], count, "{query}");
+        // Not by `total_entries`: a count that took long, as on a busy machine, is kept for some seconds.
+        assert_eq!(found["hitl_details"].as_array().unwrap().len(), count, "{query}");
     }
     let unknown = world.get(&format!("{runs}/hitlDetails?state=nonsense")).await;
     assert_eq!(unknown.0, StatusCode::UNPROCESSABLE_ENTITY);

@@ -1,5 +1,6 @@
-//! What the API's lists take: each alone, and all together at a steady rate while runs go on. The rate is kept however
-//! late the answers are, so what one request waits for another counts.
+//! What the API's lists and the pages take: each alone, and all together at a steady rate while runs go on. The rate is kept
+//! however late the answers are, so what one request waits for another counts. A page is made before its first byte is
+//! sent, so that the whole answer stands for the first byte.
 
 use super::history::{self, Past, RUNS};
 use super::site::Site;
@@ -9,26 +10,72 @@ use anyhow::{Context, Result};
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
-/// The lists, without `/api/v2/`.
-const ROUTES: [&str; 17] = [
-    "dags?limit=50",
-    "dags/{dag}/dagRuns?limit=50&order_by=-start_date",
-    "dags/~/dagRuns?limit=50&order_by=-start_date",
-    "dags/~/dagRuns?state=failed&limit=50",
-    "dags/{dag}/dagRuns/{run}/taskInstances",
-    "dags/~/dagRuns/~/taskInstances?limit=50",
-    "dags/~/dagRuns/~/taskInstances?state=failed&limit=50&order_by=-start_date",
-    "eventLogs?limit=50",
-    "dagStats",
-    "dagTags",
-    "pools",
-    "variables",
-    "importErrors",
-    "assets",
-    "dags/{dag}/dagVersions",
-    "dags/{dag}/tasks",
-    "backfills?dag_id={dag}",
-];
+/// Addresses that are measured together, with `{dag}` and `{run}` for those of a sample.
+pub(super) struct Set {
+    /// What they are.
+    name: &'static str,
+    routes: &'static [&'static str],
+    /// How many are asked for in a second.
+    rate: usize,
+    /// What 99 of 100 answers are wanted under, in milliseconds.
+    wanted: u32,
+}
+
+/// The lists of the API.
+pub(super) const LISTS: Set = Set {
+    name: "lists",
+    routes: &[
+        "/api/v2/dags?limit=50",
+        "/api/v2/dags/{dag}/dagRuns?limit=50&order_by=-start_date",
+        "/api/v2/dags/~/dagRuns?limit=50&order_by=-start_date",
+        "/api/v2/dags/~/dagRuns?state=failed&limit=50",
+        "/api/v2/dags/{dag}/dagRuns/{run}/taskInstances",
+        "/api/v2/dags/~/dagRuns/~/taskInstances?limit=50",
+        "/api/v2/dags/~/dagRuns/~/taskInstances?state=failed&limit=50&order_by=-start_date",
+        "/api/v2/eventLogs?limit=50",
+        "/api/v2/dagStats",
+        "/api/v2/dagTags",
+        "/api/v2/pools",
+        "/api/v2/variables",
+        "/api/v2/importErrors",
+        "/api/v2/assets",
+        "/api/v2/dags/{dag}/dagVersions",
+        "/api/v2/dags/{dag}/tasks",
+        "/api/v2/backfills?dag_id={dag}",
+    ],
+    rate: 200,
+    wanted: 20,
+};
+
+/// The pages. The rate is that of some twenty people who click every second.
+pub(super) const PAGES: Set = Set {
+    name: "pages",
+    routes: &[
+        "/",
+        "/dags",
+        "/dags?state=failed",
+        "/dags/{dag}",
+        "/dags/{dag}/graph",
+        "/dags/{dag}/runs",
+        "/dags/{dag}/source",
+        "/dags/{dag}/audit",
+        "/dags/{dag}/trigger",
+        "/dags/{dag}/runs/{run}",
+        "/dags/{dag}/runs/{run}/graph",
+        "/dags/{dag}/runs/{run}/audit",
+        "/dags/{dag}/runs/{run}/tasks/task_0",
+        "/runs",
+        "/runs?state=failed",
+        "/actions",
+        "/pools",
+        "/sensors",
+        "/audit",
+        "/import-errors",
+        "/preferences",
+    ],
+    rate: 20,
+    wanted: 50,
+};
 
 /// How many runs are asked about in turn.
 const SAMPLES: usize = 50;
@@ -36,8 +83,7 @@ const SAMPLES: usize = 50;
 /// How often a list is asked for alone.
 const ALONE: usize = 10;
 
-/// How many lists are asked for in a second, and for how many seconds.
-const RATE: usize = 200;
+/// For how many seconds all are asked for in turn.
 const SECONDS: usize = 20;
 
 /// How many runs begin in a second meanwhile.
@@ -60,25 +106,27 @@ struct Answer {
     fault: Option<String>,
 }
 
-pub(super) async fn measure(site: &Site, past: &Past) -> Result<()> {
+/// Asks for each of the set alone, then for all while runs begin.
+pub(super) async fn measure(site: &Site, past: &Past, set: &Set) -> Result<()> {
     let samples = samples(site, past).await?;
     let mut alone = Vec::new();
-    for route in 0..ROUTES.len() {
+    for route in set.routes {
         alone.push(one_by_one(site, &samples, route).await?);
     }
     let round: Duration = alone.iter().map(|answer| answer.took).sum();
     println!(
-        "{} lists, one after the other        {:>8.1} ms: {:.0} a second",
-        ROUTES.len(),
+        "{} {}, one after the other        {:>8.1} ms: {:.0} a second",
+        set.routes.len(),
+        set.name,
         millis(round),
-        ROUTES.len() as f64 / round.as_secs_f64()
+        set.routes.len() as f64 / round.as_secs_f64()
     );
     site.settle().await?;
     let load = Load::start(site, RUNS_PER_SECOND);
-    let answers = together(site, &samples).await;
+    let answers = together(site, &samples, set).await;
     let asked = load.stop();
-    print_all(&answers);
-    print_each(&alone, &answers);
+    print_all(set, &answers);
+    print_each(set, &alone, &answers);
     let late = millis(quantile(&asked.times, 0.99));
     println!("    {:<76} {:>9} {late:>9.1}", "(POST) dags/{dag}/dagRuns", "");
     if let Some(fault) = asked.fault {
@@ -87,31 +135,34 @@ pub(super) async fn measure(site: &Site, past: &Past) -> Result<()> {
     Ok(())
 }
 
-fn print_all(answers: &[Answer]) {
+fn print_all(set: &Set, answers: &[Answer]) {
     let times = sorted(answers.iter().map(|answer| answer.took));
     let faults: Vec<&str> = answers.iter().filter_map(|answer| answer.fault.as_deref()).collect();
     println!(
-        "lists, {RATE} a second for {SECONDS} s, while {RUNS_PER_SECOND} runs a second begin: p50 {:.1} ms, p99 {:.1} ms, \
-         max {:.1} ms; wanted: p99 under 20 ms",
+        "{}, {} a second for {SECONDS} s, while {RUNS_PER_SECOND} runs a second begin: p50 {:.1} ms, p99 {:.1} ms, \
+         max {:.1} ms; wanted: p99 under {} ms",
+        set.name,
+        set.rate,
         millis(quantile(&times, 0.5)),
         millis(quantile(&times, 0.99)),
         millis(quantile(&times, 1.0)),
+        set.wanted,
     );
     if let Some(first) = faults.first() {
         println!("    {} of {} were not answered well, such as: {first}", faults.len(), answers.len());
     }
 }
 
-fn print_each(alone: &[Answer], answers: &[Answer]) {
+fn print_each(set: &Set, alone: &[Answer], answers: &[Answer]) {
     println!(
         "    {:<76} {:>9} {:>9} {:>9}",
         "in ms: median alone, p99 of all together", "alone", "together", "KB"
     );
     for (route, alone) in alone.iter().enumerate() {
-        let times = sorted(answers.iter().skip(route).step_by(ROUTES.len()).map(|answer| answer.took));
+        let times = sorted(answers.iter().skip(route).step_by(set.routes.len()).map(|answer| answer.took));
         println!(
             "    {:<76} {:>9.1} {:>9.1} {:>9.1}",
-            ROUTES[route],
+            set.routes[route],
             millis(alone.took),
             millis(quantile(&times, 0.99)),
             alone.length as f64 / 1024.0
@@ -138,9 +189,10 @@ async fn samples(site: &Site, past: &Past) -> Result<Vec<Sample>> {
     Ok(samples)
 }
 
-/// What the list is asked for by.
-fn path(route: usize, sample: &Sample) -> String {
-    format!("/api/v2/{}", ROUTES[route]).replace("{dag}", &sample.dag_id).replace("{run}", &sample.run_id)
+/// The route for a sample.
+fn path(route: &str, sample: &Sample) -> String {
+    let run_id = sample.run_id.replace('+', "%2B");
+    route.replace("{dag}", &sample.dag_id).replace("{run}", &run_id)
 }
 
 async fn ask(site: &Site, path: &str, due: Instant) -> Answer {
@@ -152,8 +204,8 @@ async fn ask(site: &Site, path: &str, due: Instant) -> Answer {
     }
 }
 
-/// A list when nothing else is asked for: the median answer.
-async fn one_by_one(site: &Site, samples: &[Sample], route: usize) -> Result<Answer> {
+/// One when nothing else is asked for: the median answer.
+async fn one_by_one(site: &Site, samples: &[Sample], route: &str) -> Result<Answer> {
     let mut answers = Vec::new();
     for sample in samples.iter().cycle().take(ALONE) {
         let path = path(route, sample);
@@ -165,18 +217,19 @@ async fn one_by_one(site: &Site, samples: &[Sample], route: usize) -> Result<Ans
     Ok(answers.swap_remove(ALONE / 2))
 }
 
-/// All lists in turn, each when it is due. The answers are in the order of the requests.
-async fn together(site: &Site, samples: &[Sample]) -> Vec<Answer> {
+/// All in turn, each when it is due. The answers are in the order of the requests.
+async fn together(site: &Site, samples: &[Sample], set: &Set) -> Vec<Answer> {
     let begun = Instant::now();
-    let due = |number: usize| begun + Duration::from_secs_f64(number as f64 / RATE as f64);
+    let due = |number: usize| begun + Duration::from_secs_f64(number as f64 / set.rate as f64);
     let mut asked = JoinSet::new();
-    for number in 0..RATE * SECONDS {
-        let path = path(number % ROUTES.len(), &samples[number / ROUTES.len() % samples.len()]);
+    for number in 0..set.rate * SECONDS {
+        let path =
+            path(set.routes[number % set.routes.len()], &samples[number / set.routes.len() % samples.len()]);
         let (site, due) = (site.clone(), due(number));
         tokio::time::sleep_until(due.into()).await;
         asked.spawn(async move { (number, ask(&site, &path, due).await) });
     }
-    let mut answers = vec![None; RATE * SECONDS];
+    let mut answers = vec![None; set.rate * SECONDS];
     let end = tokio::time::Instant::now() + PATIENCE;
     while let Ok(Some(joined)) = tokio::time::timeout_at(end, asked.join_next()).await {
         // A request cannot panic; if one did, it would count as unanswered.

@@ -2,6 +2,7 @@
 //! runs go on, how soon a run that is asked for begins, what it holds in memory, and what open streams cost.
 //!
 //!     cargo run --release -p esteira-bench -- api [--keep FOLDER] [--dags NUMBER]
+//!     cargo run --release -p esteira-bench -- pages [--keep FOLDER] [--dags NUMBER]
 //!
 //! Filling the home takes a minute; with `--keep` it is left in that folder, and used again the next time.
 
@@ -18,6 +19,7 @@ use anyhow::{Context, Result, bail};
 use site::Site;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tempfile::TempDir;
 
 /// How many DAGs the home has, unless it is told otherwise.
 const DAGS: usize = 1_000;
@@ -44,20 +46,42 @@ impl Arguments {
         }
         Ok(arguments)
     }
-}
 
-pub(crate) async fn measure(words: impl Iterator<Item = String>) -> Result<()> {
-    let arguments = Arguments::read(words)?;
-    match &arguments.kept_in {
-        Some(folder) => on_home_in(folder, arguments.dags).await,
-        None => {
-            let folder = tempfile::Builder::new().prefix("esteira-bench").tempdir_in(".")?;
-            on_home_in(folder.path(), arguments.dags).await
+    /// Where the home is; one that is not kept goes with what is returned beside it.
+    fn folder(&self) -> Result<(PathBuf, Option<TempDir>)> {
+        if let Some(folder) = &self.kept_in {
+            return Ok((folder.clone(), None));
         }
+        let folder = tempfile::Builder::new().prefix("esteira-bench").tempdir_in(".")?;
+        Ok((folder.path().to_owned(), Some(folder)))
     }
 }
 
-async fn on_home_in(folder: &Path, dags: usize) -> Result<()> {
+/// The API: triggers, lists, streams.
+pub(crate) async fn measure(words: impl Iterator<Item = String>) -> Result<()> {
+    let arguments = Arguments::read(words)?;
+    let (folder, _temporary) = arguments.folder()?;
+    api_on_home_in(&folder, arguments.dags).await
+}
+
+/// The pages.
+pub(crate) async fn measure_pages(words: impl Iterator<Item = String>) -> Result<()> {
+    let arguments = Arguments::read(words)?;
+    let (folder, _temporary) = arguments.folder()?;
+    pages_on_home_in(&folder, arguments.dags).await
+}
+
+async fn pages_on_home_in(folder: &Path, dags: usize) -> Result<()> {
+    let past = history::in_folder(folder, dags).await?;
+    let server = Server::start(&folder.join("home"), &folder.join("dags"))?;
+    server.wait_for_answer()?;
+    let site = Site::of(&server)?;
+    site.settle().await?;
+    lists::measure(&site, &past, &lists::PAGES).await?;
+    print_memory(&server, "after the pages")
+}
+
+async fn api_on_home_in(folder: &Path, dags: usize) -> Result<()> {
     let past = history::in_folder(folder, dags).await?;
     let server = Server::start(&folder.join("home"), &folder.join("dags"))?;
     let started = server.wait_for_answer()?;
@@ -66,7 +90,7 @@ async fn on_home_in(folder: &Path, dags: usize) -> Result<()> {
     print_memory(&server, "after the start")?;
     let site = Site::of(&server)?;
     triggers::measure(&site).await?;
-    lists::measure(&site, &past).await?;
+    lists::measure(&site, &past, &lists::LISTS).await?;
     print_memory(&server, "after the lists")?;
     site.settle().await?;
     streams::measure(&site).await?;

@@ -231,6 +231,37 @@ pub struct PoolStatus {
     pub wanted: u32,
 }
 
+/// Who holds slots of a pool and who waits for some, at the moment; of each no more than [`PoolUse::LENGTH_MAX`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PoolUse {
+    /// Those that hold slots.
+    pub holders: Vec<PoolUser>,
+    /// Those that wait for some, who came first first.
+    pub waiters: Vec<PoolUser>,
+}
+
+impl PoolUse {
+    /// How many are told of at the most.
+    pub const LENGTH_MAX: usize = 100;
+}
+
+/// A task instance that holds slots of a pool, or waits for some.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PoolUser {
+    /// The DAG.
+    pub dag_id: DagId,
+    /// The run.
+    pub run_id: RunId,
+    /// The task.
+    pub task_id: TaskId,
+    /// The place among mapped instances, or -1.
+    pub map_index: i32,
+    /// How many slots.
+    pub pool_slots: u32,
+    /// Why it waits, in one sentence; empty for one that holds them.
+    pub reason: String,
+}
+
 /// A task instance that is not running, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WaitingInstance {
@@ -374,6 +405,7 @@ pub(crate) enum Command {
     SetPool { pool: PoolRow, actor: Actor, reply: Reply<()> },
     RemovePool { name: String, actor: Actor, reply: Reply<()> },
     Pools(Reply<Vec<PoolStatus>>),
+    PoolUse(String, Reply<PoolUse>),
     SetPaused { dag_id: DagId, is_paused: bool, actor: Actor, reply: Reply<()> },
 }
 

@@ -3,8 +3,8 @@
 use crate::accounts::{AccountRequest, Accounts};
 use crate::command::{
     AcknowledgeRequest, Actor, AffectedInstance, AnswerRequest, BackfillRequest, Command, CommandError,
-    PlannedBackfillRun, PoolStatus, Reply, RerunRequest, RunCommand, TriggerRequest, WaitingInstance,
-    XcomRequest,
+    PlannedBackfillRun, PoolStatus, PoolUse, Reply, RerunRequest, RunCommand, TriggerRequest,
+    WaitingInstance, XcomRequest,
 };
 use crate::dag_folder::LoadedDag;
 use crate::engine::BackfillChange;
@@ -162,6 +162,11 @@ impl Handle {
     /// Every pool, and how it is used at the moment.
     pub async fn pools(&self) -> Result<Vec<PoolStatus>, CommandError> {
         self.ask(Command::Pools).await
+    }
+
+    /// Who holds slots of a pool, and who waits for some.
+    pub async fn pool_use(&self, name: String) -> Result<PoolUse, CommandError> {
+        self.ask(|reply| Command::PoolUse(name, reply)).await
     }
 
     /// Why each task instance of a run that has not ended is not running.

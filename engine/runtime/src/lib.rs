@@ -25,6 +25,8 @@ mod expand;
 mod handle;
 pub mod home;
 pub mod links;
+mod log_index;
+mod log_search;
 pub mod logs;
 mod notice;
 mod notifier;
@@ -41,7 +43,8 @@ pub use accounts::{
 };
 pub use command::{
     AcknowledgeRequest, Actor, AffectedInstance, AnswerRequest, BackfillRequest, CommandError, ParentRun,
-    PlannedBackfillRun, PoolStatus, RerunRequest, TriggerRequest, WaitingInstance, XcomRequest,
+    PlannedBackfillRun, PoolStatus, PoolUse, PoolUser, RerunRequest, TriggerRequest, WaitingInstance,
+    XcomRequest,
 };
 pub use dag_folder::{LoadedDag, check_dag_file, dag_files};
 pub(crate) use engine::created_body as engine_body;

@@ -1,5 +1,7 @@
 //! The lines of attempts: one file an attempt, one JSON object a line, written as they come.
 
+use crate::log_index::LogIndex;
+pub use crate::log_search::{LogHits, LogSearch, SEARCH_BYTES_MAX, SEARCH_HITS_MAX};
 use esteira_operator::{Level, Masker};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -59,12 +61,28 @@ pub struct LogPage {
     pub is_at_end: bool,
 }
 
+/// Some lines of a log by their numbers.
+#[derive(Clone, Debug, Default)]
+pub struct LogWindow {
+    /// The lines, each with its number, counted from 0.
+    pub lines: Vec<(u64, LogLine)>,
+    /// How many lines the log has so far.
+    pub total: u64,
+}
+
 /// The logs of a home. Cloning shares them.
 #[derive(Clone)]
 pub struct Logs {
     folder: Arc<Path>,
     open: Arc<Mutex<HashMap<LogKey, watch::Sender<u64>>>>,
+    /// The indexes that were made lately, oldest first.
+    indexes: Arc<Mutex<Vec<(LogKey, SharedIndex)>>>,
 }
+
+type SharedIndex = Arc<Mutex<LogIndex>>;
+
+/// How many indexes are kept. One of a million lines takes 32 kB.
+const INDEXES_MAX: usize = 100;
 
 /// How many bytes of a log are read at once.
 pub const PAGE_BYTES_MAX: u64 = 1024 * 1024;
@@ -72,7 +90,7 @@ pub const PAGE_BYTES_MAX: u64 = 1024 * 1024;
 impl Logs {
     /// The logs under `folder`.
     pub fn new(folder: &Path) -> Self {
-        Self { folder: folder.into(), open: Arc::default() }
+        Self { folder: folder.into(), open: Arc::default(), indexes: Arc::default() }
     }
 
     /// Lines from `offset` on (0, or what an earlier page gave), about `bytes` of them. A log that does not exist is
@@ -90,7 +108,91 @@ impl Logs {
         read_lines(BufReader::new(file), offset.min(length), bytes.min(PAGE_BYTES_MAX))
     }
 
-    /// The attempts of an instance that have a log: their numbers and sizes in bytes.
+    /// Up to `count` lines from a number on, about `bytes` of them. The first time it reads all that was not read yet, to know
+    /// where lines are; after that, the lines only.
+    pub fn window(&self, key: &LogKey, first: u64, count: u64, bytes: u64) -> io::Result<LogWindow> {
+        self.with_index(key, |file, index| {
+            let mut window = LogWindow { lines: Vec::new(), total: index.lines() };
+            let mut reader = BufReader::new(file);
+            index.seek(&mut reader, first.min(window.total))?;
+            let (mut text, mut read) = (Vec::new(), 0);
+            for number in first..first.saturating_add(count).min(window.total) {
+                text.clear();
+                read += reader.read_until(b'\n', &mut text)? as u64;
+                window.lines.push((number, parse_line(&text)));
+                if read >= bytes.min(PAGE_BYTES_MAX) {
+                    break;
+                }
+            }
+            Ok(window)
+        })
+    }
+
+    /// The lines with these numbers, which go up; about `bytes` of them.
+    pub fn pick(&self, key: &LogKey, numbers: &[u64], bytes: u64) -> io::Result<LogWindow> {
+        self.with_index(key, |file, index| {
+            let mut window = LogWindow { lines: Vec::new(), total: index.lines() };
+            let mut reader = BufReader::new(file);
+            let (mut text, mut read, mut at) = (Vec::new(), 0, u64::MAX);
+            for number in numbers.iter().copied().filter(|number| *number < window.total) {
+                if number != at {
+                    index.seek(&mut reader, number)?;
+                }
+                text.clear();
+                read += reader.read_until(b'\n', &mut text)? as u64;
+                at = number + 1;
+                window.lines.push((number, parse_line(&text)));
+                if read >= bytes.min(PAGE_BYTES_MAX) {
+                    break;
+                }
+            }
+            Ok(window)
+        })
+    }
+
+    /// Looks for lines. What one look goes through is bounded: it says how far it came.
+    pub fn search(&self, key: &LogKey, wanted: &LogSearch) -> io::Result<LogHits> {
+        self.with_index(key, |file, index| crate::log_search::search(file, index, wanted))
+    }
+
+    /// How many lines there are, if no more than `bytes` must be read to know it.
+    pub fn count(&self, key: &LogKey, bytes: u64) -> io::Result<Option<u64>> {
+        let known = self.index(key).lock().unwrap_or_else(PoisonError::into_inner).end();
+        if self.size(key).unwrap_or(0).saturating_sub(known) > bytes {
+            return Ok(None);
+        }
+        self.with_index(key, |_, index| Ok(index.lines())).map(Some)
+    }
+
+    /// Does something with a log and the places of its lines, as they are now. A log that does not exist has none.
+    fn with_index<T: Default>(
+        &self,
+        key: &LogKey,
+        act: impl FnOnce(File, &LogIndex) -> io::Result<T>,
+    ) -> io::Result<T> {
+        let mut file = match File::open(key.path(&self.folder)) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(T::default()),
+            Err(error) => return Err(error),
+        };
+        let index = self.index(key);
+        let mut index = index.lock().unwrap_or_else(PoisonError::into_inner);
+        index.extend(&mut file)?;
+        act(file, &index)
+    }
+
+    fn index(&self, key: &LogKey) -> SharedIndex {
+        let mut indexes = self.indexes.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = indexes.iter().position(|(known, _)| known == key).map(|place| indexes.remove(place).1);
+        let index = known.unwrap_or_default();
+        indexes.push((key.clone(), Arc::clone(&index)));
+        if indexes.len() > INDEXES_MAX {
+            indexes.remove(0);
+        }
+        index
+    }
+
+    /// How large the log of an attempt is, in bytes, if there is one.
     pub fn size(&self, key: &LogKey) -> Option<u64> {
         std::fs::metadata(key.path(&self.folder)).ok().map(|metadata| metadata.len())
     }
@@ -150,7 +252,7 @@ fn read_lines(mut reader: BufReader<File>, offset: u64, bytes: u64) -> io::Resul
 }
 
 /// A line that is no JSON (a disk that was full cut one off) is shown as it is.
-fn parse_line(text: &[u8]) -> LogLine {
+pub(crate) fn parse_line(text: &[u8]) -> LogLine {
     serde_json::from_slice(text).unwrap_or_else(|_| LogLine {
         timestamp: Timestamp::UNIX_EPOCH,
         level: Level::Warning.as_str().to_owned(),
@@ -243,6 +345,40 @@ mod tests {
         );
         let rest = logs.read(&key(), first.next_offset, PAGE_BYTES_MAX).unwrap();
         assert_eq!((rest.lines.len(), rest.is_at_end), (2, true));
+    }
+
+    #[test]
+    fn lines_are_found_by_number_and_by_what_they_say() {
+        let folder = tempfile::tempdir().unwrap();
+        let logs = Logs::new(folder.path());
+        assert_eq!(
+            (logs.window(&key(), 0, 10, 100).unwrap().total, logs.count(&key(), 0).unwrap()),
+            (0, Some(0))
+        );
+        let writer = logs.writer(key(), Arc::default());
+        for number in 0..1000 {
+            let level = if number % 100 == 7 { Level::Error } else { Level::Info };
+            writer.line(level, "stdout", &format!("Line \"{number}\" Ação"), Timestamp::UNIX_EPOCH);
+        }
+        assert_eq!(logs.count(&key(), 10).unwrap(), None);
+        let window = logs.window(&key(), 600, 3, u64::MAX).unwrap();
+        let numbers: Vec<u64> = window.lines.iter().map(|(number, _)| *number).collect();
+        assert_eq!((numbers, window.total), (vec![600, 601, 602], 1000));
+        assert_eq!(window.lines[0].1.event, "Line \"600\" Ação");
+        assert_eq!(logs.window(&key(), 998, 10, u64::MAX).unwrap().lines.len(), 2);
+        assert_eq!(logs.window(&key(), 2000, 10, u64::MAX).unwrap().lines.len(), 0);
+        let picked = logs.pick(&key(), &[3, 4, 900, 5000], u64::MAX).unwrap();
+        let events: Vec<&str> = picked.lines.iter().map(|(_, line)| line.event.as_str()).collect();
+        assert_eq!(events, ["Line \"3\" Ação", "Line \"4\" Ação", "Line \"900\" Ação"]);
+        let find = |text: &str, level, from| {
+            logs.search(&key(), &LogSearch { text: text.to_owned(), level, from }).unwrap()
+        };
+        assert_eq!(find("lINE \"99", None, 0).lines, [99, 990, 991, 992, 993, 994, 995, 996, 997, 998, 999]);
+        assert_eq!(find("ação", None, 990).lines.len(), 10);
+        assert_eq!(find("", Some(Level::Warning), 500).lines, [507, 607, 707, 807, 907]);
+        assert_eq!(find("707", Some(Level::Error), 0).lines, [707]);
+        assert!(find("stdout", None, 0).lines.is_empty(), "only what lines say is looked through");
+        assert!(find("x", None, 0).is_at_end);
     }
 
     #[test]

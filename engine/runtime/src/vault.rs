@@ -194,6 +194,16 @@ impl Vault {
         Ok(Some(ConnectionFields::of(&connection).to_json(&connection)))
     }
 
+    /// The names of the environment's variables, in small letters. They stand before the store's.
+    pub fn environment_variables(&self) -> Vec<String> {
+        self.environment_variables.keys().cloned().collect()
+    }
+
+    /// Whether a connection is set in the environment, which stands before the store.
+    pub fn is_of_environment(&self, connection_id: &str) -> bool {
+        self.environment.has(connection_id)
+    }
+
     /// The store's variables, by name. One that cannot be opened has an error in its place.
     pub fn variables(&self) -> Vec<Result<Variable, String>> {
         self.read().variables.values().map(|it| it.clone().map_err(|error| error.to_string())).collect()
@@ -215,7 +225,13 @@ impl Vault {
             SecretRequest::SetVariable(variable) => {
                 check_name("variable", &variable.key)?;
                 let row = self.sealed_variable(variable, now)?;
-                one("variable.set", described(variable), SecretChange::SetVariable(row))
+                let mut body = described(variable);
+                if let Some(Ok(before)) = self.read().variables.get(&variable.key) {
+                    body["before"] =
+                        json!({ "is_secret": before.is_secret, "description": before.description });
+                    body["has_new_value"] = json!(before.value != variable.value);
+                }
+                one("variable.set", body, SecretChange::SetVariable(row))
             }
             SecretRequest::RemoveVariable(key) => {
                 if !self.read().variables.contains_key(key) {
@@ -227,11 +243,16 @@ impl Vault {
                 let id = &stored.connection.id;
                 check_name("connection", id)?;
                 let row = self.sealed_connection(stored, now)?;
-                let body = json!({
+                let mut body = json!({
                     "connection_id": id,
                     "url": stored.connection.display_url(),
                     "description": stored.description,
                 });
+                if let Some(Ok(before)) = self.read().connections.get(id) {
+                    let StoredConnection { connection, description } = before;
+                    body["before"] = json!({ "url": connection.display_url(), "description": description });
+                    body["has_new_secret"] = json!(connection.secrets() != stored.connection.secrets());
+                }
                 one("connection.set", body, SecretChange::SetConnection(row))
             }
             SecretRequest::RemoveConnection(id) => {

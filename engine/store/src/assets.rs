@@ -91,6 +91,27 @@ impl Reader {
         row.as_ref().map(event).transpose()
     }
 
+    /// The newest update of each of these assets that has one.
+    pub async fn newest_asset_events(&self, uris: &[&str]) -> Result<Vec<AssetEventRow>, StoreError> {
+        let query = sqlx::AssertSqlSafe(format!(
+            "{EVENT_COLUMNS} WHERE asset_event_id IN (SELECT (SELECT max(asset_event_id) FROM asset_event \
+             WHERE uri = wanted.value) FROM json_each(?1) AS wanted)"
+        ));
+        let wanted = serde_json::json!(uris).to_string();
+        sqlx::query(query).bind(wanted).fetch_all(&self.pool).await?.iter().map(event).collect()
+    }
+
+    /// How many updates wait: the DAG that they wait for, the asset, and their number.
+    pub async fn waiting_asset_counts(&self) -> Result<Vec<(DagId, String, u64)>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT asset_use.dag_id, uri, count(*) FROM asset_use JOIN asset_event USING (asset_event_id) \
+             WHERE run_key IS NULL GROUP BY asset_use.dag_id, uri",
+        );
+        let rows = rows.fetch_all(&self.pool).await?;
+        let count = |row: &SqliteRow| row.get::<i64, _>(2).unsigned_abs();
+        Ok(rows.iter().map(|row| (row.get::<String, _>(0).into(), row.get(1), count(row))).collect())
+    }
+
     /// The updates that a run was started for, oldest first.
     pub async fn asset_events_of_run(&self, run_key: RunKey) -> Result<Vec<AssetEventRow>, StoreError> {
         let query = sqlx::AssertSqlSafe(format!(

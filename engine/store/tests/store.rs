@@ -253,3 +253,33 @@ async fn lists_come_page_by_page_newest_first_and_filtered() {
     let latest = reader.latest_runs_of(&["never_loaded"], 2).await.unwrap();
     assert!(latest.is_empty(), "a DAG that is not there has no strip");
 }
+
+#[tokio::test]
+async fn a_range_of_time_is_found_by_number_also_where_the_clock_went_back() {
+    let (_folder, mut writer, reader) = world().await;
+    let minute = 60_000_000;
+    // At minute 3 the clock was set back by ten minutes.
+    for minutes in [0, 1, 2, 3, -7, -6, 90, 91, 200] {
+        let event = NewEvent { at: at(minutes * minute), ..event("dag.paused", "") };
+        writer.commit(&Batch { events: vec![event], ..Batch::default() }).await.unwrap();
+    }
+    let found = async |since: Option<i64>, until: Option<i64>| {
+        let instant = |minutes: i64| at(minutes * minute);
+        let filter =
+            EventFilter { since: since.map(instant), until: until.map(instant), ..EventFilter::default() };
+        let rows = reader.events(&filter, 20).await.unwrap().rows;
+        rows.iter().map(|row| row.seq).collect::<Vec<_>>()
+    };
+    assert_eq!(found(Some(1), Some(3)).await, [3, 2]);
+    assert_eq!(found(Some(-10), Some(0)).await, [6, 5]);
+    assert_eq!(found(Some(90), None).await, [9, 8, 7]);
+    assert_eq!(found(None, Some(-100)).await, [0; 0]);
+    assert_eq!(found(Some(1_000), None).await, [0; 0]);
+    for (name, count) in [("dag.", 9), ("dag.paused", 9), ("d", 9), ("", 9), ("pool.", 0), ("run.", 0)] {
+        let filter = EventFilter { name: Some(name.to_owned()), ..EventFilter::default() };
+        assert_eq!(reader.events(&filter, 20).await.unwrap().rows.len(), count, "{name}");
+    }
+    let people = EventFilter { is_by_people: true, ..EventFilter::default() };
+    assert_eq!(reader.events(&people, 20).await.unwrap().rows.len(), 9);
+    assert_eq!(reader.actors(5).await.unwrap(), ["tester"]);
+}

@@ -2,7 +2,7 @@
 
 use super::support::{ensure, or_cancelled};
 use crate::connectors::{Connectors, install_cryptography};
-use crate::service::{Endpoint, ServiceError};
+use crate::service::{Endpoint, ServiceError, ServiceErrorKind};
 use async_trait::async_trait;
 use esteira_operator::{
     Argument, ArgumentKind, Connection, Operator, Signature, TaskContext, TaskError, TaskOutput,
@@ -263,11 +263,27 @@ impl Server {
     }
 }
 
+/// Whether the mail server of a connection greets, speaks TLS as it should, and lets in whoever has its user name and password.
+pub(crate) async fn ping(connection: &Connection) -> Result<(), ServiceError> {
+    let server = Server::new(connection)?;
+    server.endpoint.reach().await?;
+    let endpoint = &server.endpoint;
+    match tokio::time::timeout(CONNECT_TIMEOUT, server.transport.test_connection()).await {
+        Ok(Ok(true)) => Ok(()),
+        Ok(Ok(false)) => Err(endpoint.unavailable("closed the connection")),
+        Ok(Err(error)) if error.is_permanent() => {
+            Err(endpoint.error(ServiceErrorKind::Denied, format!("does not let us in: {error}")))
+        }
+        Ok(Err(error)) => Err(endpoint.connection_fault(&error.to_string())),
+        Err(_) => Err(endpoint.unavailable(format!("did not answer within {} s", CONNECT_TIMEOUT.as_secs()))),
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use crate::operators::tests::Bench;
-    use esteira_operator::TaskErrorKind;
+    use esteira_operator::{Connection, TaskErrorKind};
     use serde_json::{Value, json};
     use std::io::{BufRead, BufReader};
     use std::process::{Child, Command, Stdio};
@@ -398,6 +414,17 @@ sys.stdin.read()
             error.message.contains("did not take the mail") && !error.message.contains("hunter2"),
             "{error}"
         );
+        for (url, expected) in
+            [(&good, None), (&wrong, Some("does not let us in")), (&untrusted, Some("certificate"))]
+        {
+            let told = super::ping(&Connection::parse("mail", url).unwrap())
+                .await
+                .map_err(|error| error.to_string());
+            match expected {
+                None => assert_eq!(told, Ok(())),
+                Some(text) => assert!(told.as_ref().is_err_and(|told| told.contains(text)), "{told:?}"),
+            }
+        }
         let error = bench.run("email", with("untrusted")).await.unwrap_err();
         assert!(error.message.to_lowercase().contains("certificate"), "{error}");
         let mut nobody = plain.clone();

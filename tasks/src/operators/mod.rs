@@ -32,6 +32,8 @@ pub(crate) mod support;
 pub(crate) mod tests;
 mod trigger_dag;
 
+pub(crate) use email::ping as ping_mail_server;
+
 use crate::connectors::Connectors;
 use esteira_operator::Registry;
 

@@ -5,7 +5,7 @@ use super::routes::{Access, Table};
 use crate::api::{ApiError, Fault};
 use crate::error_pages::PageError;
 use crate::openapi::Operation;
-use crate::{AppState, guard};
+use crate::{AppState, guard, t, tm};
 use axum::extract::{MatchedPath, Query, Request, State};
 use axum::http::{HeaderValue, Method, Uri, header};
 use axum::middleware::Next;
@@ -114,12 +114,25 @@ impl Refusal {
         }
     }
 
+    /// The same on a page, in the language of whoever looks at it.
+    fn page_message(&self) -> String {
+        match self {
+            Self::Unknown => t("Nobody is signed in").to_owned(),
+            Self::WrongCredential => t("What you are signed in with has ended or was revoked").to_owned(),
+            Self::Role { needs, has } => tm("It takes the role {}, and yours is {}", &[needs, has]),
+            Self::OtherDags => {
+                t("Your token is for certain DAGs, and this is about something else").to_owned()
+            }
+            Self::NoOrigin => t("The browser does not say what page sends this").to_owned(),
+        }
+    }
+
     fn answer(&self, is_page: bool) -> Response {
         let is_unknown = matches!(self, Self::Unknown | Self::WrongCredential);
-        let message = self.message();
         if is_page {
-            return PageError::forbidden(message, is_unknown).into_response();
+            return PageError::forbidden(self.page_message(), is_unknown).into_response();
         }
+        let message = self.message();
         if !is_unknown {
             return ApiError::forbidden(message).into_response();
         }

@@ -13,7 +13,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use esteira_operator::{ConnectionFields, ConnectionSource, is_secret_name};
 use esteira_runtime::{SecretRequest, StoredConnection};
-use esteira_tasks::connectors::ping;
+use esteira_tasks::ping;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 

@@ -37,7 +37,6 @@ mod versions;
 mod waiting;
 mod xcoms;
 
-pub(crate) use audit::verified;
 pub(crate) use error::{ApiError, Fault};
 pub(crate) use query::Pairs;
 

@@ -102,7 +102,9 @@ mod tests {
     fn literals(arguments: &str, is_counted: bool) -> Vec<String> {
         let mut rest = arguments.trim_start();
         if is_counted {
-            let Some(start) = rest.find(", \"").or_else(|| rest.find(",\n")) else { return Vec::new() };
+            // The texts may stand on lines of their own.
+            let starts = [", \"", ",\n"].iter().filter_map(|joint| rest.find(joint));
+            let Some(start) = starts.min() else { return Vec::new() };
             rest = rest[start + 1..].trim_start();
         }
         let mut found = Vec::new();

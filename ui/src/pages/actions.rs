@@ -2,8 +2,8 @@
 
 use crate::error_pages::PageError;
 use crate::frame::{self, Frame, Section, Visitor};
-use crate::show::Instant;
-use crate::{AppState, links};
+use crate::show::{Instant, count};
+use crate::{AppState, links, t};
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
@@ -19,8 +19,8 @@ const LENGTH_OF_OTHERS: u32 = 50;
 struct ActionsPage {
     frame: Frame,
     open: Vec<Row>,
-    /// How many more are open than the list shows.
-    more: u64,
+    /// How many more are open than the list shows; "0" if none.
+    more: String,
     others: Vec<Row>,
 }
 
@@ -52,8 +52,8 @@ pub(crate) async fn page(State(state): State<AppState>, visitor: Visitor) -> Res
     let others = reader.list(&newest(false, LENGTH_OF_OTHERS)).await?.rows;
     let now = Timestamp::now();
     let page = ActionsPage {
-        frame: visitor.frame(Section::Actions, "Required actions").crumb("Required actions", ""),
-        more: total.saturating_sub(open.len() as u64),
+        frame: visitor.frame(Section::Actions, t("Required actions")).crumb(t("Required actions"), ""),
+        more: count(total.saturating_sub(open.len() as u64)),
         open: open.into_iter().map(|row| line(row, now)).collect(),
         others: others.into_iter().map(|row| line(row, now)).collect(),
     };

@@ -1,4 +1,4 @@
-//! What buttons do: pause, unpause and cancel. Each answers by going back to a page that shows what came of it.
+//! What buttons do: pause and unpause a DAG; cancel, mark and delete a run. Each answers by going back to a page that shows what came of it.
 
 use crate::access::PageActor;
 use crate::error_pages::PageError;
@@ -6,6 +6,8 @@ use crate::{AppState, links};
 use axum::Form;
 use axum::extract::{Path, State};
 use axum::response::Redirect;
+use esteira_core::states::RunState;
+use esteira_runtime::CommandError;
 use serde::Deserialize;
 
 /// A pause button.
@@ -35,7 +37,42 @@ pub(crate) async fn cancel(
     PageActor(actor): PageActor,
 ) -> Result<Redirect, PageError> {
     state.handle.cancel(dag_id.as_str().into(), run_id.as_str().into(), actor).await?;
-    Ok(Redirect::to(&links::run(&dag_id, &run_id)))
+    Ok(after(&dag_id, &run_id, "cancelled"))
+}
+
+/// The end that a run is to get.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Mark {
+    state: String,
+}
+
+/// Gives a run that is over another end.
+pub(crate) async fn mark_run(
+    State(state): State<AppState>,
+    Path((dag_id, run_id)): Path<(String, String)>,
+    PageActor(actor): PageActor,
+    Form(form): Form<Mark>,
+) -> Result<Redirect, PageError> {
+    let end = RunState::from_label(&form.state).filter(|state| state.is_terminal());
+    let invalid = || CommandError::Invalid(format!("a run cannot be marked as \"{}\"", form.state));
+    let end = end.ok_or_else(invalid)?;
+    state.handle.mark_run(dag_id.as_str().into(), run_id.as_str().into(), end, actor).await?;
+    Ok(after(&dag_id, &run_id, "run-marked"))
+}
+
+/// Removes a run, and goes to those that are left.
+pub(crate) async fn delete_run(
+    State(state): State<AppState>,
+    Path((dag_id, run_id)): Path<(String, String)>,
+    PageActor(actor): PageActor,
+) -> Result<Redirect, PageError> {
+    state.handle.delete_run(dag_id.as_str().into(), run_id.as_str().into(), actor).await?;
+    Ok(Redirect::to(&format!("{}/runs", links::dag(&dag_id))))
+}
+
+/// To the page of a run, which says what was done.
+fn after(dag_id: &str, run_id: &str, done: &str) -> Redirect {
+    Redirect::to(&links::with_query(&links::run(dag_id, run_id), &[("done", done)]))
 }
 
 /// Whether it is a path of this server: `//evil.example` and `/\evil.example` lead elsewhere.

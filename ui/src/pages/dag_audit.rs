@@ -1,10 +1,11 @@
 //! The events of a DAG.
 
 use super::dag_head::DagHead;
-use super::events_table::{self, EventLine, PAGE_LENGTH};
+use super::events_table::{EventLine, PAGE_LENGTH};
+use super::keyset::{self, Beside};
+use crate::AppState;
 use crate::error_pages::PageError;
 use crate::frame::{self, Frame, Visitor};
-use crate::{AppState, t};
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
@@ -13,8 +14,9 @@ use serde::Deserialize;
 
 /// Which page is wanted.
 #[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 pub(crate) struct Wanted {
-    before: Option<i64>,
+    cursor: String,
 }
 
 #[derive(Template)]
@@ -23,7 +25,7 @@ struct DagAuditPage {
     frame: Frame,
     head: DagHead,
     rows: Vec<EventLine>,
-    older: Option<String>,
+    beside: Beside,
 }
 
 pub(crate) async fn page(
@@ -33,12 +35,15 @@ pub(crate) async fn page(
     visitor: Visitor,
 ) -> Result<Response, PageError> {
     let head = DagHead::read(&state, &dag_id, "audit").await?;
-    let filter = EventFilter { dag_id: Some(dag_id), before: wanted.before, ..EventFilter::default() };
-    let page = state.handle.reader().events(&filter, PAGE_LENGTH).await?;
+    let filter = EventFilter { dag_id: Some(dag_id), ..EventFilter::default() };
+    let reader = state.handle.reader();
+    let mut listing = reader.event_listing(&filter, PAGE_LENGTH).await?;
+    keyset::narrow(&mut listing, &wanted.cursor)?;
+    let list = reader.list(&listing).await?;
     let page = DagAuditPage {
-        frame: head.frame(&visitor, t("Audit")),
-        older: events_table::older(&page, &format!("{}/audit", head.url), &[]),
-        rows: EventLine::all(&page),
+        frame: head.frame(&visitor, crate::t("Audit")),
+        beside: Beside::of(&list, &format!("{}/audit", head.url), &[]),
+        rows: EventLine::of(&list.rows),
         head,
     };
     Ok(frame::html(&page))

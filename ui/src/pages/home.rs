@@ -244,7 +244,7 @@ fn busiest(mut pools: Vec<PoolStatus>) -> Vec<Pool> {
         let used_share = |slots: u32| u64::from(status.used) * 1_000 / u64::from(slots.max(1));
         Pool {
             share: status.pool.slots.map_or(0, used_share).min(1_000),
-            slots: status.pool.slots.map(|slots| count(slots)).unwrap_or_default(),
+            slots: status.pool.slots.map(count).unwrap_or_default(),
             name: status.pool.name,
             used: status.used,
             wanted: status.wanted,

@@ -5,11 +5,13 @@ use super::cells::instance_key;
 use super::events_table::EventLine;
 use super::instance_log::{self, LogView};
 use super::instance_xcom::{self, XcomView};
+use super::notifications::{Notification, notification};
 use super::question::{self, Given, QuestionView};
 use crate::AppState;
 use crate::definition::{Definition, Task};
 use crate::error_pages::PageError;
 use crate::frame::{self, Frame, Section, Visitor};
+use crate::json_tree::JsonTree;
 use crate::links;
 use crate::show::{self, Elapsed, Instant, Mark};
 use askama::Template;
@@ -18,7 +20,7 @@ use axum::response::Response;
 use esteira_core::run::AttemptError;
 use esteira_runtime::WaitingInstance;
 use esteira_runtime::logs::LogKey;
-use esteira_store::{AttemptKey, AttemptRow, EventFilter, RunRow, TaskInstanceRow};
+use esteira_store::{AttemptKey, AttemptRow, Counting, EventColumn, Listing, Page, RunRow, TaskInstanceRow};
 use jiff::Timestamp;
 use serde::Deserialize;
 
@@ -37,6 +39,8 @@ pub(crate) struct Wanted {
     try_number: Option<u32>,
     view: String,
     panel: bool,
+    /// The line of the log to begin with, counted from 1.
+    line: Option<u64>,
 }
 
 /// What page and panel share.
@@ -66,6 +70,10 @@ pub(crate) struct Subject {
     downstream: Vec<(String, String)>,
     timeout: Option<String>,
     why: Option<String>,
+    /// When the attempt that is shown began, in milliseconds of Unix time; 0 if that is not known.
+    began: i64,
+    /// All instances of its task, if it is mapped.
+    mapped_url: Option<String>,
     rerun_url: String,
     doc: Option<String>,
 }
@@ -87,9 +95,9 @@ struct InstancePage {
     view: &'static str,
     log: Option<LogView>,
     xcoms: Vec<XcomView>,
-    arguments: Option<String>,
+    arguments: Option<JsonTree>,
+    notifications: Vec<Notification>,
     rows: Vec<EventLine>,
-    older: Option<String>,
 }
 
 #[derive(Template)]
@@ -97,6 +105,7 @@ struct InstancePage {
 struct InstancePanel {
     it: Subject,
     log: LogView,
+    may_run: bool,
 }
 
 pub(crate) async fn page(
@@ -148,9 +157,9 @@ pub(crate) async fn shown(
         try_number: it.number,
     };
     if wanted.panel {
-        let mut log = instance_log::view(state.handle.logs(), log_key).await?;
+        let mut log = instance_log::view(state.handle.logs(), log_key, None).await?;
         log.lines.drain(..log.lines.len().saturating_sub(PANEL_LINES));
-        return Ok(frame::html(&InstancePanel { it, log }));
+        return Ok(frame::html(&InstancePanel { it, log, may_run: visitor.may().run }));
     }
     let view = match wanted.view.as_str() {
         "xcom" => "xcom",
@@ -164,16 +173,17 @@ pub(crate) async fn shown(
         question: question::view(state, run, instance, it.number, given).await?,
         view,
         log: if view == "log" && it.number > 0 {
-            Some(instance_log::view(state.handle.logs(), log_key).await?)
+            Some(instance_log::view(state.handle.logs(), log_key, wanted.line).await?)
         } else {
             None
         },
         xcoms: if view == "xcom" { instance_xcom::views(state, run, instance).await? } else { Vec::new() },
-        arguments: shown
-            .and_then(|attempt| attempt.arguments.as_ref())
-            .and_then(|value| serde_json::to_string_pretty(value).ok()),
+        arguments: shown.and_then(|attempt| attempt.arguments.clone()).map(JsonTree::new),
+        notifications: match view {
+            "events" => notifications(state, run, instance).await?,
+            _ => Vec::new(),
+        },
         rows: if view == "events" { events(state, run, instance).await? } else { Vec::new() },
-        older: None,
         it,
     };
     Ok(frame::html(&page))
@@ -188,6 +198,8 @@ fn page_frame(visitor: &Visitor, it: &Subject) -> Frame {
         .crumb(it.task_id.clone(), "")
         .events(links::query(&[("dag_id", &it.dag_id), ("run_id", &it.run_id)]))
         .script("log.js")
+        .script("copy.js")
+        .script("json_editor.js")
 }
 
 fn subject(
@@ -212,7 +224,7 @@ fn subject(
         path: links::instance(dag_id, run_id, task_id, -1),
         key: instance_key(instance),
         mark: Mark::of_instance(instance.state),
-        tries: super::run_tasks::tries(instance, task.retries),
+        tries: super::run_rows::tries(instance, task.retries),
         waited: Elapsed::between(instance.scheduled_at, end(instance.started_at), now),
         ran: Elapsed::between(instance.started_at, end(instance.ended_at), now),
         started: instance.started_at.map(|at| Instant::new(at, now)),
@@ -227,6 +239,8 @@ fn subject(
         downstream: definition.downstream_of(place).map(neighbour).collect(),
         timeout: timeout(&task),
         why: None,
+        began: began(instance, ended, number),
+        mapped_url: (instance.map_index >= 0).then(|| super::cells::mapped_url(instance)),
         rerun_url: links::with_query(
             &format!("{}/rerun", links::run(dag_id, run_id)),
             &[("task", task_id), ("map_index", &map_index)],
@@ -240,6 +254,13 @@ fn subject(
         url,
         number,
     }
+}
+
+/// When an attempt began.
+fn began(instance: &TaskInstanceRow, ended: &[AttemptRow], number: u32) -> i64 {
+    let of_attempt =
+        ended.iter().find(|attempt| attempt.try_number == number).map(|attempt| attempt.started_at);
+    of_attempt.or(instance.started_at).map_or(0, Timestamp::as_millisecond)
 }
 
 /// Why the instance is not running, if it waits.
@@ -287,17 +308,36 @@ fn attempts(
     attempts
 }
 
+/// The callbacks that tell of the instance.
+async fn notifications(
+    state: &AppState,
+    run: &RunRow,
+    instance: &TaskInstanceRow,
+) -> Result<Vec<Notification>, PageError> {
+    let mut rows = state.handle.reader().notifications_of_run(run.run_key).await?;
+    rows.retain(|row| {
+        row.is_of_task && row.task_id == instance.task_id && row.map_index == instance.map_index
+    });
+    Ok(rows.into_iter().map(|row| notification(row, run)).collect())
+}
+
 async fn events(
     state: &AppState,
     run: &RunRow,
     instance: &TaskInstanceRow,
 ) -> Result<Vec<EventLine>, PageError> {
-    let filter = EventFilter {
-        run_key: Some(run.run_key),
-        task_id: Some(instance.task_id.to_string()),
-        ..EventFilter::default()
+    let listing = Listing {
+        any_number: vec![
+            (EventColumn::RunKey, vec![run.run_key]),
+            (EventColumn::MapIndex, vec![i64::from(instance.map_index)]),
+        ],
+        order: vec![(EventColumn::Seq, true)],
+        limit: EVENTS_MAX,
+        counting: Counting::Nothing,
+        ..Listing::default()
     };
-    let mut page = state.handle.reader().events(&filter, EVENTS_MAX).await?;
-    page.rows.retain(|event| event.map_index == instance.map_index);
+    let listing = listing.with(EventColumn::TaskId, instance.task_id.as_str());
+    let list = state.handle.reader().list(&listing).await?;
+    let page = Page { rows: list.rows, has_more: list.next.is_some() };
     Ok(EventLine::all(&page))
 }

@@ -1,11 +1,14 @@
 //! What an instance pushed: shown as JSON, abridged where it is long, and raw.
 
+use super::instance_log::ascii;
 use crate::AppState;
 use crate::error_pages::PageError;
+use crate::json_tree::JsonTree;
 use crate::links;
 use crate::show::{Instant, size};
 use axum::Json;
 use axum::extract::{Path, Query, State};
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use esteira_store::{RunRow, TaskInstanceRow};
 use jiff::Timestamp;
@@ -14,17 +17,16 @@ use serde::Deserialize;
 /// A value up to this size is shown on the page.
 const READ_BYTES_MAX: u64 = 2_000_000;
 
-/// How many letters of a value are shown.
-const SHOWN_LETTERS_MAX: usize = 20_000;
-
 /// A value as the page shows it.
 pub(crate) struct XcomView {
     pub(crate) key: String,
     pub(crate) size: String,
     pub(crate) at: Instant,
+    /// Where the value is as it is.
     pub(crate) raw: String,
-    pub(crate) text: String,
-    pub(crate) is_abridged: bool,
+    pub(crate) download: String,
+    /// None where it is too large for a page.
+    pub(crate) tree: Option<JsonTree>,
 }
 
 /// The values of an instance.
@@ -43,20 +45,16 @@ pub(super) async fn views(
             _ => None,
         };
         let value = value.map(|value| state.handle.vault().masker().mask_json(value));
-        let whole = value.and_then(|value| serde_json::to_string_pretty(&value).ok()).unwrap_or_default();
-        let text: String = whole.chars().take(SHOWN_LETTERS_MAX).collect();
         let path = links::instance(run.dag_id.as_str(), run.run_id.as_str(), task_id, -1);
+        let path = format!("{path}/xcom/{}", links::escaped(&row.key));
         let map_index = if row.map_index < 0 { String::new() } else { row.map_index.to_string() };
         views.push(XcomView {
-            raw: links::with_query(
-                &format!("{path}/xcom/{}", links::escaped(&row.key)),
-                &[("map_index", &map_index)],
-            ),
-            is_abridged: text.len() < whole.len() || row.size > READ_BYTES_MAX,
+            raw: links::with_query(&path, &[("map_index", &map_index)]),
+            download: links::with_query(&path, &[("map_index", &map_index), ("download", "true")]),
+            tree: value.map(JsonTree::new),
             size: size(row.size),
             at: Instant::new(row.at, Timestamp::now()),
             key: row.key,
-            text,
         });
     }
     Ok(views)
@@ -66,6 +64,9 @@ pub(super) async fn views(
 #[derive(Debug, Deserialize)]
 pub(crate) struct Wanted {
     map_index: Option<i32>,
+    /// As a file to keep.
+    #[serde(default)]
+    download: bool,
 }
 
 /// A value as JSON.
@@ -80,5 +81,9 @@ pub(crate) async fn raw(
     let missing =
         || PageError::not_found(format!("task \"{task_id}\" pushed no value \"{key}\" in run \"{run_id}\""));
     let value = state.handle.vault().masker().mask_json(value.ok_or_else(missing)?);
-    Ok(Json(value).into_response())
+    if !wanted.download {
+        return Ok(Json(value).into_response());
+    }
+    let name = format!("attachment; filename=\"{}-{}.json\"", ascii(&task_id), ascii(&key));
+    Ok(([(header::CONTENT_DISPOSITION, name)], Json(value)).into_response())
 }

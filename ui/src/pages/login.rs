@@ -5,7 +5,7 @@ use crate::access::session::{self, SignInError};
 use crate::access::{Caller, PageActor};
 use crate::error_pages::PageError;
 use crate::frame;
-use crate::{AppState, assets};
+use crate::{AppState, assets, t, t1};
 use askama::Template;
 use axum::Form;
 use axum::extract::{Query, State};
@@ -49,10 +49,6 @@ pub(crate) struct Typed {
     next: String,
 }
 
-/// For somebody who cannot sign in yet.
-const NO_USERS: &str =
-    "There are no users yet. Make the first one where the server runs: esteira users create NAME";
-
 pub(crate) async fn page(
     State(state): State<AppState>,
     caller: Caller,
@@ -64,7 +60,13 @@ pub(crate) async fn page(
         return Redirect::to(&next(&wanted.next)).into_response();
     }
     let (theme, next) = (frame::theme_in_cookie(&headers), wanted.next);
-    let fault = if state.handle.accounts().has_users() { "" } else { NO_USERS };
+    // For somebody who cannot sign in yet.
+    let fault = match state.handle.accounts().has_users() {
+        true => "",
+        false => {
+            t("There are no users yet. Make the first one where the server runs: esteira users create NAME")
+        }
+    };
     frame::html(&LoginPage { theme, name: String::new(), next, fault: fault.to_owned() })
 }
 
@@ -83,11 +85,10 @@ pub(crate) async fn submit(
         }
         Err(SignInError::Refused(error)) => return Err(error.into()),
         Err(SignInError::Wrong) => {
-            (StatusCode::UNAUTHORIZED, "That name and password do not belong together.".to_owned())
+            (StatusCode::UNAUTHORIZED, t("That name and password do not belong together.").to_owned())
         }
         Err(SignInError::TooMany(wait)) => {
-            let seconds = wait.as_secs() + 1;
-            let fault = format!("Too many wrong passwords. Try again in {seconds} seconds.");
+            let fault = t1("Too many wrong passwords. Try again in {} seconds.", wait.as_secs() + 1);
             (StatusCode::TOO_MANY_REQUESTS, fault)
         }
     };

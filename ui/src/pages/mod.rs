@@ -2,6 +2,8 @@
 
 mod actions;
 mod activity;
+mod admin;
+mod assets;
 mod audit;
 mod cells;
 mod commands;
@@ -16,29 +18,32 @@ mod dag_runs;
 mod dag_source;
 mod dag_tasks;
 mod dags;
-mod events_table;
 mod home;
-mod import_errors;
 mod instance;
 mod instance_log;
 mod instance_xcom;
+mod keyset;
 mod login;
-mod pools;
+mod notifications;
 mod preferences;
 mod question;
 mod rerun;
 mod run;
 mod run_audit;
+mod run_gantt;
 mod run_graph;
 mod run_head;
+mod run_rows;
 mod run_tasks;
 mod runs;
 mod runs_table;
 mod trigger;
 
+// The table of events is the audit's, and other pages show it too.
+use audit::table as events_table;
+
 use crate::AppState;
-use crate::access::{Access, OPERATOR, Routes, USER, VIEWER};
-use axum::response::Redirect;
+use crate::access::{Access, Routes, USER, VIEWER};
 
 pub(crate) fn routes() -> Routes<AppState> {
     sign_in_routes().merge(dag_routes()).merge(run_routes()).merge(home_routes())
@@ -78,11 +83,15 @@ fn run_routes() -> Routes<AppState> {
     Routes::new()
         .get("/dags/{dag_id}/runs/{run_id}", VIEWER, run_tasks::page)
         .get("/dags/{dag_id}/runs/{run_id}/graph", VIEWER, run_graph::page)
+        .get("/dags/{dag_id}/runs/{run_id}/gantt", VIEWER, run_gantt::page)
         .get("/dags/{dag_id}/runs/{run_id}/audit", VIEWER, run_audit::page)
         .post("/dags/{dag_id}/runs/{run_id}/cancel", USER, commands::cancel)
+        .post("/dags/{dag_id}/runs/{run_id}/mark", USER, commands::mark_run)
+        .post("/dags/{dag_id}/runs/{run_id}/delete", USER, commands::delete_run)
         .get("/dags/{dag_id}/runs/{run_id}/tasks/{task_id}", VIEWER, instance::page)
         .post("/dags/{dag_id}/runs/{run_id}/tasks/{task_id}/answer", USER, question::submit)
         .get("/dags/{dag_id}/runs/{run_id}/tasks/{task_id}/log", VIEWER, instance_log::lines)
+        .get("/dags/{dag_id}/runs/{run_id}/tasks/{task_id}/log/search", VIEWER, instance_log::search)
         .get("/dags/{dag_id}/runs/{run_id}/tasks/{task_id}/log.txt", VIEWER, instance_log::text)
         .get("/dags/{dag_id}/runs/{run_id}/tasks/{task_id}/xcom/{key}", VIEWER, instance_xcom::raw)
         .get("/dags/{dag_id}/runs/{run_id}/rerun", USER, rerun::page)
@@ -95,11 +104,8 @@ fn home_routes() -> Routes<AppState> {
         .get("/preferences", VIEWER, preferences::page)
         .post("/preferences", VIEWER, preferences::save)
         .get("/actions", VIEWER, actions::page)
-        .get("/pools", VIEWER, pools::page)
-        .post("/pools", OPERATOR, pools::submit)
         .get("/runs", VIEWER, runs::page)
-        .get("/audit", VIEWER, audit::page)
-        .get("/audit/verify", VIEWER, || async { Redirect::to("/audit") })
-        .post("/audit/verify", VIEWER, audit::verify)
-        .get("/import-errors", VIEWER, import_errors::page)
+        .merge(assets::routes())
+        .merge(audit::routes())
+        .merge(admin::routes())
 }

@@ -1,10 +1,10 @@
 //! The graph of a run.
 
 use super::run_head::RunHead;
-use crate::AppState;
 use crate::error_pages::PageError;
 use crate::frame::{self, Frame, Visitor};
 use crate::graph::Drawing;
+use crate::{AppState, t};
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -24,5 +24,9 @@ pub(crate) async fn page(
 ) -> Result<Response, PageError> {
     let (head, run, _) = RunHead::read(&state, &dag_id, &run_id, "graph").await?;
     let drawing = super::dag_graph::of_run(&state, &run).await?;
-    Ok(frame::html(&RunGraphPage { frame: head.frame(&visitor, "Graph").script("graph.js"), head, drawing }))
+    Ok(frame::html(&RunGraphPage {
+        frame: head.frame(&visitor, t("Graph")).script("graph.js"),
+        head,
+        drawing,
+    }))
 }

@@ -5,10 +5,12 @@ use super::runs_table::who;
 use crate::AppState;
 use crate::error_pages::PageError;
 use crate::frame::{Frame, Section, Visitor};
+use crate::json_tree::JsonTree;
 use crate::links;
-use crate::show::{Elapsed, Instant, Mark, plural};
+use crate::show::{Elapsed, Instant, Mark};
+use crate::{t, tn};
 use esteira_core::states::{RunState, TaskInstanceState};
-use esteira_store::{RunRow, TaskInstanceRow};
+use esteira_store::{RunRow, TaskStateRow};
 use jiff::Timestamp;
 
 /// The upper part of a run's pages.
@@ -32,21 +34,22 @@ pub(crate) struct RunHead {
     pub(crate) logical_date: Option<Instant>,
     pub(crate) interval: Option<(Instant, Instant)>,
     pub(crate) note: Option<String>,
-    pub(crate) conf: Option<String>,
+    pub(crate) conf: Option<JsonTree>,
     pub(crate) shares: Vec<Share>,
     pub(crate) cancel_effect: String,
+    pub(crate) delete_effect: String,
 }
 
 /// How many instances are in a state, and where their part of the bar lies, in thousandths.
 pub(crate) struct Share {
     pub(crate) mark: Mark,
-    pub(crate) count: usize,
-    pub(crate) start: usize,
-    pub(crate) width: usize,
+    pub(crate) count: u64,
+    pub(crate) start: u64,
+    pub(crate) width: u64,
 }
 
 impl RunHead {
-    pub(super) fn new(run: &RunRow, instances: &[TaskInstanceRow], tab: &'static str) -> Self {
+    fn new(run: &RunRow, tasks: &[TaskStateRow], tab: &'static str) -> Self {
         let now = Timestamp::now();
         let instant = |at: Timestamp| Instant::new(at, now);
         let interval = run.data_interval_start.zip(run.data_interval_end).filter(|(start, end)| start != end);
@@ -71,21 +74,22 @@ impl RunHead {
             interval: interval.map(|(start, end)| (instant(start), instant(end))),
             note: run.note.clone(),
             conf: conf(run),
-            shares: shares(instances),
-            cancel_effect: cancel_effect(instances),
+            shares: shares(tasks),
+            cancel_effect: cancel_effect(tasks),
+            delete_effect: delete_effect(tasks),
         }
     }
 
-    /// Reads the run and its instances.
+    /// Reads the run and its tasks.
     pub(super) async fn read(
         state: &AppState,
         dag_id: &str,
         run_id: &str,
         tab: &'static str,
-    ) -> Result<(Self, RunRow, Vec<TaskInstanceRow>), PageError> {
+    ) -> Result<(Self, RunRow, Vec<TaskStateRow>), PageError> {
         let run = super::run::find(state, dag_id, run_id).await?;
-        let instances = state.handle.reader().instances(run.run_key).await?;
-        Ok((Self::new(&run, &instances, tab), run, instances))
+        let tasks = state.handle.reader().task_states(run.run_key).await?;
+        Ok((Self::new(&run, &tasks, tab), run, tasks))
     }
 
     /// The frame of a page of this run.
@@ -107,13 +111,13 @@ impl RunHead {
     }
 }
 
-fn conf(run: &RunRow) -> Option<String> {
+fn conf(run: &RunRow) -> Option<JsonTree> {
     let is_empty = run.conf.as_object().is_none_or(serde_json::Map::is_empty);
-    (!is_empty).then(|| serde_json::to_string_pretty(&run.conf).unwrap_or_default())
+    (!is_empty).then(|| JsonTree::new(run.conf.clone()))
 }
 
 /// The states in the order in which a bar reads best: what is done, what goes on, what is to come, what went wrong.
-fn shares(instances: &[TaskInstanceRow]) -> Vec<Share> {
+fn shares(tasks: &[TaskStateRow]) -> Vec<Share> {
     use TaskInstanceState as S;
     let order = [
         Some(S::Success),
@@ -131,10 +135,11 @@ fn shares(instances: &[TaskInstanceRow]) -> Vec<Share> {
         Some(S::UpstreamFailed),
         Some(S::Failed),
     ];
+    let total: u64 = tasks.iter().map(|task| task.count).sum();
     let mut before = 0;
     let share = |state: Option<S>| {
-        let count = instances.iter().filter(|instance| instance.state == state).count();
-        let at = |number: usize| number * 1000 / instances.len().max(1);
+        let count = tasks.iter().filter(|task| task.state == state).map(|task| task.count).sum();
+        let at = |number: u64| number * 1000 / total.max(1);
         let start = at(before);
         before += count;
         Share { mark: Mark::of_instance(state), count, start, width: at(before) - start }
@@ -143,14 +148,33 @@ fn shares(instances: &[TaskInstanceRow]) -> Vec<Share> {
 }
 
 /// What cancelling would do, before it is done.
-fn cancel_effect(instances: &[TaskInstanceRow]) -> String {
-    let is_running = |instance: &&TaskInstanceRow| instance.state == Some(TaskInstanceState::Running);
-    let is_open = |instance: &&TaskInstanceRow| !instance.state.is_some_and(TaskInstanceState::is_terminal);
-    let running = instances.iter().filter(is_running).count();
-    let waiting = instances.iter().filter(is_open).count() - running;
+fn cancel_effect(tasks: &[TaskStateRow]) -> String {
+    let is_open = |task: &&TaskStateRow| !task.state.is_some_and(TaskInstanceState::is_terminal);
+    let count = |rows: &mut dyn Iterator<Item = &TaskStateRow>| rows.map(|task| task.count).sum::<u64>();
+    let running = count(&mut tasks.iter().filter(|task| task.state == Some(TaskInstanceState::Running)));
+    let waiting = count(&mut tasks.iter().filter(is_open)) - running;
     format!(
-        "Skips {} that did not begin, tells {} to end, and marks the run as failed. What succeeded stays.",
-        plural(waiting, "task instance"),
-        if running == 1 { "1 that is running".to_owned() } else { format!("{running} that are running") }
+        "{} {} {}",
+        tn(
+            waiting,
+            "Skips 1 task instance that did not begin.",
+            "Skips {} task instances that did not begin."
+        ),
+        tn(running, "Tells 1 that is running to end.", "Tells {} that are running to end."),
+        t("Marks the run as failed. What succeeded stays.")
+    )
+}
+
+/// What deleting would do, before it is done.
+fn delete_effect(tasks: &[TaskStateRow]) -> String {
+    let instances: u64 = tasks.iter().map(|task| task.count).sum();
+    format!(
+        "{} {}",
+        tn(
+            instances,
+            "Removes the run and its task instance, with values and logs.",
+            "Removes the run and its {} task instances, with values and logs."
+        ),
+        t("The audit history keeps what happened. This cannot be undone.")
     )
 }

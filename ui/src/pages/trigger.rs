@@ -6,7 +6,7 @@ use crate::access::PageActor;
 use crate::error_pages::PageError;
 use crate::frame::{self, Frame, Section, Visitor};
 use crate::param_form::{self, Entry, Field, FieldFaults, PARAM_PREFIX, Typed, as_typed};
-use crate::{AppState, links};
+use crate::{AppState, links, t, t1};
 use askama::Template;
 use axum::Form;
 use axum::extract::{Path, Query, State};
@@ -15,16 +15,11 @@ use axum::response::{IntoResponse, Redirect, Response};
 use esteira_core::dag::Dag;
 use esteira_runtime::{Actor, CommandError, LoadedDag, TriggerRequest};
 use jiff::Timestamp;
-use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
-/// A run whose conf the form begins with.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct Wanted {
-    like: String,
-}
+/// The name of the run whose conf the form begins with, in the address.
+const LIKE: &str = "like";
 
 #[derive(Template)]
 #[template(path = "trigger.html")]
@@ -39,6 +34,8 @@ struct TriggerPage {
     conf: Entry,
     note: Entry,
     run_id: Entry,
+    /// What the run would be called if it were started now.
+    run_id_preview: String,
     logical_date: Entry,
     fault: Option<String>,
 }
@@ -46,14 +43,24 @@ struct TriggerPage {
 pub(crate) async fn page(
     State(state): State<AppState>,
     Path(dag_id): Path<String>,
-    Query(wanted): Query<Wanted>,
+    Query(given): Query<Typed>,
     visitor: Visitor,
 ) -> Result<Response, PageError> {
     let loaded = load(&state, &dag_id).await?;
     let mut typed = Typed::new();
-    if !wanted.like.is_empty() {
-        let run = super::run::find(&state, &dag_id, &wanted.like).await?;
+    if let Some(like) = given.get(LIKE).filter(|like| !like.is_empty()) {
+        let run = super::run::find(&state, &dag_id, like).await?;
         typed = typed_from_conf(&loaded.dag, run.conf.as_object().cloned().unwrap_or_default());
+    }
+    // A link fills fields in: `?param.day=2026-01-01&note=again`, or by the name of the param alone.
+    for (name, value) in given.into_iter().filter(|(name, _)| name != LIKE) {
+        let is_param = loaded.dag.params.contains_key(&name);
+        let (name, value) = match name.as_str() {
+            _ if is_param => (format!("{PARAM_PREFIX}{name}"), value),
+            "logical_date" => (name, param_form::local(&value).unwrap_or(value)),
+            _ => (name, value),
+        };
+        typed.insert(name, value);
     }
     Ok(frame::html(&form(&visitor, &loaded, &typed, &Faults::default())))
 }
@@ -69,7 +76,13 @@ pub(crate) async fn submit(
     let mut faults = Faults::default();
     if let Some(request) = request(&loaded.dag, &typed, &mut faults, actor) {
         match state.handle.trigger(request).await {
-            Ok(run) => return Ok(Redirect::to(&links::run(&dag_id, run.run_id.as_str())).into_response()),
+            Ok(run) => {
+                return Ok(Redirect::to(&links::with_query(
+                    &links::run(&dag_id, run.run_id.as_str()),
+                    &[("done", "triggered")],
+                ))
+                .into_response());
+            }
             Err(error @ (CommandError::Invalid(_) | CommandError::RunExists { .. })) => {
                 faults.whole = Some(error.to_string())
             }
@@ -127,9 +140,9 @@ fn form(visitor: &Visitor, loaded: &LoadedDag, typed: &Typed, faults: &Faults) -
         text: typed.get(name).cloned().unwrap_or_default(),
         fault: faults.fields.get(name).cloned(),
     };
-    let frame = visitor.frame(Section::Dags, format!("Trigger {dag_id}"));
+    let frame = visitor.frame(Section::Dags, t1("Trigger {}", &dag_id)).script("trigger.js");
     TriggerPage {
-        frame: frame.crumb("DAGs", "/dags").crumb(dag_id.clone(), url.clone()).crumb("Trigger", ""),
+        frame: frame.crumb("DAGs", "/dags").crumb(dag_id.clone(), url.clone()).crumb(t("Trigger"), ""),
         url,
         description: dag.description.clone().unwrap_or_default(),
         is_paused: loaded.is_paused,
@@ -138,6 +151,7 @@ fn form(visitor: &Visitor, loaded: &LoadedDag, typed: &Typed, faults: &Faults) -
         conf: entry("conf"),
         note: entry("note"),
         run_id: entry("run_id"),
+        run_id_preview: Timestamp::now().strftime("manual__%Y-%m-%dT%H:%M:%S+00:00").to_string(),
         logical_date: entry("logical_date"),
         fault: faults.whole.clone(),
         dag_id,
@@ -150,11 +164,14 @@ fn request(dag: &Dag, typed: &Typed, faults: &mut Faults, actor: Actor) -> Optio
     let mut conf = more_conf(dag, given("conf"), faults);
     conf.extend(param_form::values(&dag.params, typed, &mut faults.fields));
     let logical_date = given("logical_date").and_then(|text| {
-        let parsed: Result<Timestamp, _> = text.parse();
-        parsed.map_err(|_| faults.add("logical_date", "write it like 2026-11-22T09:00:00Z")).ok()
+        let at = param_form::instant(text);
+        if at.is_none() {
+            faults.add("logical_date", t("write it like 2026-11-22T09:00:00Z"));
+        }
+        at
     });
     if let Some(run_id) = given("run_id").filter(|run_id| !esteira_core::ids::is_valid_run_id(run_id)) {
-        faults.add("run_id", format!("\"{run_id}\" is no run id: letters, digits and _ . ~ : + - only"));
+        faults.add("run_id", t1("\"{}\" is no run id: letters, digits and _ . ~ : + - only", run_id));
     }
     if !faults.fields.is_empty() {
         return None;
@@ -174,16 +191,16 @@ fn more_conf(dag: &Dag, text: Option<&str>, faults: &mut Faults) -> Map<String, 
     let conf = match serde_json::from_str(text) {
         Ok(Value::Object(conf)) => conf,
         Ok(_) => {
-            faults.add("conf", "conf must be a JSON object: {\"key\": \"value\"}");
+            faults.add("conf", t("conf must be a JSON object, with names and values"));
             return Map::new();
         }
         Err(error) => {
-            faults.add("conf", format!("this is no JSON: {error}"));
+            faults.add("conf", t1("this is no JSON: {}", error));
             return Map::new();
         }
     };
     if let Some(name) = conf.keys().find(|name| dag.params.contains_key(*name)) {
-        faults.add("conf", format!("\"{name}\" has a field of its own above"));
+        faults.add("conf", t1("\"{}\" has a field of its own above", name));
     }
     conf
 }

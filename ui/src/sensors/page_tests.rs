@@ -56,6 +56,7 @@ impl World {
             registry,
             settings,
             doors: crate::Doors::default(),
+            audit: crate::AuditCheck::default(),
         });
         Self { engine, connectors, router, folder }
     }

@@ -9,6 +9,13 @@ use esteira_store::TaskInstanceRow;
 pub(crate) fn state_of<'a>(
     instances: impl Iterator<Item = &'a TaskInstanceRow>,
 ) -> Option<TaskInstanceState> {
+    state_among(instances.map(|instance| instance.state))
+}
+
+/// The state to show for several, the one that asks for attention first.
+pub(crate) fn state_among(
+    states: impl Iterator<Item = Option<TaskInstanceState>>,
+) -> Option<TaskInstanceState> {
     use TaskInstanceState as S;
     let rank = |state: Option<S>| match state {
         Some(S::Failed) => 0,
@@ -22,7 +29,7 @@ pub(crate) fn state_of<'a>(
         Some(S::Success) => 8,
         Some(S::Skipped | S::Removed) => 9,
     };
-    instances.map(|instance| instance.state).min_by_key(|state| rank(*state)).flatten()
+    states.min_by_key(|state| rank(*state)).flatten()
 }
 
 /// `3 instances: 2 success, 1 failed`.

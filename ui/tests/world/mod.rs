@@ -105,6 +105,7 @@ impl World {
             registry,
             settings: Settings::default(),
             doors: Doors::default(),
+            audit: esteira_ui::AuditCheck::default(),
         };
         Self { router: esteira_ui::router(state), engine, connectors, _folder: folder }
     }
@@ -187,6 +188,18 @@ impl World {
             {
                 asked += 1;
             }
+        }
+    }
+
+    /// A page once it says this; looked at after each event.
+    pub(crate) async fn until_said(&self, address: &str, text: &str) -> String {
+        let mut notices = self.engine.handle().subscribe();
+        loop {
+            let (_, page) = self.get(address).await;
+            if page.contains(text) {
+                return page;
+            }
+            notices.recv().await.unwrap();
         }
     }
 

@@ -264,6 +264,24 @@ impl<K: Clone + Eq + Hash + Ord> Admission<K> {
         self.slots
     }
 
+    /// Those that hold slots of a pool, at most so many, each with how many slots.
+    pub fn holders(&self, pool: &str, most: usize) -> Vec<(K, u32)> {
+        let of_pool = self.holding.iter().filter(|(_, claim)| claim.pool == pool);
+        let mut found: Vec<(K, u32)> = of_pool.map(|(key, claim)| (key.clone(), claim.pool_slots)).collect();
+        found.sort();
+        found.truncate(most);
+        found
+    }
+
+    /// Those that wait for slots of a pool, who came first first, at most so many, each with how many slots.
+    pub fn waiters(&self, pool: &str, most: usize) -> Vec<(K, u32)> {
+        let of_pool = self.waiting.iter().filter(|(_, (claim, _))| claim.pool == pool);
+        let mut found: Vec<(u64, &K, u32)> =
+            of_pool.map(|(key, (claim, arrival))| (*arrival, key, claim.pool_slots)).collect();
+        found.sort();
+        found.into_iter().take(most).map(|(_, key, slots)| (key.clone(), slots)).collect()
+    }
+
     /// How many slots of a pool are held, and how many are waited for.
     pub fn use_of_pool(&self, name: &str) -> (u32, u32) {
         let held = self.counts.of_pool.get(name).copied().unwrap_or(0);

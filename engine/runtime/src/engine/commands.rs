@@ -86,7 +86,7 @@ impl MainLoop {
                 respond(turn, reply, Ok(()))
             }
             Command::SetPool { pool, actor, reply } => {
-                let answer = self.set_pool(turn, pool, &actor);
+                let answer = self.set_pool(turn, pool, &actor).await;
                 respond(turn, reply, answer)
             }
             Command::RemovePool { name, actor, reply } => {
@@ -95,6 +95,10 @@ impl MainLoop {
             }
             Command::Pools(reply) => {
                 let answer = self.pools().await;
+                respond(turn, reply, answer)
+            }
+            Command::PoolUse(name, reply) => {
+                let answer = self.pool_use(&name).await;
                 respond(turn, reply, answer)
             }
             Command::SetPaused { dag_id, is_paused, actor, reply } => {

@@ -4,7 +4,7 @@ use super::EngineError;
 use super::commands::Stop;
 use super::main_loop::MainLoop;
 use super::turn::Turn;
-use crate::command::{Actor, CommandError, PoolStatus, WaitingInstance};
+use crate::command::{Actor, CommandError, PoolStatus, PoolUse, PoolUser, WaitingInstance};
 use crate::executor::AttemptPlace;
 use esteira_core::admission::Claim;
 use esteira_core::dag::DEFAULT_POOL;
@@ -25,13 +25,22 @@ impl MainLoop {
         Ok(())
     }
 
-    pub(super) fn set_pool(&mut self, turn: &mut Turn, pool: PoolRow, actor: &Actor) -> Result<(), Stop> {
+    pub(super) async fn set_pool(
+        &mut self,
+        turn: &mut Turn,
+        pool: PoolRow,
+        actor: &Actor,
+    ) -> Result<(), Stop> {
         if pool.name.is_empty() || pool.name.len() > NAME_LENGTH_MAX {
             let message = format!("a pool's name has between 1 and {NAME_LENGTH_MAX} bytes");
             return Err(CommandError::Invalid(message).into());
         }
+        let before = self.reader.pool(&pool.name).await?;
         self.admission.set_pool(&pool.name, Some(slots(&pool)));
-        let body = json!({ "name": pool.name, "slots": pool.slots, "description": pool.description });
+        let mut body = json!({ "name": pool.name, "slots": pool.slots, "description": pool.description });
+        if let Some(before) = before {
+            body["before"] = json!({ "slots": before.slots, "description": before.description });
+        }
         turn.event("pool.set", None, actor, body.to_string());
         turn.batch.pools.push(PoolChange::Set(pool));
         Ok(())
@@ -48,11 +57,12 @@ impl MainLoop {
                 format!("the pool \"{DEFAULT_POOL}\" cannot be removed: tasks that name no pool use it");
             return Err(CommandError::Invalid(message).into());
         }
-        if self.reader.pool(name).await?.is_none() {
+        let Some(before) = self.reader.pool(name).await? else {
             return Err(CommandError::UnknownPool(name.to_owned()).into());
-        }
+        };
         self.admission.set_pool(name, None);
-        turn.event("pool.removed", None, actor, json!({ "name": name }).to_string());
+        let before = json!({ "slots": before.slots, "description": before.description });
+        turn.event("pool.removed", None, actor, json!({ "name": name, "before": before }).to_string());
         turn.batch.pools.push(PoolChange::Removed { name: name.to_owned() });
         Ok(())
     }
@@ -63,6 +73,29 @@ impl MainLoop {
             PoolStatus { pool, used, wanted }
         };
         Ok(self.reader.pools().await?.into_iter().map(status).collect())
+    }
+
+    /// Who holds slots of a pool, and who waits for some.
+    pub(super) async fn pool_use(&self, name: &str) -> Result<PoolUse, Stop> {
+        if self.reader.pool(name).await?.is_none() {
+            return Err(CommandError::UnknownPool(name.to_owned()).into());
+        }
+        let user = |((run_key, instance), pool_slots): (AttemptPlace, u32)| {
+            let live = self.runs.get(run_key)?;
+            let why = self.admission.why(&(run_key, instance));
+            Some(PoolUser {
+                dag_id: live.run.dag().dag_id.clone(),
+                run_id: live.run_id.clone(),
+                task_id: live.run.dag().task(instance.task).task_id.clone(),
+                map_index: instance.map_index,
+                pool_slots,
+                reason: why.map(|why| why.to_string()).unwrap_or_default(),
+            })
+        };
+        Ok(PoolUse {
+            holders: self.admission.holders(name, PoolUse::LENGTH_MAX).into_iter().filter_map(user).collect(),
+            waiters: self.admission.waiters(name, PoolUse::LENGTH_MAX).into_iter().filter_map(user).collect(),
+        })
     }
 
     /// Why each instance of a run that has not ended is not running; nothing for a run that is over.

@@ -6,6 +6,8 @@ use crate::error::StoreError;
 use crate::rows::{EventRow, RunKey};
 use crate::write::hashed_fields;
 use esteira_core::history;
+use esteira_core::states::TriggeredBy;
+use jiff::{SignedDuration, Timestamp};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
@@ -32,9 +34,32 @@ pub struct EventFilter {
     pub before: Option<i64>,
     /// Only newer than this one.
     pub after: Option<i64>,
+    /// Only from this instant on.
+    pub since: Option<Timestamp>,
+    /// Only before this instant.
+    pub until: Option<Timestamp>,
+    /// Only caused by people and their programs, and not by the engine and its parts.
+    pub is_by_people: bool,
 }
 
+/// How much the clock may have gone back. Events are numbered in the order of happening; where a range of time begins is
+/// looked for by number, and this much before, in case the clock was set meanwhile.
+const CLOCK_MARGIN: SignedDuration = SignedDuration::from_hours(1);
+
+/// The ways that people and their programs come by.
+const WAYS_OF_PEOPLE: [TriggeredBy; 3] = [TriggeredBy::Cli, TriggeredBy::RestApi, TriggeredBy::Ui];
+
+/// What the names of events about runs begin with. All others have no run, and are soon found.
+const NAMES_OF_RUNS: [&str; 4] = ["run.", "task.", "xcom.", "notification."];
+
 impl EventFilter {
+    /// Whether no event with such a name is about a run.
+    fn is_of_no_run(&self) -> bool {
+        let is_of_run =
+            |name: &str| NAMES_OF_RUNS.iter().any(|known| known.starts_with(name) || name.starts_with(known));
+        self.name.as_deref().is_some_and(|name| !is_of_run(name))
+    }
+
     fn listing(&self, limit: u32) -> Listing<EventColumn> {
         use EventColumn as C;
         let texts = [(C::DagId, &self.dag_id), (C::TaskId, &self.task_id), (C::Actor, &self.actor)];
@@ -42,11 +67,16 @@ impl EventFilter {
         let name = self.name.iter().map(|name| (C::Name, Pattern::Prefix(vec![name.clone()])));
         let before = self.before.map(|seq| (C::Seq, Bound::LessThan, seq));
         let after = self.after.map(|seq| (C::Seq, Bound::MoreThan, seq));
+        let since = self.since.map(|at| (C::At, Bound::AtLeast, at.as_microsecond()));
+        let until = self.until.map(|at| (C::At, Bound::LessThan, at.as_microsecond()));
+        let ways = WAYS_OF_PEOPLE.map(|way| Some(way.to_string())).to_vec();
+        let by_people = self.is_by_people.then_some((C::Via, ways));
+        let of_no_run = self.is_of_no_run().then(|| (C::RunKey, vec![None]));
         Listing {
-            any_of: texts.collect(),
+            any_of: texts.chain(by_people).chain(of_no_run).collect(),
             any_number: self.run_key.iter().map(|key| (C::RunKey, vec![*key])).collect(),
             matching: name.collect(),
-            within: before.into_iter().chain(after).collect(),
+            within: [before, after, since, until].into_iter().flatten().collect(),
             order: vec![(C::Seq, true)],
             limit,
             counting: Counting::Nothing,
@@ -58,8 +88,62 @@ impl EventFilter {
 impl Reader {
     /// Events, newest first.
     pub async fn events(&self, filter: &EventFilter, limit: u32) -> Result<Page<EventRow>, StoreError> {
-        let List { rows, next, .. } = self.list(&filter.listing(limit)).await?;
+        let List { rows, next, .. } = self.list(&self.event_listing(filter, limit).await?).await?;
         Ok(Page { rows, has_more: next.is_some() })
+    }
+
+    /// The list of these events, newest first, uncounted.
+    pub async fn event_listing(
+        &self,
+        filter: &EventFilter,
+        limit: u32,
+    ) -> Result<Listing<EventColumn>, StoreError> {
+        let mut listing = filter.listing(limit);
+        if let Some(since) = filter.since {
+            let first = self.first_event_at(since.saturating_sub(CLOCK_MARGIN).unwrap_or(since)).await?;
+            listing.within.push((EventColumn::Seq, Bound::AtLeast, first));
+        }
+        if let Some(until) = filter.until {
+            let end = self.first_event_at(until.saturating_add(CLOCK_MARGIN).unwrap_or(until)).await?;
+            listing.within.push((EventColumn::Seq, Bound::LessThan, end));
+        }
+        Ok(listing)
+    }
+
+    /// The number of the first event at this instant or later; one more than there are, if there is none. Numbers and times
+    /// grow together, so that few events are looked at.
+    async fn first_event_at(&self, at: Timestamp) -> Result<i64, StoreError> {
+        let mut connection = self.pool.acquire().await?;
+        let newest: i64 =
+            sqlx::query_scalar("SELECT coalesce(max(seq), 0) FROM event").fetch_one(&mut *connection).await?;
+        let (mut before, mut first) = (0, newest + 1);
+        while before + 1 < first {
+            let middle = before + (first - before) / 2;
+            let query = sqlx::query_scalar::<_, i64>("SELECT at FROM event WHERE seq = ?1").bind(middle);
+            let found = query.fetch_optional(&mut *connection).await?;
+            // A row that is missing is told of by the check of the chain.
+            if found.is_some_and(|found| found >= at.as_microsecond()) {
+                first = middle;
+            } else {
+                before = middle;
+            }
+        }
+        Ok(first)
+    }
+
+    /// Everybody and everything that has caused events, but for the engine, by name.
+    pub async fn actors(&self, most: usize) -> Result<Vec<String>, StoreError> {
+        let mut connection = self.pool.acquire().await?;
+        let mut found: Vec<String> = Vec::new();
+        while found.len() < most {
+            let query = sqlx::query_scalar::<_, Option<String>>(
+                "SELECT min(actor) FROM event WHERE actor <> 'engine' AND actor > ?1",
+            );
+            let last = found.last().map(String::as_str).unwrap_or_default();
+            let Some(next) = query.bind(last).fetch_one(&mut *connection).await? else { break };
+            found.push(next);
+        }
+        Ok(found)
     }
 
     /// All events of a run, oldest first: what a replay reads.

@@ -4,7 +4,9 @@ use super::{Reader, instant, json, label, optional_instant, optional_json};
 use crate::error::StoreError;
 use crate::rows::{AttemptRow, RunKey, TaskInstanceRow, XcomRow};
 use crate::xcom::decode;
+use esteira_core::ids::TaskId;
 use esteira_core::states::TaskInstanceState;
+use jiff::Timestamp;
 use serde_json::Value;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
@@ -24,7 +26,61 @@ pub struct AttemptKey {
     pub map_index: i32,
 }
 
+/// How many instances of a task of a run are in a state, and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskStateRow {
+    /// The task's place in the DAG version.
+    pub task_index: u32,
+    /// The task.
+    pub task_id: TaskId,
+    /// The state.
+    pub state: Option<TaskInstanceState>,
+    /// How many are in it.
+    pub count: u64,
+    /// The least map index among them: -1 where the task is not mapped.
+    pub map_index: i32,
+    /// The greatest number of an attempt among them.
+    pub try_number: u32,
+    /// When the first of them was allowed to run.
+    pub scheduled_at: Option<Timestamp>,
+    /// When the first of them began.
+    pub started_at: Option<Timestamp>,
+    /// When the last of them ended.
+    pub ended_at: Option<Timestamp>,
+    /// When the first of them is tried again.
+    pub retry_at: Option<Timestamp>,
+}
+
 impl Reader {
+    /// The tasks of a run by the states of their instances, in the order of the DAG's file: as many rows for a task with
+    /// thousands of instances as they have states.
+    pub async fn task_states(&self, run_key: RunKey) -> Result<Vec<TaskStateRow>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT task_index, task_id, state, count(*), min(map_index), max(try_number), min(scheduled_at), \
+             min(started_at), max(ended_at), min(retry_at) FROM task_instance WHERE run_key = ?1 \
+             GROUP BY task_index, state ORDER BY task_index, state",
+        )
+        .bind(run_key)
+        .fetch_all(&self.pool)
+        .await?;
+        let read = |row: &SqliteRow| {
+            let state: Option<String> = row.get(2);
+            Ok(TaskStateRow {
+                task_index: row.get(0),
+                task_id: row.get::<String, _>(1).into(),
+                state: state.map(|text| label(&text, TaskInstanceState::from_label)).transpose()?,
+                count: row.get::<i64, _>(3).unsigned_abs(),
+                map_index: row.get(4),
+                try_number: row.get(5),
+                scheduled_at: optional_instant(row.get(6))?,
+                started_at: optional_instant(row.get(7))?,
+                ended_at: optional_instant(row.get(8))?,
+                retry_at: optional_instant(row.get(9))?,
+            })
+        };
+        rows.iter().map(read).collect()
+    }
+
     /// The instances of a run, in the order of the DAG's file.
     pub async fn instances(&self, run_key: RunKey) -> Result<Vec<TaskInstanceRow>, StoreError> {
         of_run(&mut *self.pool.acquire().await?, run_key).await

@@ -9,7 +9,7 @@ mod overview;
 mod runs;
 
 pub use events::EventFilter;
-pub use instances::AttemptKey;
+pub use instances::{AttemptKey, TaskStateRow};
 pub use lists::{
     AssetEventColumn, Bound, Column, Counting, EventColumn, InstanceColumn, List, Listing, Pattern, Place,
     QuestionColumn, RunColumn,

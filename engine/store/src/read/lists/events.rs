@@ -32,6 +32,8 @@ pub enum EventColumn {
     TryNumber,
     /// Who did it.
     Actor,
+    /// By what way they came.
+    Via,
     /// What else there is to say, as JSON text.
     Body,
 }
@@ -56,6 +58,7 @@ impl Column for EventColumn {
             Self::MapIndex => &["map_index"],
             Self::TryNumber => &["try_number"],
             Self::Actor => &["actor"],
+            Self::Via => &["via"],
             Self::Body => &["body"],
         }
     }

@@ -178,6 +178,11 @@ impl<C: Column> Listing<C> {
     fn narrow(&self, query: &mut QueryBuilder<Sqlite>) {
         query.push(" WHERE true");
         for (column, values) in &self.any_of {
+            if values.as_slice() == [None] {
+                // On its own: else no index of the rows without a value would be taken.
+                query.push(" AND ").push(column.expression()).push(" IS NULL");
+                continue;
+            }
             query.push(" AND (").push(column.expression());
             push_any_of(query, *column, values);
             if values.contains(&None) {

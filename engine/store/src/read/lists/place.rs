@@ -47,7 +47,7 @@ impl Place {
     pub(super) fn push(&self, query: &mut QueryBuilder<Sqlite>, parts: &[OrderPart]) {
         let pairs: Vec<(&OrderPart, &Mark)> = parts.iter().zip(&self.marks).collect();
         // The first column alone narrows down already, and lets the store begin in the middle of an index.
-        if let [(part, mark), _, ..] = pairs.as_slice()
+        if let [(part, mark), ..] = pairs.as_slice()
             && *mark != &Mark::Nothing(())
             && (!part.is_nullable || part.is_backwards == self.is_back)
         {

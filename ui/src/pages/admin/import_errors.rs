@@ -1,10 +1,10 @@
 //! Files in the DAG folder that make no DAG: the fault, the marked lines, the hint, as a terminal shows them.
 
-use crate::AppState;
 use crate::diagnostics::{self, Fault};
 use crate::error_pages::PageError;
 use crate::frame::{self, Frame, Section, Visitor};
 use crate::show::Instant;
+use crate::{AppState, t};
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
@@ -31,9 +31,10 @@ pub(crate) async fn page(State(state): State<AppState>, visitor: Visitor) -> Res
         faults: diagnostics::read(error.diagnostics),
         file: error.file,
     });
-    let page = ImportErrorsPage {
-        frame: visitor.frame(Section::ImportErrors, "Import errors").crumb("Import errors", ""),
-        files: files.collect(),
-    };
+    let files: Vec<BrokenFile> = files.collect();
+    // The rail has an entry of its own while there are any.
+    let mut frame = super::framed(&visitor, (t("Import errors"), "/import-errors"), "");
+    frame.section = if files.is_empty() { Section::Admin } else { Section::ImportErrors };
+    let page = ImportErrorsPage { frame, files };
     Ok(frame::html(&page))
 }

@@ -1,0 +1,8 @@
+// What was just done is said once: the address forgets it, so that neither a reload nor a link says it again.
+
+const address = new URL(location.href);
+if (address.searchParams.has("done")) {
+  address.searchParams.delete("done");
+  address.searchParams.delete("number");
+  history.replaceState(history.state, "", address);
+}
