@@ -5,6 +5,7 @@
 
 mod admin;
 mod dag_grid;
+mod dag_views;
 mod driver;
 mod home;
 mod looks;

@@ -19,8 +19,23 @@ pub(crate) struct Definition {
     pub(crate) tags: Vec<String>,
     pub(crate) owners: Vec<String>,
     pub(crate) params: Map<String, Value>,
+    pub(crate) groups: Vec<Group>,
     pub(crate) tasks: Vec<Task>,
     pub(crate) graph: Edges,
+    pub(crate) max_active_runs: Option<u32>,
+    pub(crate) max_active_tasks: Option<u32>,
+    pub(crate) max_consecutive_failed_dag_runs: Option<u32>,
+    pub(crate) dagrun_timeout: Option<Duration>,
+    pub(crate) fail_fast: bool,
+    /// What becomes of a run that is due while as many as allowed are under way.
+    pub(crate) overlap: String,
+}
+
+/// A group of tasks.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Group {
+    pub(crate) group_id: String,
 }
 
 /// A task of a DAG version.
@@ -40,6 +55,10 @@ pub(crate) struct Task {
     pub(crate) execution_timeout: Option<Duration>,
     pub(crate) owner: String,
     pub(crate) doc_md: Option<String>,
+    /// The place of its group.
+    pub(crate) group: Option<usize>,
+    /// The assets that it updates.
+    pub(crate) outlets: Vec<String>,
 }
 
 /// What a version says nothing of has Airflow's defaults.
@@ -60,6 +79,8 @@ impl Default for Task {
             execution_timeout: None,
             owner: plain.owner,
             doc_md: None,
+            group: None,
+            outlets: Vec::new(),
         }
     }
 }
@@ -128,6 +149,13 @@ impl Schedule {
         let parts: Vec<String> = times.into_iter().chain(assets).collect();
         (!parts.is_empty()).then(|| parts.join("; "))
     }
+}
+
+/// The assets that a condition names, in its order.
+pub(crate) fn assets_of(condition: &Value) -> Vec<String> {
+    let own = condition["asset"].as_str().map(str::to_owned);
+    let parts = ["all", "any"].into_iter().filter_map(|key| condition[key].as_array()).flatten();
+    own.into_iter().chain(parts.flat_map(assets_of)).collect()
 }
 
 /// `a and (b or c)`.

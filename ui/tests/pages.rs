@@ -37,6 +37,18 @@ async fn every_page_answers_and_says_what_it_is_about() {
         ("/dags/pipeline/runs".to_owned(), "href=\"/dags/pipeline/runs/r1\""),
         ("/dags/pipeline/source".to_owned(), "dag_id: pipeline"),
         ("/dags/pipeline/audit".to_owned(), "run.created"),
+        ("/dags/pipeline/calendar".to_owned(), "data-s=\"failed\" data-g=\"✕\""),
+        ("/dags/pipeline/calendar?year=2031".to_owned(), "No runs were made in this year"),
+        ("/dags/pipeline/tasks".to_owned(), "href=\"#task-third\""),
+        ("/dags/pipeline/details".to_owned(), "2024-01-01 00:00:00.000 UTC"),
+        ("/dags/pipeline/backfills".to_owned(), "No backfills yet"),
+        (
+            "/dags/pipeline/backfills?from=2026-02-01&until=2026-02-03&max_active_runs=1".to_owned(),
+            "Makes 3 runs",
+        ),
+        ("/dags/pipeline/backfills?from=2026-02-01&until=soon&max_active_runs=1".to_owned(), "is no time"),
+        ("/dags/pipeline/runs?kind=manual&from=2026-01-01".to_owned(), "href=\"/dags/pipeline/runs/r1\""),
+        ("/dags/pipeline/runs?until=2026-01-01".to_owned(), "No runs here"),
         ("/dags/waiting".to_owned(), "No runs yet"),
         ("/dags/pipeline/runs/r1".to_owned(), "anonymous, API"),
         ("/dags/pipeline/runs/r1/graph".to_owned(), "<svg class=\"graph\""),
@@ -91,6 +103,21 @@ async fn buttons_clear_and_mark() {
         (status, place.as_str(), state.as_str()),
         (StatusCode::SEE_OTHER, "/dags/pipeline/runs/r1?done=marked&number=1", "success")
     );
+}
+
+#[tokio::test]
+async fn a_backfill_is_started_paused_and_cancelled_from_its_page() {
+    let world = World::new().await;
+    let backfills = "/dags/pipeline/backfills";
+    let form = "from=2026-02-01&until=2026-02-03&reprocess=none&max_active_runs=1&conf=";
+    let (status, place, _) = world.submit(backfills, form).await;
+    assert_eq!((status, place.as_str()), (StatusCode::SEE_OTHER, backfills));
+    world.submit(&format!("{backfills}/1"), "action=pause").await;
+    assert!(world.get(backfills).await.1.contains("value=\"unpause\""));
+    world.submit(&format!("{backfills}/1"), "action=cancel").await;
+    assert!(world.get(backfills).await.1.contains("cancelled"));
+    assert_eq!(world.submit("/dags/waiting/backfills/1", "action=pause").await.0, StatusCode::NOT_FOUND);
+    assert_eq!(world.submit("/dags/waiting/backfills", form).await.0, StatusCode::UNPROCESSABLE_ENTITY);
 }
 
 #[tokio::test]

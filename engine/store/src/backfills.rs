@@ -4,10 +4,12 @@ use crate::error::StoreError;
 use crate::read::{Reader, instant, json, label, optional_instant};
 use esteira_core::backfill::{Range, Reprocess};
 use esteira_core::ids::DagId;
+use esteira_core::states::RunState;
 use jiff::Timestamp;
 use serde_json::Value;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
+use std::collections::HashMap;
 
 /// A backfill.
 #[derive(Clone, Debug)]
@@ -51,6 +53,21 @@ impl Reader {
         let query = sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE backfill_id = ?1"));
         let found = sqlx::query(query).bind(backfill_id).fetch_optional(&self.pool).await?;
         found.as_ref().map(row).transpose()
+    }
+
+    /// How many runs each backfill of a DAG has in each state; backfills without runs are left out.
+    pub async fn backfill_runs(
+        &self,
+        dag_id: &str,
+    ) -> Result<HashMap<i64, Vec<(RunState, u64)>>, StoreError> {
+        let query = "SELECT backfill_id, state, count(*) FROM dag_run WHERE dag_id = ?1 AND backfill_id IS NOT NULL \
+             GROUP BY backfill_id, state ORDER BY backfill_id, state";
+        let mut by_backfill: HashMap<i64, Vec<(RunState, u64)>> = HashMap::new();
+        for row in sqlx::query(query).bind(dag_id).fetch_all(&self.pool).await? {
+            let part = (label(row.get(1), RunState::from_label)?, row.get::<i64, _>(2).unsigned_abs());
+            by_backfill.entry(row.get(0)).or_default().push(part);
+        }
+        Ok(by_backfill)
     }
 }
 

@@ -197,6 +197,37 @@ async fn a_batch_with_a_fault_in_it_leaves_no_trace() {
 }
 
 #[tokio::test]
+async fn a_dags_runs_are_counted_by_the_quarter_of_an_hour_in_which_they_were_made() {
+    let (_folder, mut writer, reader) = world().await;
+    // The instant is 100 s before the end of a quarter.
+    let made = [0, 100, 199, 200, 1_100, 5_000];
+    let mut keys = Vec::new();
+    let runs = made.map(|seconds| {
+        let key = writer.next_run_key();
+        keys.push(key);
+        NewRun { queued_at: at(seconds * 1_000_000), backfill_id: (seconds > 100).then_some(3), ..run(key) }
+    });
+    let ended = |run_key, state| RunUpdate { run_key, state, started_at: None, ended_at: None };
+    let batch = Batch {
+        versions: vec![version(1)],
+        new_runs: runs.into(),
+        runs: vec![ended(keys[0], RunState::Failed), ended(keys[3], RunState::Success)],
+        ..Batch::default()
+    };
+    writer.commit(&batch).await.unwrap();
+    let found = reader.runs_by_quarter("d", at(50_000_000), at(2_000_000_000)).await.unwrap();
+    let second = |at: Timestamp| at.as_second() - 1_700_000_000;
+    let found: Vec<_> = found.into_iter().map(|(at, state, count)| (second(at), state, count)).collect();
+    assert_eq!(
+        found,
+        [(100, RunState::Queued, 2), (100, RunState::Success, 1), (1_000, RunState::Queued, 1)]
+    );
+    assert_eq!(reader.runs_by_quarter("other", at(0), at(9_000_000_000)).await.unwrap(), []);
+    let of_backfills = reader.backfill_runs("d").await.unwrap();
+    assert_eq!(of_backfills[&3], [(RunState::Queued, 3), (RunState::Success, 1)]);
+}
+
+#[tokio::test]
 async fn lists_come_page_by_page_newest_first_and_filtered() {
     let (_folder, mut writer, reader) = world().await;
     let mut batch = Batch { versions: vec![version(1)], ..Batch::default() };

@@ -5,7 +5,8 @@ use crate::definition::Definition;
 use crate::error_pages::PageError;
 use crate::frame::{Frame, Section, Visitor};
 use crate::links;
-use crate::show::{self, Instant, Mark, plural};
+use crate::show::{self, Instant, Mark};
+use crate::{t, t1, tn};
 use esteira_core::states::RunState;
 use esteira_store::{DagRow, RunFilter, RunRow};
 use jiff::{SignedDuration, Timestamp};
@@ -94,15 +95,19 @@ impl DagHead {
 
 /// The error for a DAG that was never loaded.
 pub(crate) fn unknown_dag(dag_id: &str) -> PageError {
-    PageError::not_found(format!("there is no DAG \"{dag_id}\""))
-        .hint("a file with faults makes no DAG: look at the import errors")
+    PageError::not_found(t1("there is no DAG \"{}\"", dag_id))
+        .hint(t("a file with faults makes no DAG: look at the import errors"))
 }
 
 fn open_runs(running: usize, queued: usize) -> Option<(Mark, String)> {
     match (running, queued) {
         (0, 0) => None,
-        (0, queued) => Some((Mark::of_run(RunState::Queued), format!("{} queued", plural(queued, "run")))),
-        (running, _) => Some((Mark::of_run(RunState::Running), format!("{running} running"))),
+        (0, queued) => {
+            Some((Mark::of_run(RunState::Queued), tn(queued as u64, "1 run queued", "{} runs queued")))
+        }
+        (running, _) => {
+            Some((Mark::of_run(RunState::Running), tn(running as u64, "1 running", "{} running")))
+        }
     }
 }
 

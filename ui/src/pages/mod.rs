@@ -8,11 +8,15 @@ mod audit;
 mod cells;
 mod commands;
 mod dag_audit;
+mod dag_backfills;
+mod dag_calendar;
+mod dag_details;
 mod dag_graph;
 mod dag_grid;
 mod dag_head;
 mod dag_runs;
 mod dag_source;
+mod dag_tasks;
 mod dags;
 mod grid_rows;
 mod home;
@@ -62,6 +66,12 @@ fn dag_routes() -> Routes<AppState> {
         .get("/dags/{dag_id}", VIEWER, dag_grid::page)
         .get("/dags/{dag_id}/graph", VIEWER, dag_graph::page)
         .get("/dags/{dag_id}/runs", VIEWER, dag_runs::page)
+        .get("/dags/{dag_id}/calendar", VIEWER, dag_calendar::page)
+        .get("/dags/{dag_id}/tasks", VIEWER, dag_tasks::page)
+        .get("/dags/{dag_id}/details", VIEWER, dag_details::page)
+        .get("/dags/{dag_id}/backfills", VIEWER, dag_backfills::page)
+        .post("/dags/{dag_id}/backfills", USER, dag_backfills::create)
+        .post("/dags/{dag_id}/backfills/{backfill_id}", USER, dag_backfills::change)
         .get("/dags/{dag_id}/source", VIEWER, dag_source::page)
         .get("/dags/{dag_id}/audit", VIEWER, dag_audit::page)
         .get("/dags/{dag_id}/trigger", USER, trigger::page)

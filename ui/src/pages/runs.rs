@@ -43,24 +43,28 @@ impl Wanted {
     }
 
     fn filter(&self) -> Result<RunFilter, PageError> {
-        let time = |text: &str, is_end| match text.trim() {
-            "" => Ok(None),
-            text => typed_instant(text, is_end).map(Some).ok_or_else(|| unreadable(text)),
-        };
         Ok(RunFilter {
             dag_id: Some(self.dag.trim().to_owned()).filter(|dag_id| !dag_id.is_empty()),
             states: runs_table::states(&self.state),
             before: self.before,
             run_types: RunType::from_label(&self.kind).into_iter().collect(),
-            made_from: time(&self.from, false)?,
-            made_until: time(&self.until, true)?,
+            made_from: typed_time(&self.from, false)?,
+            made_until: typed_time(&self.until, true)?,
         })
     }
 }
 
-fn unreadable(text: &str) -> PageError {
-    PageError::bad_request(t1("\"{}\" is no time", text))
-        .hint(t("write a day such as 2026-11-26, or a day and a time such as 2026-11-26T14:30"))
+/// What a field for a time says; none where it is empty.
+pub(super) fn typed_time(text: &str, is_end: bool) -> Result<Option<Timestamp>, PageError> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let unreadable = || {
+        PageError::bad_request(t1("\"{}\" is no time", text))
+            .hint(t("write a day such as 2026-11-26, or a day and a time such as 2026-11-26T14:30"))
+    };
+    typed_instant(text, is_end).map(Some).ok_or_else(unreadable)
 }
 
 #[derive(Template)]

@@ -2,7 +2,7 @@
 //! DAG's last one is, and what made a run fail.
 
 use super::runs::{RUN_COLUMNS, run_row};
-use super::{Reader, label};
+use super::{Reader, instant, label};
 use crate::error::StoreError;
 use crate::rows::{RunKey, RunRow};
 use esteira_core::run::AttemptError;
@@ -23,6 +23,7 @@ pub struct FirstFailure {
 }
 
 const HOUR: i64 = 3_600_000_000;
+const QUARTER: i64 = HOUR / 4;
 
 impl Reader {
     /// The first run that was made at this instant or after it. Runs are numbered in the order in which they are made, so
@@ -63,6 +64,26 @@ impl Reader {
             Ok((hour, label(row.get(1), RunState::from_label)?, row.get::<i64, _>(2).unsigned_abs()))
         };
         rows.iter().map(part).collect()
+    }
+
+    /// How many runs of a DAG were made in each quarter of an hour from `from` on and before `until`, by their state. The days
+    /// of every time zone are made of such quarters; those without a run are left out.
+    pub async fn runs_by_quarter(
+        &self,
+        dag_id: &str,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<(Timestamp, RunState, u64)>, StoreError> {
+        let Some(first) = self.first_run_since(from).await? else { return Ok(Vec::new()) };
+        let end = self.first_run_since(until).await?.unwrap_or(RunKey::MAX);
+        let query = "SELECT queued_at / ?1 AS quarter, state, count(*) FROM dag_run INDEXED BY dag_run_by_dag \
+             WHERE dag_id = ?2 AND run_key >= ?3 AND run_key < ?4 GROUP BY quarter, state ORDER BY quarter, state";
+        let query = sqlx::query(query).bind(QUARTER).bind(dag_id).bind(first).bind(end);
+        let part = |row: &sqlx::sqlite::SqliteRow| {
+            let at = instant(row.get::<i64, _>(0) * QUARTER)?;
+            Ok((at, label(row.get(1), RunState::from_label)?, row.get::<i64, _>(2).unsigned_abs()))
+        };
+        query.fetch_all(&self.pool).await?.iter().map(part).collect()
     }
 
     /// The state of each DAG's newest run; DAGs that never ran are left out.
