@@ -1,6 +1,6 @@
 //! The language and the time zone of whoever looks at a page. Both are theirs to choose (`/preferences`), and stand in cookies;
-//! without a choice pages are in English, and times in UTC. The browser is not asked for its language while most pages have
-//! no Portuguese yet: one that is half in each would greet those who chose nothing.
+//! without a choice pages are in the language that the browser asks for, and times in UTC. What programs write and read, such
+//! as the engine's errors, names of events and log lines, is in English for everybody.
 //!
 //! A page is made in the scope of one locale, so that whatever shows a text or a time finds it without being handed it:
 //!
@@ -18,7 +18,7 @@ pub(crate) use typed::typed_instant;
 
 use crate::frame::cookies;
 use axum::extract::Request;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use jiff::tz::TimeZone;
@@ -72,13 +72,14 @@ impl Default for Locale {
 }
 
 impl Locale {
-    /// As the cookies say.
+    /// As the cookies say, or the browser.
     fn of(headers: &HeaderMap) -> Self {
         let cookie = |name: &str| {
             let mut pairs = cookies(headers).filter_map(|cookie| cookie.split_once('='));
             pairs.find(|(known, _)| *known == name).map(|(_, value)| value)
         };
-        let language = cookie(LANGUAGE_COOKIE).and_then(Language::of_tag).unwrap_or_default();
+        let language =
+            cookie(LANGUAGE_COOKIE).and_then(Language::of_tag).unwrap_or_else(|| asked_for(headers));
         // The cookie has the name as it is, but for the slashes, which not every program lets through.
         let zone = cookie(ZONE_COOKIE).and_then(|name| zone_named(&name.replace("%2F", "/")));
         Self { language, zone: zone.unwrap_or(TimeZone::UTC) }
@@ -88,6 +89,21 @@ impl Locale {
     pub(crate) fn zone_name(&self) -> &str {
         self.zone.iana_name().unwrap_or("UTC")
     }
+}
+
+/// The language that the browser likes best of those that the pages speak (RFC 9110, 12.5.4); English where it says nothing.
+fn asked_for(headers: &HeaderMap) -> Language {
+    let asked =
+        headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let wish = |part: &str| {
+        let (tag, weight) = part.split_once(";q=").unwrap_or((part, "1"));
+        let weight: f32 = weight.trim().parse().unwrap_or_default();
+        Language::of_tag(tag.trim()).filter(|_| weight > 0.0).map(|language| (language, weight))
+    };
+    // Of equal wishes the first counts.
+    let best =
+        asked.split(',').filter_map(wish).reduce(|best, next| if next.1 > best.1 { next } else { best });
+    best.map(|(language, _)| language).unwrap_or_default()
 }
 
 /// The cookies that hold the choices.
@@ -132,10 +148,17 @@ pub(crate) fn as_in<R>(language: Language, zone: &str, act: impl FnOnce() -> R) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::http::{HeaderValue, header};
+    use axum::http::HeaderValue;
 
     fn locale(cookie: &'static str) -> (Language, String) {
-        let headers = HeaderMap::from_iter([(header::COOKIE, HeaderValue::from_static(cookie))]);
+        asked("en-US,en;q=0.9,pt;q=0.8", cookie)
+    }
+
+    fn asked(wishes: &'static str, cookie: &'static str) -> (Language, String) {
+        let headers = HeaderMap::from_iter([
+            (header::ACCEPT_LANGUAGE, HeaderValue::from_static(wishes)),
+            (header::COOKIE, HeaderValue::from_static(cookie)),
+        ]);
         let locale = Locale::of(&headers);
         (locale.language, locale.zone_name().to_owned())
     }
@@ -151,6 +174,22 @@ mod tests {
         ] {
             assert_eq!(locale(cookie), (language, zone.to_owned()), "{cookie}");
         }
+    }
+
+    #[test]
+    fn without_a_choice_the_browser_says_the_language() {
+        let (english, portuguese) = (Language::English, Language::Portuguese);
+        for (wishes, language) in [
+            ("", english),
+            ("pt-BR,pt;q=0.9,en;q=0.8", portuguese),
+            ("de, pt;q=0.5, en;q=0.7", english),
+            ("fr;q=0.9, pt-PT;q=0.2", portuguese),
+            ("pt;q=0", english),
+            ("*", english),
+        ] {
+            assert_eq!(asked(wishes, "").0, language, "{wishes}");
+        }
+        assert_eq!(asked("pt-BR", "language=en").0, english, "who has chosen is not asked");
     }
 
     #[test]
