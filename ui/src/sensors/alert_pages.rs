@@ -36,7 +36,7 @@ const STATES: [&str; 3] = ["open", "acknowledged", "all"];
 /// What a list of these alerts is called.
 fn label(state: &str) -> &'static str {
     match state {
-        "open" => t("Open"),
+        "open" => t("Open alerts"),
         "acknowledged" => t("Acknowledged"),
         _ => t("All"),
     }
