@@ -16,12 +16,6 @@ pub(crate) fn count(number: impl Into<u64>) -> String {
     text
 }
 
-/// A number and its noun: `1 run`, `2 runs`.
-pub(crate) fn plural(number: usize, noun: &str) -> String {
-    let ending = if number == 1 { "" } else { "s" };
-    format!("{} {noun}{ending}", count(number as u64))
-}
-
 /// A size in bytes: `412 B`, `1.2 MB`.
 pub(crate) fn size(bytes: u64) -> String {
     let units = ["kB", "MB", "GB", "TB"];
@@ -52,10 +46,6 @@ mod tests {
         assert_eq!(
             [count(0u64), count(999u64), count(6941u64), count(1_234_567u64)],
             ["0", "999", "6,941", "1,234,567"]
-        );
-        assert_eq!(
-            [plural(1, "run"), plural(0, "run"), plural(1000, "run")],
-            ["1 run", "0 runs", "1,000 runs"]
         );
         assert_eq!(
             [size(0), size(999), size(1000), size(1_234_567), size(999_900_000)],
