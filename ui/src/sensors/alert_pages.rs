@@ -232,7 +232,11 @@ pub(super) async fn take(
     let name = &data.settings.alert_queue;
     let taken = dashboard.queue.take(&*queue, name, limit.min(LIMIT_MAX)).await.map_err(service_error)?.len();
     if taken > 0 {
-        state.handle.tell_alerts_taken(name.clone(), taken, actor).await?;
+        // They are out of the queue by now, which whoever reads of the failure must know.
+        let gone =
+            t1("{} alerts are out of the queue all the same; only the history does not tell of it", taken);
+        let told = state.handle.tell_alerts_taken(name.clone(), taken, actor).await;
+        told.map_err(|error| PageError::from(error).hint(gone))?;
     }
     Ok(Redirect::to(&format!("/sensors/alerts?taken={taken}")))
 }
