@@ -3,9 +3,11 @@
 //!
 //!     cargo run --release -p esteira-bench -- api [--keep FOLDER] [--dags NUMBER]
 //!     cargo run --release -p esteira-bench -- pages [--keep FOLDER] [--dags NUMBER]
+//!     cargo run --release -p esteira-bench -- grid [--keep FOLDER]
 //!
 //! Filling the home takes a minute; with `--keep` it is left in that folder, and used again the next time.
 
+mod grid;
 mod history;
 mod lists;
 mod site;
@@ -16,6 +18,7 @@ mod triggers;
 use crate::process;
 use crate::server::Server;
 use anyhow::{Context, Result, bail};
+use history::Size;
 use site::Site;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -23,6 +26,9 @@ use tempfile::TempDir;
 
 /// How many DAGs the home has, unless it is told otherwise.
 const DAGS: usize = 1_000;
+
+/// How many tasks each of them has.
+const TASKS: usize = 10;
 
 /// Once it answers, how long the server is left alone before its memory is read.
 const SETTLE: Duration = Duration::from_secs(3);
@@ -71,9 +77,16 @@ pub(crate) async fn measure_pages(words: impl Iterator<Item = String>) -> Result
     pages_on_home_in(&folder, arguments.dags).await
 }
 
+/// A large grid in a browser, on a home of its own.
+pub(crate) async fn measure_grid(words: impl Iterator<Item = String>) -> Result<()> {
+    let arguments = Arguments::read(words)?;
+    let (folder, _temporary) = arguments.folder()?;
+    grid::measure_in(&folder).await
+}
+
 async fn pages_on_home_in(folder: &Path, dags: usize) -> Result<()> {
-    let past = history::in_folder(folder, dags).await?;
-    let server = Server::start(&folder.join("home"), &folder.join("dags"))?;
+    let past = history::in_folder(folder, Size { dags, tasks: TASKS }).await?;
+    let mut server = Server::start(&folder.join("home"), &folder.join("dags"))?;
     server.wait_for_answer()?;
     let site = Site::of(&server)?;
     site.settle().await?;
@@ -82,8 +95,8 @@ async fn pages_on_home_in(folder: &Path, dags: usize) -> Result<()> {
 }
 
 async fn api_on_home_in(folder: &Path, dags: usize) -> Result<()> {
-    let past = history::in_folder(folder, dags).await?;
-    let server = Server::start(&folder.join("home"), &folder.join("dags"))?;
+    let past = history::in_folder(folder, Size { dags, tasks: TASKS }).await?;
+    let mut server = Server::start(&folder.join("home"), &folder.join("dags"))?;
     let started = server.wait_for_answer()?;
     println!("start to first answer on this home   {:>8.0} ms", millis(started));
     tokio::time::sleep(SETTLE).await;
