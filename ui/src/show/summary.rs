@@ -3,14 +3,6 @@
 use super::Mark;
 use crate::tn;
 use esteira_core::states::TaskInstanceState;
-use esteira_store::TaskInstanceRow;
-
-/// The state to show for instances in these states, the one that asks for attention first.
-pub(crate) fn state_of<'a>(
-    instances: impl Iterator<Item = &'a TaskInstanceRow>,
-) -> Option<TaskInstanceState> {
-    state_among(instances.map(|instance| instance.state))
-}
 
 /// The state to show for several, the one that asks for attention first.
 pub(crate) fn state_among(
