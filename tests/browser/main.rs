@@ -12,6 +12,7 @@ mod home;
 mod looks;
 mod pages;
 mod run;
+mod run_changes;
 mod sensors;
 #[path = "../support/mod.rs"]
 mod support;

@@ -33,7 +33,7 @@ if (split && panel) {
   const wanted = new URLSearchParams(location.hash.slice(1));
   const cell = wanted.has("task") && cellAt(wanted.get("run"), wanted.get("task"));
   if (cell) open(cell);
-  // What is in sight is drawn in the first frame and painted in the second: `esteira-bench grid` asks when.
+  // What is in sight is drawn in the first frame and painted in the second: `esteira-bench browser` asks when.
   requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(() => performance.mark("esteira:grid"))));
 }
 

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// How many runs each DAG has.
-pub(super) const RUNS: usize = 100;
+pub(crate) const RUNS: usize = 100;
 
 /// The time from one run of a DAG to the next.
 const DAY: SignedDuration = SignedDuration::from_hours(24);
@@ -28,26 +28,26 @@ const MARK: &str = "filled";
 
 /// How large a home is.
 #[derive(Clone, Copy)]
-pub(super) struct Size {
+pub(crate) struct Size {
     /// How many DAGs it has.
-    pub(super) dags: usize,
+    pub(crate) dags: usize,
     /// How many tasks each of them has, one after the other.
-    pub(super) tasks: usize,
+    pub(crate) tasks: usize,
 }
 
 /// What the home knows of.
-pub(super) struct Past {
+pub(crate) struct Past {
     /// How many DAGs there are.
-    pub(super) dags: usize,
+    pub(crate) dags: usize,
 }
 
 /// The name of a DAG.
-pub(super) fn dag_id(number: usize) -> String {
+pub(crate) fn dag_id(number: usize) -> String {
     format!("dag_{number:04}")
 }
 
 /// The home in this folder; filled, unless it was before.
-pub(super) async fn in_folder(folder: &Path, size: Size) -> Result<Past> {
+pub(crate) async fn in_folder(folder: &Path, size: Size) -> Result<Past> {
     let mark = folder.join(MARK);
     if mark.is_file() {
         let dags = fs::read_to_string(mark)?.trim().parse()?;

@@ -3,11 +3,9 @@
 //!
 //!     cargo run --release -p esteira-bench -- api [--keep FOLDER] [--dags NUMBER]
 //!     cargo run --release -p esteira-bench -- pages [--keep FOLDER] [--dags NUMBER]
-//!     cargo run --release -p esteira-bench -- grid [--keep FOLDER]
 //!
 //! Filling the home takes a minute; with `--keep` it is left in that folder, and used again the next time.
 
-mod grid;
 mod history;
 mod lists;
 mod site;
@@ -18,8 +16,8 @@ mod triggers;
 use crate::process;
 use crate::server::Server;
 use anyhow::{Context, Result, bail};
-use history::Size;
-use site::Site;
+pub(crate) use history::{RUNS, Size, dag_id, in_folder};
+pub(crate) use site::Site;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -34,13 +32,13 @@ const TASKS: usize = 10;
 const SETTLE: Duration = Duration::from_secs(3);
 
 /// What the command line says.
-struct Arguments {
+pub(crate) struct Arguments {
     dags: usize,
     kept_in: Option<PathBuf>,
 }
 
 impl Arguments {
-    fn read(mut words: impl Iterator<Item = String>) -> Result<Self> {
+    pub(crate) fn read(mut words: impl Iterator<Item = String>) -> Result<Self> {
         let mut arguments = Self { dags: DAGS, kept_in: None };
         while let Some(word) = words.next() {
             let value = words.next().with_context(|| format!("{word} says nothing"))?;
@@ -54,7 +52,7 @@ impl Arguments {
     }
 
     /// Where the home is; one that is not kept goes with what is returned beside it.
-    fn folder(&self) -> Result<(PathBuf, Option<TempDir>)> {
+    pub(crate) fn folder(&self) -> Result<(PathBuf, Option<TempDir>)> {
         if let Some(folder) = &self.kept_in {
             return Ok((folder.clone(), None));
         }
@@ -75,13 +73,6 @@ pub(crate) async fn measure_pages(words: impl Iterator<Item = String>) -> Result
     let arguments = Arguments::read(words)?;
     let (folder, _temporary) = arguments.folder()?;
     pages_on_home_in(&folder, arguments.dags).await
-}
-
-/// A large grid in a browser, on a home of its own.
-pub(crate) async fn measure_grid(words: impl Iterator<Item = String>) -> Result<()> {
-    let arguments = Arguments::read(words)?;
-    let (folder, _temporary) = arguments.folder()?;
-    grid::measure_in(&folder).await
 }
 
 async fn pages_on_home_in(folder: &Path, dags: usize) -> Result<()> {
