@@ -1,6 +1,6 @@
 //! A grid of 100 runs and 500 tasks: until its first byte, until something is painted, until it is drawn.
 
-use super::{SIZE, TIMES, fresh_browser, open};
+use super::{SIZE, TIMES, browser_at, open};
 use crate::api::{RUNS, dag_id};
 use anyhow::{Result, ensure};
 
@@ -15,7 +15,7 @@ const FIGURES: &str = "const page = performance.getEntriesByType('navigation')[0
 
 /// Opens the grid again and again.
 pub(super) async fn measure(url: &str) -> Result<()> {
-    let browser = fresh_browser().await?;
+    let browser = browser_at(url).await?;
     let address = format!("{url}/dags/{}?runs={RUNS}", dag_id(0));
     println!(
         "\na grid of {RUNS} runs and {} tasks, ms after it was asked for; wanted: drawn under 500",

@@ -1,7 +1,7 @@
 //! A log of more than 100 MB: until it is open, and whether the page keeps moving while it is scrolled and while another log
 //! grows by a thousand lines a second.
 
-use super::{TIMES, fresh_browser, open, told, until};
+use super::{TIMES, browser_at, open, told, until};
 use crate::api::Site;
 use anyhow::Result;
 use std::fs;
@@ -59,7 +59,7 @@ pub(super) async fn write_long_log(site: &Site) -> Result<String> {
 
 /// Opens the long log, the first time when nobody has read it yet; scrolls it; follows the one that grows.
 pub(super) async fn measure(site: &Site, url: &str, run_id: &str) -> Result<()> {
-    let browser = fresh_browser().await?;
+    let browser = browser_at(url).await?;
     println!("\na log of {LINES} lines, ms after it was asked for; wanted: open under 300");
     println!("{:>12}{:>12}{:>12}", "first byte", "painted", "open");
     let address = format!("{url}/dags/long_log/runs/{run_id}/tasks/talk");

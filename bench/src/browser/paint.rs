@@ -1,6 +1,6 @@
 //! The first paint of the pages, in a browser that has their scripts already, and what each weighs without its data.
 
-use super::{TIMES, fresh_browser, open};
+use super::{TIMES, browser_at, open};
 use crate::api::dag_id;
 use anyhow::Result;
 
@@ -15,7 +15,7 @@ const FIGURES: &str = "const page = performance.getEntriesByType('navigation')[0
 
 /// Opens each page some times; prints the median.
 pub(super) async fn measure(url: &str) -> Result<()> {
-    let browser = fresh_browser().await?;
+    let browser = browser_at(url).await?;
     println!(
         "\npages, ms after they were asked for (median of {TIMES}); wanted: painted under 200, under 150 KB"
     );
