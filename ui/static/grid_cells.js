@@ -7,7 +7,7 @@ const MARGIN = "600px 0px";
 const table = () => document.querySelector("table.grid");
 
 /** What each row was drawn from. */
-let drawn = new WeakMap();
+const drawn = new WeakMap();
 let alphabet = [];
 let columns = [];
 const near = "IntersectionObserver" in window && new IntersectionObserver(came, { rootMargin: MARGIN });
@@ -17,9 +17,7 @@ export function drawCells() {
   if (!table()) return;
   const heads = [...table().querySelectorAll(".runs [data-key]")];
   const found = heads.map((head) => ({ key: head.dataset.key, url: head.getAttribute("href") }));
-  // Other runs: each row is another.
-  if (JSON.stringify(found) !== JSON.stringify(columns)) drawn = new WeakMap();
-  columns = found;
+  if (JSON.stringify(found) !== JSON.stringify(columns)) columns = found;
   alphabet = JSON.parse(table().dataset.alphabet ?? "[]");
   if (!alphabet.length) return;
   for (const block of table().tBodies) {
@@ -34,40 +32,64 @@ function came(entries) {
   }
 }
 
-/** Gives a row its cells, if they are letters so far. */
+/** Gives a row its cells, if they are letters so far; those that are there and still true stay. */
 export function fill(row) {
   const { cells, counts } = row.dataset;
   if (cells === undefined) return;
-  const wanted = `${cells}\n${counts}`;
-  if (drawn.get(row) === wanted && row.cells.length > 1) return;
-  drawn.set(row, wanted);
-  const focused = columnOf(row.contains(document.activeElement) && document.activeElement);
-  const stop = columnOf(row.querySelector("a.c[tabindex='0']"));
-  while (row.cells.length > 1) row.lastElementChild.remove();
-  row.insertAdjacentHTML("beforeend", links(row.dataset.row, cells, counts));
-  if (stop > 0) row.cells[stop]?.querySelector("a.c")?.setAttribute("tabindex", "0");
-  if (focused > 0) row.cells[focused]?.querySelector("a.c")?.focus();
+  const before = row.cells.length > 1 ? drawn.get(row) : undefined;
+  if (before?.columns === columns && before.cells === cells && before.counts === counts) return;
+  drawn.set(row, { columns, cells, counts });
+  const known = before ? shift(row, before) : empty(row);
+  const texts = said(cells, counts);
+  for (const [column, text] of texts.slice(0, known.length).entries()) {
+    if (known[column] !== text) replace(row.cells[column + 1], field(row, column, text));
+  }
+  const more = texts.slice(known.length).map((text, place) => field(row, known.length + place, text));
+  row.insertAdjacentHTML("beforeend", more.join(""));
 }
 
-const columnOf = (element) => (element ? element.closest("td, th").cellIndex : 0);
-
-function links(name, letters, counts) {
+/** What each cell says: its letter, after a capital one how many instances are in which state. */
+function said(letters, counts) {
   const several = counts.split("\n");
-  const task = name.endsWith(".") ? null : encodeURIComponent(name);
-  let text = "";
-  for (let column = 0; column < letters.length; column += 1) {
-    const letter = letters[column];
-    const [state, word] = meaning(letter) ?? [];
-    const run = columns[column]?.url;
-    if (!state || !run) text += "<td></td>";
-    else if (letter === letter.toLowerCase()) {
-      text += `<td><a class=c tabindex=-1 data-s=${state} aria-label="${word}" href="${run}/tasks/${task}"></a></td>`;
-    } else {
-      const list = task === null ? run : `${run}?task=${task}`;
-      text += `<td><a class=c tabindex=-1 data-m data-s=${state} aria-label="${several.shift()}" href="${list}"></a></td>`;
-    }
-  }
-  return text;
+  return [...letters].map((letter) => (letter === letter.toLowerCase() ? letter : letter + several.shift()));
+}
+
+/** Newer runs push older ones out: removes the cells of these, and gives what the others say. */
+function shift(row, before) {
+  const texts = said(before.cells, before.counts);
+  const gone = before.columns.findIndex(({ key }) => key === columns[0]?.key);
+  const stays = before.columns.slice(gone).every(({ key }, place) => key === columns[place]?.key);
+  if (gone < 0 || !stays) return empty(row);
+  for (let count = gone; count > 0; count -= 1) row.cells[1].remove();
+  return texts.slice(gone);
+}
+
+function empty(row) {
+  while (row.cells.length > 1) row.lastElementChild.remove();
+  return [];
+}
+
+/** Puts a cell in the place of another; if that one had the focus, or Tab came to it, so it is with this one. */
+function replace(old, text) {
+  const { parentElement: row, cellIndex } = old;
+  const hasFocus = old.contains(document.activeElement);
+  const isStop = old.querySelector("[tabindex='0']") !== null;
+  old.outerHTML = text;
+  const link = row.cells[cellIndex].querySelector("a");
+  if (isStop) link?.setAttribute("tabindex", "0");
+  if (hasFocus) link?.focus();
+}
+
+function field(row, column, text) {
+  const [state, word] = meaning(text[0]) ?? [];
+  const run = columns[column]?.url;
+  if (!state || !run) return "<td></td>";
+  const name = row.dataset.row;
+  const task = encodeURIComponent(name);
+  const counts = text.slice(1);
+  if (!counts) return `<td><a class=c tabindex=-1 data-s=${state} aria-label="${word}" href="${run}/tasks/${task}"></a></td>`;
+  const list = name.endsWith(".") ? run : `${run}?task=${task}`;
+  return `<td><a class=c tabindex=-1 data-m data-s=${state} aria-label="${counts}" href="${list}"></a></td>`;
 }
 
 /** The name and the word of the state that a letter stands for. */
