@@ -11,6 +11,7 @@ mod driver;
 mod home;
 mod looks;
 mod pages;
+mod people;
 mod run;
 mod run_changes;
 mod sensors;
