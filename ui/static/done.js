@@ -4,5 +4,6 @@ const address = new URL(location.href);
 if (address.searchParams.has("done")) {
   address.searchParams.delete("done");
   address.searchParams.delete("number");
+  address.searchParams.delete("name");
   history.replaceState(history.state, "", address);
 }

@@ -273,6 +273,9 @@ pub struct WaitingInstance {
     pub reason: String,
 }
 
+/// Of a task, the instance with this map index (-1 where it is not mapped), or the first that waits.
+pub type WaitingPlace = (TaskId, Option<i32>);
+
 /// Why the engine refuses what was asked; each text is for the person who asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CommandError {
@@ -411,11 +414,46 @@ pub(crate) enum Command {
 
 /// What the loop is asked to do with a run that there is.
 pub(crate) enum RunCommand {
-    Cancel { dag_id: DagId, run_id: RunId, actor: Actor, reply: Reply<()> },
-    Rerun { request: RerunRequest, reply: Reply<Vec<AffectedInstance>> },
-    SetXcom { request: XcomRequest, reply: Reply<()> },
-    DeleteRun { dag_id: DagId, run_id: RunId, actor: Actor, reply: Reply<()> },
-    Answer { request: AnswerRequest, reply: Reply<Answer> },
-    MarkRun { dag_id: DagId, run_id: RunId, state: RunState, actor: Actor, reply: Reply<()> },
-    WhyWaiting { dag_id: DagId, run_id: RunId, reply: Reply<Vec<WaitingInstance>> },
+    Cancel {
+        dag_id: DagId,
+        run_id: RunId,
+        actor: Actor,
+        reply: Reply<()>,
+    },
+    Rerun {
+        request: RerunRequest,
+        reply: Reply<Vec<AffectedInstance>>,
+    },
+    SetXcom {
+        request: XcomRequest,
+        reply: Reply<()>,
+    },
+    DeleteRun {
+        dag_id: DagId,
+        run_id: RunId,
+        actor: Actor,
+        reply: Reply<()>,
+    },
+    Answer {
+        request: AnswerRequest,
+        reply: Reply<Answer>,
+    },
+    MarkRun {
+        dag_id: DagId,
+        run_id: RunId,
+        state: RunState,
+        actor: Actor,
+        reply: Reply<()>,
+    },
+    WhyWaiting {
+        dag_id: DagId,
+        run_id: RunId,
+        reply: Reply<Vec<WaitingInstance>>,
+    },
+    WhyTheseWait {
+        dag_id: DagId,
+        run_id: RunId,
+        places: Vec<WaitingPlace>,
+        reply: Reply<Vec<Option<String>>>,
+    },
 }

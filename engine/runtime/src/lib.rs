@@ -44,7 +44,7 @@ pub use accounts::{
 pub use command::{
     AcknowledgeRequest, Actor, AffectedInstance, AnswerRequest, BackfillRequest, CommandError, ParentRun,
     PlannedBackfillRun, PoolStatus, PoolUse, PoolUser, RerunRequest, TriggerRequest, WaitingInstance,
-    XcomRequest,
+    WaitingPlace, XcomRequest,
 };
 pub use dag_folder::{LoadedDag, check_dag_file, dag_files};
 pub(crate) use engine::created_body as engine_body;

@@ -1,27 +1,24 @@
 //! The graph of a DAG, with the states of the newest run or the one that the address names.
 
-use super::cells::{instance_key, mapped_url};
 use super::dag_head::DagHead;
+use super::reasons;
 use crate::AppState;
 use crate::definition::Definition;
 use crate::error_pages::PageError;
 use crate::frame::{self, Frame, Visitor};
 use crate::graph::{Drawing, NODES_MAX, NodeState, critical_path};
-use crate::show::{Elapsed, Instant, Mark, state_of_instances};
+use crate::show::{Elapsed, Instant, Mark, state_among};
 use crate::{links, t};
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
-use esteira_store::{RunFilter, RunRow, TaskInstanceRow};
+use esteira_store::{RunFilter, RunRow, TaskStateRow};
 use jiff::Timestamp;
 use serde::Deserialize;
 use std::collections::HashMap;
 
 /// How many runs can be picked from.
 const CHOICES_MAX: u32 = 25;
-
-/// Up to so many instances, the engine is asked why they wait.
-const REASONS_MAX: usize = 2000;
 
 /// Which run is wanted, and whether its critical path is lit (`critical=1`).
 #[derive(Debug, Default, Deserialize)]
@@ -81,7 +78,10 @@ pub(crate) async fn page(
         run_id => Some(super::run::find(&state, &dag_id, run_id).await?),
     };
     let drawing = match &run {
-        Some(run) => of_run(&state, run, wanted.critical == "1").await?,
+        Some(run) => {
+            let tasks = state.handle.reader().task_states(run.run_key).await?;
+            of_run(&state, run, &tasks, wanted.critical == "1").await?
+        }
         None => of_definition(&head.definition),
     };
     let choices = recent.iter().map(|choice| {
@@ -108,30 +108,30 @@ pub(crate) async fn page(
     Ok(frame::html(&page))
 }
 
-/// The picture of a run, with its critical path lit or not; none when the DAG is too large for one.
+/// The picture of a run with these tasks, with its critical path lit or not; none when the DAG is too large for one.
 pub(super) async fn of_run(
     state: &AppState,
     run: &RunRow,
+    tasks: &[TaskStateRow],
     is_critical: bool,
 ) -> Result<Option<Drawing>, PageError> {
-    let reader = state.handle.reader();
-    let definition = Definition::read(&reader.definition(run.version_id).await?.unwrap_or_default());
+    let definition = state.handle.reader().definition(run.version_id).await?.unwrap_or_default();
+    let definition = Definition::read(&definition);
     if definition.tasks.len() > NODES_MAX {
         return Ok(None);
     }
-    let instances = reader.instances(run.run_key).await?;
-    let reasons = reasons(state, run, instances.len()).await;
-    let mut by_place: HashMap<usize, Vec<&TaskInstanceRow>> = HashMap::new();
-    for instance in &instances {
-        by_place.entry(instance.task_index as usize).or_default().push(instance);
-    }
+    let by_place: HashMap<usize, &[TaskStateRow]> = tasks
+        .chunk_by(|one, other| one.task_index == other.task_index)
+        .map(|states| (states[0].task_index as usize, states))
+        .collect();
+    let whole = |states: &&[TaskStateRow]| (states[0].task_id.to_string(), -1);
+    let reasons = reasons::of(state, run, by_place.values().map(whole)).await;
     let now = Timestamp::now();
-    let drawing = Drawing::new(&definition, |place| {
-        let of_task = by_place.get(&place).map_or(&[][..], Vec::as_slice);
-        let reason = |instance: &&TaskInstanceRow| {
-            reasons.get(&(instance.task_id.to_string(), instance.map_index)).cloned()
-        };
-        NodeState { why: of_task.iter().find_map(reason), ..of_task_in(run, of_task, now) }
+    let drawing = Drawing::new(&definition, |place| match by_place.get(&place) {
+        Some(states) => {
+            NodeState { why: reasons.get(&whole(states)).cloned(), ..of_task_in(run, states, now) }
+        }
+        None => no_state(),
     });
     if !is_critical {
         return Ok(Some(drawing));
@@ -140,52 +140,29 @@ pub(super) async fn of_run(
     Ok(Some(drawing.lit(critical_path(&definition.graph.upstream, &ends.collect::<Vec<_>>()))))
 }
 
-/// Why the instances of a run that has not ended are not running, by task and map index; none where there are too many.
-async fn reasons(state: &AppState, run: &RunRow, instances: usize) -> HashMap<(String, i32), String> {
-    if run.state.is_terminal() || instances > REASONS_MAX {
-        return HashMap::new();
-    }
-    // An engine that does not answer says so elsewhere; the page shows what it can.
-    let waiting = state.handle.why_waiting(run.dag_id.clone(), run.run_id.clone()).await.unwrap_or_default();
-    waiting.into_iter().map(|it| ((it.task_id.to_string(), it.map_index), it.reason)).collect()
+/// When the last instance of a task ended: now, while one runs; none when none has begun.
+fn end(states: &[TaskStateRow], now: Timestamp) -> Option<Timestamp> {
+    let began = states.iter().filter(|row| row.started_at.is_some());
+    began.map(|row| row.ended_at.unwrap_or(now)).max()
 }
 
-/// When the last of these instances ended: now, while one runs; none when none has begun.
-fn end(instances: &[&TaskInstanceRow], now: Timestamp) -> Option<Timestamp> {
-    let began = instances.iter().filter(|instance| instance.started_at.is_some());
-    began.map(|instance| instance.ended_at.unwrap_or(now)).max()
-}
-
-/// What is known of a task in a run.
-fn of_task_in(run: &RunRow, instances: &[&TaskInstanceRow], now: Timestamp) -> NodeState {
-    match instances {
-        [] => no_state(),
-        [instance] if instance.map_index < 0 => NodeState {
-            mark: Mark::of_instance(instance.state),
-            elapsed: Elapsed::between(instance.started_at, instance.ended_at, now),
-            url: links::instance(
-                run.dag_id.as_str(),
-                run.run_id.as_str(),
-                instance.task_id.as_str(),
-                instance.map_index,
-            ),
-            key: instance_key(instance),
-            why: None,
-        },
-        mapped => of_mapped(mapped, now),
-    }
-}
-
-/// A mapped task: from the first start to the last end of its instances.
-fn of_mapped(instances: &[&TaskInstanceRow], now: Timestamp) -> NodeState {
-    let start = instances.iter().filter_map(|instance| instance.started_at).min();
-    let is_over = instances.iter().all(|instance| instance.ended_at.is_some());
-    let end = instances.iter().filter_map(|instance| instance.ended_at).max().filter(|_| is_over);
+/// What is known of a task in a run; of a mapped one, from the first start to the last end of its instances.
+fn of_task_in(run: &RunRow, states: &[TaskStateRow], now: Timestamp) -> NodeState {
+    let (dag_id, run_id, task_id) = (run.dag_id.as_str(), run.run_id.as_str(), states[0].task_id.as_str());
+    let is_mapped = states.iter().any(|row| row.map_index >= 0);
+    let is_over = states.iter().all(|row| row.ended_at.is_some());
     NodeState {
-        mark: Mark::of_instance(state_of_instances(instances.iter().copied())),
-        elapsed: Elapsed::between(start, end, now),
-        url: instances.first().map(|first| mapped_url(first)).unwrap_or_default(),
-        key: String::new(),
+        mark: Mark::of_instance(state_among(states.iter().map(|row| row.state))),
+        elapsed: Elapsed::between(
+            states.iter().filter_map(|row| row.started_at).min(),
+            states.iter().filter_map(|row| row.ended_at).max().filter(|_| is_over),
+            now,
+        ),
+        url: match is_mapped {
+            true => links::with_query(&links::run(dag_id, run_id), &[("task", task_id)]),
+            false => links::instance(dag_id, run_id, task_id, -1),
+        },
+        key: if is_mapped { String::new() } else { format!("{dag_id}/{run_id}/{task_id}/-1") },
         why: None,
     }
 }

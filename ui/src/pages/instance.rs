@@ -18,7 +18,6 @@ use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use esteira_core::run::AttemptError;
-use esteira_runtime::WaitingInstance;
 use esteira_runtime::logs::LogKey;
 use esteira_store::{AttemptKey, AttemptRow, Counting, EventColumn, Listing, Page, RunRow, TaskInstanceRow};
 use jiff::Timestamp;
@@ -265,12 +264,8 @@ fn began(instance: &TaskInstanceRow, ended: &[AttemptRow], number: u32) -> i64 {
 
 /// Why the instance is not running, if it waits.
 async fn why(state: &AppState, run: &RunRow, instance: &TaskInstanceRow) -> Option<String> {
-    if run.state.is_terminal() {
-        return None;
-    }
-    let waiting = state.handle.why_waiting(run.dag_id.clone(), run.run_id.clone()).await.ok()?;
-    let is_it = |it: &WaitingInstance| it.task_id == instance.task_id && it.map_index == instance.map_index;
-    waiting.into_iter().find(is_it).map(|it| it.reason)
+    let place = (instance.task_id.to_string(), instance.map_index);
+    super::reasons::of(state, run, [place].into_iter()).await.into_values().next()
 }
 
 fn timeout(task: &Task) -> Option<String> {
@@ -314,10 +309,9 @@ async fn notifications(
     run: &RunRow,
     instance: &TaskInstanceRow,
 ) -> Result<Vec<Notification>, PageError> {
-    let mut rows = state.handle.reader().notifications_of_run(run.run_key).await?;
-    rows.retain(|row| {
-        row.is_of_task && row.task_id == instance.task_id && row.map_index == instance.map_index
-    });
+    let (task_id, map_index) = (instance.task_id.as_str(), instance.map_index);
+    let reader = state.handle.reader();
+    let rows = reader.notifications_of_instance(run.run_key, task_id, map_index).await?;
     Ok(rows.into_iter().map(|row| notification(row, run)).collect())
 }
 
