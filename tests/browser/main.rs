@@ -11,6 +11,8 @@ mod home;
 mod looks;
 mod pages;
 mod run;
+mod run_actions;
+mod run_views;
 mod sensors;
 #[path = "../support/mod.rs"]
 mod support;
