@@ -54,7 +54,6 @@ async fn fold_the_chart(browser: &Browser, run: &str, width: u32) {
     assert_eq!(browser.script(&has("each.one [0]")).await, json!(true));
     browser.click(".pager a:last-of-type").await;
     browser.until("the rest", &has("each.one [319]")).await;
-    browser.until("what comes after", &has("broken")).await;
     browser.client.back().await.unwrap();
     browser.click("a.fold[aria-label='Close each']").await;
     browser.until("closed", "return document.querySelectorAll('table.gantt tbody tr').length === 3").await;
@@ -65,6 +64,9 @@ async fn fold_the_chart(browser: &Browser, run: &str, width: u32) {
 async fn filter_the_log(browser: &Browser, run: &str, width: u32) {
     browser.visit(&format!("{run}/tasks/broken"), width).await;
     browser.until("the log", "return document.querySelectorAll('.log .block .line').length > 20").await;
+    let is_at_end = "const [log, last] = [document.querySelector('.log'), [...document.querySelectorAll('.log .block .line')].at(-1)]; \
+        return log.getBoundingClientRect().bottom + 1 >= last.getBoundingClientRect().bottom";
+    browser.until("the last line in view", is_at_end).await;
     let choose = "const level = document.querySelector('[data-log-level]'); level.value = 'error'; \
         level.dispatchEvent(new Event('change', { bubbles: true }))";
     browser.script(choose).await;
