@@ -336,8 +336,8 @@ async fn what_was_deleted_is_said_where_one_comes_to() {
     let (status, place, _) = world.submit("/dags/pipeline/runs/a+b/delete", "").await;
     assert_eq!(
         (status, place.as_str()),
-        (StatusCode::SEE_OTHER, "/dags/pipeline/runs?done=run-deleted&name=a%2Bb")
+        (StatusCode::SEE_OTHER, "/dags/pipeline/runs?done=deleted&deleted=a%2Bb")
     );
     let (_, page) = world.get(&place).await;
-    assert!(page.contains("role=\"status\">Deleted the run a+b.<"), "{page}");
+    assert!(page.contains("role=\"status\">Deleted the run a+b. "), "{page}");
 }

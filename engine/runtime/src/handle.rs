@@ -11,7 +11,7 @@ use crate::engine::BackfillChange;
 use crate::logs::Logs;
 use crate::notice::Notice;
 use crate::vault::{SecretRequest, Vault};
-use esteira_core::ids::{DagId, RunId};
+use esteira_core::ids::{DagId, RunId, TaskId};
 use esteira_core::run::Answer;
 use esteira_core::states::RunState;
 use esteira_store::{AssetEventRow, BackfillRow, PoolRow, Reader, RunRow};
@@ -176,6 +176,17 @@ impl Handle {
         run_id: RunId,
     ) -> Result<Vec<WaitingInstance>, CommandError> {
         self.ask(|reply| Command::Run(RunCommand::WhyWaiting { dag_id, run_id, reply })).await
+    }
+
+    /// Why one task instance (-1: of a task that is not mapped) is not running; none if it runs, or is over.
+    pub async fn why_instance_waits(
+        &self,
+        dag_id: DagId,
+        run_id: RunId,
+        instance: (TaskId, i32),
+    ) -> Result<Option<String>, CommandError> {
+        let place = (instance.0, Some(instance.1));
+        Ok(self.why_these_wait(dag_id, run_id, vec![place]).await?.pop().flatten())
     }
 
     /// Why these task instances of a run are not running, in the order in which they are named; none for one that runs, is over or

@@ -60,15 +60,15 @@ pub(crate) async fn mark_run(
     Ok(after(&dag_id, &run_id, "run-marked"))
 }
 
-/// Removes a run, and goes to those that are left, where it says so.
+/// Removes a run, and goes to those that are left.
 pub(crate) async fn delete_run(
     State(state): State<AppState>,
     Path((dag_id, run_id)): Path<(String, String)>,
     PageActor(actor): PageActor,
 ) -> Result<Redirect, PageError> {
     state.handle.delete_run(dag_id.as_str().into(), run_id.as_str().into(), actor).await?;
-    let path = format!("{}/runs", links::dag(&dag_id));
-    Ok(Redirect::to(&links::with_query(&path, &[("done", "run-deleted"), ("name", &run_id)])))
+    let list = format!("{}/runs", links::dag(&dag_id));
+    Ok(Redirect::to(&links::with_query(&list, &[("done", "deleted"), ("deleted", &run_id)])))
 }
 
 /// To the page of a run, which says what was done.

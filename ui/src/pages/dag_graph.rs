@@ -12,6 +12,7 @@ use crate::{links, t};
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
+use esteira_core::states::TaskInstanceState;
 use esteira_store::{RunFilter, RunRow, TaskStateRow};
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -143,14 +144,19 @@ pub(super) async fn of_run(
 /// When the last instance of a task ended: now, while one runs; none when none has begun.
 fn end(states: &[TaskStateRow], now: Timestamp) -> Option<Timestamp> {
     let began = states.iter().filter(|row| row.started_at.is_some());
-    began.map(|row| row.ended_at.unwrap_or(now)).max()
+    began.map(|row| row.ended_at.filter(|_| is_over(row)).unwrap_or(now)).max()
+}
+
+/// Whether nothing goes on in these instances: what waits for its next attempt has ended one.
+fn is_over(row: &TaskStateRow) -> bool {
+    row.ended_at.is_some() || row.state.is_some_and(TaskInstanceState::is_terminal)
 }
 
 /// What is known of a task in a run; of a mapped one, from the first start to the last end of its instances.
 fn of_task_in(run: &RunRow, states: &[TaskStateRow], now: Timestamp) -> NodeState {
     let (dag_id, run_id, task_id) = (run.dag_id.as_str(), run.run_id.as_str(), states[0].task_id.as_str());
     let is_mapped = states.iter().any(|row| row.map_index >= 0);
-    let is_over = states.iter().all(|row| row.ended_at.is_some());
+    let is_over = states.iter().all(is_over);
     NodeState {
         mark: Mark::of_instance(state_among(states.iter().map(|row| row.state))),
         elapsed: Elapsed::between(

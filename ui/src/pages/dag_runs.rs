@@ -7,7 +7,7 @@ use crate::AppState;
 use crate::error_pages::PageError;
 use crate::frame::{self, Frame, Visitor};
 use crate::show::{self, Instant};
-use crate::{links, t, t1, tm};
+use crate::{links, t, tm};
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
@@ -29,9 +29,8 @@ pub(crate) struct Wanted {
     /// The same; the day or the minute itself is in.
     until: String,
     before: Option<RunKey>,
-    /// What was done before: `run-deleted`, with the name of the run.
-    done: String,
-    name: String,
+    /// The run that was deleted before.
+    deleted: String,
 }
 
 impl Wanted {
@@ -59,7 +58,6 @@ struct DagRunsPage {
     head: DagHead,
     /// The address of the list without filters.
     path: String,
-    done: Option<String>,
     wanted: Wanted,
     rows: Vec<RunLine>,
     states: Vec<StateChoice>,
@@ -118,7 +116,6 @@ pub(crate) async fn page(
     let page = DagRunsPage {
         planned: planned.iter().map(|run| Planned::new(run, now)).collect(),
         frame: head.frame(&visitor, t("Runs")).script("done.js"),
-        done: (wanted.done == "run-deleted").then(|| t1("Deleted the run {}.", &wanted.name)),
         states: runs_table::state_choices(&path, &filters[..3], &wanted.state),
         kinds: RunType::ALL,
         is_narrowed,

@@ -3,12 +3,14 @@
 mod counts;
 mod dags;
 mod events;
+mod grid;
 mod instances;
 mod lists;
 mod overview;
 mod runs;
 
 pub use events::EventFilter;
+pub use grid::GridCell;
 pub use instances::{AttemptKey, TaskStateRow};
 pub use lists::{
     AssetEventColumn, Bound, Column, Counting, EventColumn, InstanceColumn, List, Listing, Pattern, Place,
