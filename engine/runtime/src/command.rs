@@ -262,6 +262,19 @@ pub struct PoolUser {
     pub reason: String,
 }
 
+/// What comes of an option of what an instance asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnswerEffect {
+    /// The option.
+    pub option: String,
+    /// Whether the task that asks fails.
+    pub fails: bool,
+    /// The tasks after it that may run then, in the order of the file.
+    pub goes_on: Vec<TaskId>,
+    /// The tasks after it that will not run.
+    pub skipped: Vec<TaskId>,
+}
+
 /// A task instance that is not running, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WaitingInstance {
@@ -437,6 +450,12 @@ pub(crate) enum RunCommand {
     Answer {
         request: AnswerRequest,
         reply: Reply<Answer>,
+    },
+    PreviewAnswer {
+        dag_id: DagId,
+        run_id: RunId,
+        instance: (TaskId, i32),
+        reply: Reply<Vec<AnswerEffect>>,
     },
     MarkRun {
         dag_id: DagId,

@@ -2,8 +2,8 @@
 
 use crate::accounts::{AccountRequest, Accounts};
 use crate::command::{
-    AcknowledgeRequest, Actor, AffectedInstance, AnswerRequest, BackfillRequest, Command, CommandError,
-    PlannedBackfillRun, PoolStatus, PoolUse, Reply, RerunRequest, RunCommand, TriggerRequest,
+    AcknowledgeRequest, Actor, AffectedInstance, AnswerEffect, AnswerRequest, BackfillRequest, Command,
+    CommandError, PlannedBackfillRun, PoolStatus, PoolUse, Reply, RerunRequest, RunCommand, TriggerRequest,
     WaitingInstance, WaitingPlace, XcomRequest,
 };
 use crate::dag_folder::LoadedDag;
@@ -176,6 +176,17 @@ impl Handle {
         run_id: RunId,
     ) -> Result<Vec<WaitingInstance>, CommandError> {
         self.ask(|reply| Command::Run(RunCommand::WhyWaiting { dag_id, run_id, reply })).await
+    }
+
+    /// What comes of each option of what a task instance asks (-1: of a task that is not mapped); an error if it asks
+    /// nothing. Of very many options nothing is said.
+    pub async fn preview_answer(
+        &self,
+        dag_id: DagId,
+        run_id: RunId,
+        instance: (TaskId, i32),
+    ) -> Result<Vec<AnswerEffect>, CommandError> {
+        self.ask(|reply| Command::Run(RunCommand::PreviewAnswer { dag_id, run_id, instance, reply })).await
     }
 
     /// Why one task instance (-1: of a task that is not mapped) is not running; none if it runs, or is over.

@@ -82,7 +82,7 @@ pub(crate) async fn page(
 
 /// A stretch of the chart.
 enum Part {
-    Bar(Bar),
+    Bar(Box<Bar>),
     /// The instances of a mapped task that is open: they are read where they are shown.
     Instances {
         task: String,
@@ -111,7 +111,7 @@ fn parts(rows: &Rows<'_>, tasks: &[TaskStateRow], folds: &Folds<'_>) -> Vec<Part
         let group = group(states[0].task_id.as_str());
         if let Some(group) = group {
             let row = rows.of_group(group, states);
-            parts.push(Part::Bar(Bar { row, depth: 0, fold: Some(folds.of(group)) }));
+            parts.push(Part::Bar(Box::new(Bar { row, depth: 0, fold: Some(folds.of(group)) })));
             if !folds.open.contains(group) {
                 continue;
             }
@@ -120,7 +120,8 @@ fn parts(rows: &Rows<'_>, tasks: &[TaskStateRow], folds: &Folds<'_>) -> Vec<Part
         for states in states.chunk_by(|one, other| one.task_index == other.task_index) {
             for row in rows.of_tasks(states) {
                 let (name, is_mapped) = (row.name.clone(), !row.counts.is_empty());
-                parts.push(Part::Bar(Bar { row, depth, fold: is_mapped.then(|| folds.of(&name)) }));
+                let fold = is_mapped.then(|| folds.of(&name));
+                parts.push(Part::Bar(Box::new(Bar { row, depth, fold })));
                 if is_mapped && folds.open.contains(name.as_str()) {
                     let count = states.iter().map(|row| row.count).sum::<u64>();
                     let count = usize::try_from(count).unwrap_or(usize::MAX);
@@ -149,7 +150,7 @@ async fn window(
         before += length;
         match part {
             _ if first >= end => {}
-            Part::Bar(bar) => bars.push(bar),
+            Part::Bar(bar) => bars.push(*bar),
             Part::Instances { task, depth, .. } => {
                 let listing = run_rows::listing(run, &task, None, (first, end - first));
                 let listing = Listing { counting: Counting::Nothing, ..listing };

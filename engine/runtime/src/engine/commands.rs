@@ -134,6 +134,10 @@ impl MainLoop {
                 let answer = self.answer(turn, &request).await;
                 respond(turn, reply, answer)
             }
+            RunCommand::PreviewAnswer { dag_id, run_id, instance, reply } => {
+                let answer = self.preview_answer(turn.now, &dag_id, &run_id, &instance).await;
+                respond(turn, reply, answer)
+            }
             RunCommand::MarkRun { dag_id, run_id, state, actor, reply } => {
                 let answer = self.mark_run(turn, &dag_id, &run_id, state, &actor).await;
                 respond(turn, reply, answer)
