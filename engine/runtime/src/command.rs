@@ -286,6 +286,9 @@ pub struct WaitingInstance {
     pub reason: String,
 }
 
+/// Of a task, the instance with this map index (-1 where it is not mapped), or the first that waits.
+pub type WaitingPlace = (TaskId, Option<i32>);
+
 /// Why the engine refuses what was asked; each text is for the person who asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CommandError {
@@ -464,7 +467,12 @@ pub(crate) enum RunCommand {
     WhyWaiting {
         dag_id: DagId,
         run_id: RunId,
-        only: Option<(TaskId, i32)>,
         reply: Reply<Vec<WaitingInstance>>,
+    },
+    WhyTheseWait {
+        dag_id: DagId,
+        run_id: RunId,
+        places: Vec<WaitingPlace>,
+        reply: Reply<Vec<Option<String>>>,
     },
 }
