@@ -6,6 +6,7 @@ mod events;
 mod instances;
 mod lists;
 mod overview;
+mod reach;
 mod runs;
 
 pub use events::EventFilter;
@@ -15,6 +16,7 @@ pub use lists::{
     QuestionColumn, RunColumn,
 };
 pub use overview::FirstFailure;
+pub use reach::Searched;
 pub use runs::{RunFilter, RunSnapshot, RunStats};
 
 use crate::error::StoreError;
