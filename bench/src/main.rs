@@ -7,11 +7,15 @@
 //!     cargo run --release -p esteira-bench -- serve       the idle server: start and memory
 //!     cargo run --release -p esteira-bench -- api         the server on a large home: lists, triggers, streams
 //!     cargo run --release -p esteira-bench -- pages       the server on a large home: every page
+//!     cargo run --release -p esteira-bench -- browser     a large grid, a long log and the first paint of pages, in Chromium
 //!
 //! Each figure is printed with what it is compared with; docs/performance.md says what was reached.
 
 mod api;
 mod authoring;
+mod browser;
+#[path = "../../tests/browser/chromium.rs"]
+mod chromium;
 mod engine;
 mod orchestration;
 mod pipeline;
@@ -32,9 +36,10 @@ async fn main() -> Result<()> {
         Some("serve") => serve::measure(),
         Some("api") => api::measure(std::env::args().skip(2)).await,
         Some("pages") => api::measure_pages(std::env::args().skip(2)).await,
+        Some("browser") => browser::measure(std::env::args().skip(2)).await,
         other => {
             bail!(
-                "what shall be measured? engine, pipeline, orchestration, authoring, serve, api or pages (not {other:?})"
+                "what shall be measured? engine, pipeline, orchestration, authoring, serve, api, pages or browser (not {other:?})"
             )
         }
     }

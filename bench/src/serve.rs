@@ -17,7 +17,7 @@ pub(crate) fn measure() -> Result<()> {
     let mut times = Vec::new();
     let mut resident = 0.0;
     for start in 0..STARTS {
-        let server = Server::start(folder.path(), Path::new("dags"))?;
+        let mut server = Server::start(folder.path(), Path::new("dags"))?;
         times.push(server.wait_for_answer()?);
         if start + 1 == STARTS {
             std::thread::sleep(SETTLE);

@@ -43,9 +43,13 @@ impl Server {
     }
 
     /// Asks for the health until it comes; how long that was after the start.
-    pub(crate) fn wait_for_answer(&self) -> Result<Duration> {
+    pub(crate) fn wait_for_answer(&mut self) -> Result<Duration> {
         while !answers(self.address) {
             ensure!(self.began.elapsed() < PATIENCE, "no answer came");
+            ensure!(
+                self.child.try_wait()?.is_none(),
+                "the server ended at once: does another hold its home?"
+            );
             std::thread::sleep(Duration::from_millis(1));
         }
         Ok(self.began.elapsed())

@@ -1,7 +1,7 @@
 //! The grid and the graph of a DAG: a group is folded, a cell opened beside the grid, the graph zoomed, the critical path lit.
 
 use crate::driver::Browser;
-use crate::support::World;
+use crate::support::{Server, World};
 use serde_json::json;
 
 const DAG: &str = "dag_id: grouped\ntask_groups:\n  load:\n    depends_on: mapped\n    tasks:\n      \
@@ -47,6 +47,121 @@ async fn walk(browser: &Browser, address: &str, run_id: &str, width: u32) {
     browser.looks_right("the grid with a panel", width).await;
 }
 
+/// A grid of more cells than are sent as links: 20 tasks, one of them mapped, then 70 in a group.
+fn large_dag() -> String {
+    let many = |from: usize, to: usize, indent: &str| -> String {
+        (from..to).map(|number| format!("{indent}task_{number}: {{operator: empty}}\n")).collect()
+    };
+    format!(
+        "dag_id: large\nmax_active_runs: 30\ntask_groups:\n  load:\n    tasks:\n{}tasks:\n{}  mapped: {{operator: bash, \
+         expand: {{env: [{{A: \"1\"}}, {{A: \"2\"}}]}}, with: {{bash_command: \"exit 0\"}}}}\n",
+        many(0, 70, "      "),
+        many(0, 19, "  ")
+    )
+}
+
+/// The task and the column of the cell that has the focus.
+const FOCUSED: &str = "const field = document.activeElement.closest('td, th'); \
+    return [field?.parentElement.dataset.row ?? 'runs', field?.cellIndex]";
+
+async fn press(browser: &Browser, key: &str) {
+    let script = format!(
+        "document.activeElement.dispatchEvent(new KeyboardEvent('keydown', {{ key: '{key}', bubbles: true, cancelable: true }}))"
+    );
+    browser.script(&script).await;
+}
+
+async fn walk_large(browser: &Browser, address: &str, server: &Server, width: u32) {
+    browser.client.goto(&format!("{address}?runs=25")).await.unwrap();
+    let first_row =
+        "return document.querySelectorAll('tr[data-row=task_0] a.c[data-s=success]').length === 24";
+    browser.until("the cells of the first row", first_row).await;
+    let last_row = "return document.querySelectorAll('tr[data-row=\"load.task_69\"] td').length";
+    assert_eq!(browser.script(last_row).await, json!(0), "a row that is far away is not drawn");
+
+    browser.visit(&format!("{address}?runs=25"), width).await;
+    browser.until("the cells of the first row", first_row).await;
+    // Tab reaches one cell, the keys all others.
+    let stops = "return document.querySelectorAll('.grid a.c[tabindex=\"0\"]').length";
+    assert_eq!(browser.script(stops).await, json!(1));
+    browser.script("document.querySelector('.grid a.c[tabindex=\"0\"]').focus()").await;
+    assert_eq!(browser.script(FOCUSED).await, json!(["runs", 24]));
+    for (key, place) in [
+        ("ArrowDown", json!(["task_0", 24])),
+        ("Home", json!(["task_0", 1])),
+        ("ArrowRight", json!(["task_0", 2])),
+        ("ArrowDown", json!(["task_1", 2])),
+        ("End", json!(["task_1", 24])),
+        ("ArrowLeft", json!(["task_1", 23])),
+    ] {
+        press(browser, key).await;
+        assert_eq!(browser.script(FOCUSED).await, place, "after {key}");
+    }
+    assert_eq!(browser.script(stops).await, json!(1));
+
+    // A run that begins becomes a column, and what has the focus keeps it.
+    let run_id = server.trigger("large").await;
+    let column = format!(
+        "return document.querySelector('.runs [data-key=\"large/{run_id}\"][data-s=success]') !== null"
+    );
+    browser.until("the new run", &column).await;
+    browser.until("the cells of 25 runs", &first_row.replace("24", "25")).await;
+    assert_eq!(browser.script(FOCUSED).await, json!(["task_1", 23]));
+
+    // An address that names a cell far below opens it.
+    browser.client.goto("about:blank").await.unwrap();
+    browser
+        .client
+        .goto(&format!("{address}?runs=25#run=large%2F{}&task=load.task_69", run_id.replace('+', "%2B")))
+        .await
+        .unwrap();
+    browser
+        .until(
+            "the panel",
+            "return document.querySelector('[data-panel]').textContent.includes('load.task_69')",
+        )
+        .await;
+    assert_eq!(browser.script("return document.querySelector('a.c.sel').dataset.s").await, json!("success"));
+
+    let in_sight = "const place = document.querySelector('a.c.sel').getBoundingClientRect(), \
+        box = document.querySelector('.gridbox').getBoundingClientRect(); \
+        return place.top > 0 && place.bottom <= innerHeight + 1 && place.right <= box.right + 1";
+    browser.until("the chosen cell in sight", in_sight).await;
+
+    // A mapped task says how many instances it has; a folded group is one row.
+    browser.script("document.querySelector('tr[data-row=mapped]').scrollIntoView()").await;
+    browser
+        .until(
+            "the last row",
+            "return document.querySelectorAll('tr[data-row=mapped] a[data-m]').length === 25",
+        )
+        .await;
+    let name = "return document.querySelector('tr[data-row=mapped] a').ariaLabel";
+    assert_eq!(browser.script(name).await, json!("2 instances: 2 success"));
+    browser.script("document.querySelector('a.fold').click()").await;
+    browser
+        .until("the folded group", "return document.querySelectorAll('.grid tbody tr').length === 21")
+        .await;
+    let name = "return document.querySelector('tr[data-row=\"load.\"] a.c').ariaLabel";
+    assert_eq!(browser.script(name).await, json!("70 instances: 70 success"));
+    browser.script("document.querySelector('a.fold').click()").await;
+    browser.until("the group unfolded and drawn", &first_row.replace("24", "25")).await;
+    browser.looks_right("the large grid", width).await;
+
+    // Without a script, all cells are links.
+    browser.client.goto(&format!("{address}?runs=25&plain=true")).await.unwrap();
+    assert_eq!(
+        browser.script("return document.querySelectorAll('.grid tbody a.c').length").await,
+        json!(90 * 25)
+    );
+}
+
+async fn walk_large_on_a_phone(browser: &Browser, address: &str) {
+    browser.visit(&format!("{address}?runs=25"), 390).await;
+    let drawn = "return document.querySelectorAll('tr[data-row=task_0] a.c').length === 25";
+    browser.until("the cells of the first row", drawn).await;
+}
+
 async fn walk_graph(browser: &Browser, address: &str, width: u32) {
     browser.visit(address, width).await;
     let size = "return Number(document.querySelector('svg.graph').getAttribute('width'))";
@@ -80,4 +195,24 @@ async fn the_grid_folds_and_opens_and_the_graph_zooms_and_lights_its_path() {
         browser.visit(&format!("{}/dags/grouped/graph?critical=1", server.url), width).await;
         browser.end().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_grid_is_drawn_where_it_is_looked_at() {
+    let Some(browser) = Browser::start("a_large_grid_is_drawn_where_it_is_looked_at", 1_280).await else {
+        return;
+    };
+    let world = World::new();
+    world.write_dag("large.yaml", &large_dag());
+    let server = world.serve();
+    for _ in 0..24 {
+        server.trigger("large").await;
+    }
+    let address = format!("{}/dags/large", server.url);
+    browser.client.goto(&format!("{address}?runs=25")).await.unwrap();
+    let ended = "return document.querySelectorAll('.grid .runs [data-s=success]').length === 24";
+    browser.until("the end of all runs", ended).await;
+    walk_large(&browser, &address, &server, 1_280).await;
+    walk_large_on_a_phone(&browser, &address).await;
+    browser.end().await;
 }

@@ -129,13 +129,10 @@ async fn search_the_log(browser: &Browser) {
     type_into(browser, "[data-log-search]", "row 2").await;
     browser.click("[data-log-only]").await;
     // 2, 20 to 29, 200 to 299, 2000 to 2999.
-    browser
-        .until(
-            "only hits",
-            "return document.querySelector('.log .block .line .no')?.textContent === '2' || \
-        document.querySelector('[data-log-hits]').textContent.startsWith('1,111')",
-        )
-        .await;
+    let only_hits = "return document.querySelector('[data-log-hits]').textContent === '1,111 lines' && \
+        [...document.querySelectorAll('.log .block .line')].length > 0 && \
+        [...document.querySelectorAll('.log .block .line')].every(line => line.textContent.includes('row 2'))";
+    browser.until("only hits", only_hits).await;
     browser.client.refresh().await.unwrap();
     browser.script("location.hash = 'L10'").await;
     browser

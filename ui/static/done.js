@@ -2,7 +2,6 @@
 
 const address = new URL(location.href);
 if (address.searchParams.has("done")) {
-  address.searchParams.delete("done");
-  address.searchParams.delete("number");
+  for (const name of ["done", "number", "deleted"]) address.searchParams.delete(name);
   history.replaceState(history.state, "", address);
 }

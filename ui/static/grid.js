@@ -3,6 +3,8 @@
 //
 // Cells are many and say little: what one is about is read from the heads of its row and column.
 
+import { cellAt, drawCells, place, setState } from "./grid_cells.js";
+import { focused, neighbour, rove } from "./grid_keys.js";
 import { followAddress, turnTo } from "./regions.js";
 import { t } from "./language.js";
 
@@ -15,11 +17,14 @@ let chosenPlace = null;
 for (const box of document.querySelectorAll(".gridbox")) box.scrollLeft = box.scrollWidth;
 
 if (split && panel) {
+  drawCells();
+  rove();
   split.addEventListener("click", click);
+  split.addEventListener("focusin", ({ target }) => focused(target));
   for (const kind of ["pointerover", "focusin"]) split.addEventListener(kind, name);
   document.addEventListener("keydown", key);
   document.addEventListener("esteira:event", ({ detail }) => happened(detail));
-  document.addEventListener("esteira:refreshed", findAgain);
+  document.addEventListener("esteira:refreshed", refreshed);
   // A step back to other folded groups shows them; one that only chooses another cell asks for nothing.
   const address = () => location.pathname + location.search;
   let shown = address();
@@ -28,6 +33,8 @@ if (split && panel) {
   const wanted = new URLSearchParams(location.hash.slice(1));
   const cell = wanted.has("task") && cellAt(wanted.get("run"), wanted.get("task"));
   if (cell) open(cell);
+  // What is in sight is drawn in the first frame and painted in the second: `esteira-bench browser` asks when.
+  requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(() => performance.mark("esteira:grid"))));
 }
 
 function click(event) {
@@ -44,52 +51,41 @@ function click(event) {
 
 function key(event) {
   if (event.key === "Escape") close();
-  const from = document.activeElement?.closest("tbody a.c") ?? chosen;
-  if (!from || !event.key.startsWith("Arrow") || event.target.closest("input, select, textarea")) return;
-  const next = neighbour(from, event.key);
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea")) return;
+  const from = document.activeElement?.closest(".runs a.c, tbody a.c") ?? (event.key.startsWith("Arrow") ? chosen : null);
+  const next = from && neighbour(from, event.key);
   if (!next) return;
   event.preventDefault();
   next.focus();
-  if (chosen && next.matches(":not([data-m])")) open(next);
-}
-
-/** The run and the task of a cell. */
-function place(cell) {
-  const field = cell.closest("td");
-  const run = field.closest("table").querySelector(".runs").children[field.cellIndex]?.querySelector("[data-key]")?.dataset.key;
-  return { run, task: field.parentElement.dataset.row };
-}
-
-/** The cell of a run (as live events call it) and a task. */
-function cellAt(run, task) {
-  const head = split.querySelector(`.runs [data-key="${CSS.escape(run)}"]`)?.closest("th");
-  const row = split.querySelector(`tbody tr[data-row="${CSS.escape(task)}"]`);
-  return head && row?.children[head.cellIndex]?.querySelector("a.c");
+  if (chosen && next.matches("tbody a:not([data-m])")) open(next);
 }
 
 /** Says what a cell is about, when somebody points at it. */
 function name(event) {
-  const cell = event.target.closest("tbody a.c:not([data-m])");
+  const cell = event.target.closest("tbody a.c");
   if (!cell) return;
   const { run, task } = place(cell);
-  cell.title = `${task} · ${cell.ariaLabel} · ${run?.slice(run.indexOf("/") + 1)}`;
+  cell.title = `${task.replace(/\.$/, "")} · ${cell.ariaLabel} · ${run?.slice(run.indexOf("/") + 1)}`;
 }
 
 let waiting = 0;
 function happened({ dag_id, run_id, task_id, map_index, state, label }) {
   if (!task_id) return;
   const run = `${dag_id}/${run_id}`;
-  const cell = state && map_index < 0 && cellAt(run, task_id);
-  if (cell && !cell.matches("[data-m]")) {
-    cell.dataset.s = state;
-    cell.ariaLabel = t(label);
-  }
+  if (state && map_index < 0) setState(run, task_id, state, t(label));
+  findAgain();
   if (chosenPlace?.run !== run || chosenPlace.task !== task_id) return;
   clearTimeout(waiting);
   waiting = setTimeout(() => show(chosen), 300);
 }
 
-/** Columns and rows may have moved: the instance that is open stays the chosen one. */
+function refreshed() {
+  drawCells();
+  rove();
+  findAgain();
+}
+
+/** Columns and rows may have moved, or a row been drawn anew: the instance that is open stays the chosen one. */
 function findAgain() {
   if (!chosenPlace) return;
   chosen.classList.remove("sel");
@@ -115,6 +111,8 @@ async function show(cell) {
   panel.replaceChildren(...new DOMParser().parseFromString(text, "text/html").body.childNodes);
   panel.hidden = false;
   split.classList.add("open");
+  // The panel has taken room.
+  cell.scrollIntoView({ block: "nearest", inline: "nearest" });
 }
 
 function close() {
@@ -123,15 +121,4 @@ function close() {
   panel.hidden = true;
   split.classList.remove("open");
   history.replaceState(null, "", location.pathname + location.search);
-}
-
-function neighbour(cell, key) {
-  const field = cell.closest("td");
-  const row = field.parentElement;
-  const step = key === "ArrowLeft" || key === "ArrowUp" ? -1 : 1;
-  if (key === "ArrowLeft" || key === "ArrowRight") {
-    return row.children[field.cellIndex + step]?.querySelector("a.c");
-  }
-  const rows = [...field.closest("table").querySelectorAll("tbody tr")].filter((other) => other.children.length > 1);
-  return rows[rows.indexOf(row) + step]?.children[field.cellIndex]?.querySelector("a.c");
 }

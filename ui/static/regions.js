@@ -64,12 +64,17 @@ function apply(fresh, isForced) {
 }
 
 function shape(region) {
-  return region.querySelectorAll("tr, td").length;
+  return region.querySelectorAll("tr, thead :is(td, th)").length;
 }
 
 /** Makes `old` like `fresh`, changing no more than differs. */
 function morph(old, fresh) {
   attributes(old, fresh);
+  // The cells of a large grid: all but the head of the row is made by a script.
+  if (fresh.dataset?.cells !== undefined) {
+    morph(old.firstElementChild, fresh.firstElementChild);
+    return;
+  }
   const rows = new Map();
   for (const child of old.children) if (child.dataset?.row) rows.set(child.dataset.row, child);
   let here = old.firstChild;
@@ -98,7 +103,8 @@ function alike(one, other) {
   return one.nodeType === other.nodeType && one.nodeName === other.nodeName && !other.dataset?.row;
 }
 
-const KEPT = new Set(["open", "title", "class"]);
+// What scripts say of an element that the server does not.
+const KEPT = new Set(["open", "title", "class", "tabindex", "role"]);
 
 function attributes(old, fresh) {
   for (const { name, value } of fresh.attributes) {

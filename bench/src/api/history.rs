@@ -18,10 +18,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// How many runs each DAG has.
-pub(super) const RUNS: usize = 100;
-
-/// How many tasks each DAG has, one after the other.
-const TASKS: usize = 10;
+pub(crate) const RUNS: usize = 100;
 
 /// The time from one run of a DAG to the next.
 const DAY: SignedDuration = SignedDuration::from_hours(24);
@@ -29,19 +26,28 @@ const DAY: SignedDuration = SignedDuration::from_hours(24);
 /// What stands in the folder of a home that is filled.
 const MARK: &str = "filled";
 
+/// How large a home is.
+#[derive(Clone, Copy)]
+pub(crate) struct Size {
+    /// How many DAGs it has.
+    pub(crate) dags: usize,
+    /// How many tasks each of them has, one after the other.
+    pub(crate) tasks: usize,
+}
+
 /// What the home knows of.
-pub(super) struct Past {
+pub(crate) struct Past {
     /// How many DAGs there are.
-    pub(super) dags: usize,
+    pub(crate) dags: usize,
 }
 
 /// The name of a DAG.
-pub(super) fn dag_id(number: usize) -> String {
+pub(crate) fn dag_id(number: usize) -> String {
     format!("dag_{number:04}")
 }
 
 /// The home in this folder; filled, unless it was before.
-pub(super) async fn in_folder(folder: &Path, dags: usize) -> Result<Past> {
+pub(crate) async fn in_folder(folder: &Path, size: Size) -> Result<Past> {
     let mark = folder.join(MARK);
     if mark.is_file() {
         let dags = fs::read_to_string(mark)?.trim().parse()?;
@@ -49,21 +55,21 @@ pub(super) async fn in_folder(folder: &Path, dags: usize) -> Result<Past> {
         return Ok(Past { dags });
     }
     ensure!(!folder.join("home").exists(), "{} was not filled to its end: remove it", folder.display());
-    write_dags(&folder.join("dags"), dags)?;
+    write_dags(&folder.join("dags"), size)?;
     fill(folder).await?;
-    fs::write(mark, dags.to_string())?;
-    Ok(Past { dags })
+    fs::write(mark, size.dags.to_string())?;
+    Ok(Past { dags: size.dags })
 }
 
-fn write_dags(folder: &Path, count: usize) -> Result<()> {
+fn write_dags(folder: &Path, size: Size) -> Result<()> {
     fs::create_dir_all(folder)?;
-    for number in 0..count {
+    for number in 0..size.dags {
         let mut yaml = format!(
             "dag_id: {}\ndescription: Number {number} of many\ntags: [team_{}]\ntasks:\n  task_0: {{operator: empty}}\n",
             dag_id(number),
             number % 20
         );
-        for task in 1..TASKS {
+        for task in 1..size.tasks {
             writeln!(yaml, "  task_{task}: {{operator: empty, depends_on: task_{}}}", task - 1)?;
         }
         fs::write(folder.join(format!("{}.yaml", dag_id(number))), yaml)?;
@@ -112,14 +118,15 @@ fn one_day(writer: &mut Writer, dags: &[Arc<LoadedDag>], day: usize, from: Times
     for (place, loaded) in dags.iter().enumerate() {
         let began = Timestamp::from_second((from + apart * place as i32).as_second())?;
         let run_key = writer.next_run_key();
-        Story::new(loaded, run_key, (began, course(day, place)), &mut batch).tell()?;
+        Story::new(loaded, run_key, (began, course(day, place, loaded.dag.tasks.len())), &mut batch)
+            .tell()?;
     }
     Ok(batch)
 }
 
 /// Of a hundred runs, eight fail and seven end early, each at a task of its own.
-fn course(day: usize, place: usize) -> Course {
-    let at = (day + place) % TASKS;
+fn course(day: usize, place: usize, tasks: usize) -> Course {
+    let at = (day * 37 + place) % tasks;
     match (day * 37 + place * 61) % 100 {
         0..8 => Course::FailsAt(at),
         8..15 => Course::EndsAt(at),

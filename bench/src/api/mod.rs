@@ -16,7 +16,8 @@ mod triggers;
 use crate::process;
 use crate::server::Server;
 use anyhow::{Context, Result, bail};
-use site::Site;
+pub(crate) use history::{RUNS, Size, dag_id, in_folder};
+pub(crate) use site::Site;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -24,17 +25,20 @@ use tempfile::TempDir;
 /// How many DAGs the home has, unless it is told otherwise.
 const DAGS: usize = 1_000;
 
+/// How many tasks each of them has.
+const TASKS: usize = 10;
+
 /// Once it answers, how long the server is left alone before its memory is read.
 const SETTLE: Duration = Duration::from_secs(3);
 
 /// What the command line says.
-struct Arguments {
+pub(crate) struct Arguments {
     dags: usize,
     kept_in: Option<PathBuf>,
 }
 
 impl Arguments {
-    fn read(mut words: impl Iterator<Item = String>) -> Result<Self> {
+    pub(crate) fn read(mut words: impl Iterator<Item = String>) -> Result<Self> {
         let mut arguments = Self { dags: DAGS, kept_in: None };
         while let Some(word) = words.next() {
             let value = words.next().with_context(|| format!("{word} says nothing"))?;
@@ -48,7 +52,7 @@ impl Arguments {
     }
 
     /// Where the home is; one that is not kept goes with what is returned beside it.
-    fn folder(&self) -> Result<(PathBuf, Option<TempDir>)> {
+    pub(crate) fn folder(&self) -> Result<(PathBuf, Option<TempDir>)> {
         if let Some(folder) = &self.kept_in {
             return Ok((folder.clone(), None));
         }
@@ -72,8 +76,8 @@ pub(crate) async fn measure_pages(words: impl Iterator<Item = String>) -> Result
 }
 
 async fn pages_on_home_in(folder: &Path, dags: usize) -> Result<()> {
-    let past = history::in_folder(folder, dags).await?;
-    let server = Server::start(&folder.join("home"), &folder.join("dags"))?;
+    let past = history::in_folder(folder, Size { dags, tasks: TASKS }).await?;
+    let mut server = Server::start(&folder.join("home"), &folder.join("dags"))?;
     server.wait_for_answer()?;
     let site = Site::of(&server)?;
     site.settle().await?;
@@ -82,8 +86,8 @@ async fn pages_on_home_in(folder: &Path, dags: usize) -> Result<()> {
 }
 
 async fn api_on_home_in(folder: &Path, dags: usize) -> Result<()> {
-    let past = history::in_folder(folder, dags).await?;
-    let server = Server::start(&folder.join("home"), &folder.join("dags"))?;
+    let past = history::in_folder(folder, Size { dags, tasks: TASKS }).await?;
+    let mut server = Server::start(&folder.join("home"), &folder.join("dags"))?;
     let started = server.wait_for_answer()?;
     println!("start to first answer on this home   {:>8.0} ms", millis(started));
     tokio::time::sleep(SETTLE).await;

@@ -15,14 +15,14 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A server, and how to ask it. Cloning shares the connections.
 #[derive(Clone)]
-pub(super) struct Site {
+pub(crate) struct Site {
     client: reqwest::Client,
     url: String,
     process: u32,
 }
 
 impl Site {
-    pub(super) fn of(server: &Server) -> Result<Self> {
+    pub(crate) fn of(server: &Server) -> Result<Self> {
         // The client wants one even where nothing is encrypted; another part of the process may have chosen already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder().no_proxy().build()?;
@@ -30,22 +30,22 @@ impl Site {
     }
 
     /// Asks, and reads the answer as it comes. One that is not 200 is an error.
-    pub(super) async fn open(&self, path: &str) -> Result<Response> {
+    pub(crate) async fn open(&self, path: &str) -> Result<Response> {
         let response = self.client.get(format!("{}{path}", self.url)).send().await?;
         good(response, path).await
     }
 
     /// Asks, and reads the answer to its end; how long it is, in bytes.
-    pub(super) async fn length(&self, path: &str) -> Result<usize> {
+    pub(crate) async fn length(&self, path: &str) -> Result<usize> {
         Ok(self.open(path).await?.bytes().await?.len())
     }
 
-    pub(super) async fn json(&self, path: &str) -> Result<Value> {
+    pub(crate) async fn json(&self, path: &str) -> Result<Value> {
         Ok(self.open(path).await?.json().await?)
     }
 
     /// Asks for a run of this name.
-    pub(super) async fn trigger(&self, dag_id: &str, run_id: &str) -> Result<()> {
+    pub(crate) async fn trigger(&self, dag_id: &str, run_id: &str) -> Result<()> {
         let path = format!("/api/v2/dags/{dag_id}/dagRuns");
         let body = json!({ "dag_run_id": run_id, "conf": {} });
         let response = self.client.post(format!("{}{path}", self.url)).json(&body).send().await?;
@@ -54,18 +54,18 @@ impl Site {
     }
 
     /// How many events the history has.
-    pub(super) async fn event_count(&self) -> Result<u64> {
+    pub(crate) async fn event_count(&self) -> Result<u64> {
         let answer = self.json("/api/v2/eventLogs?limit=1").await?;
         answer["total_entries"].as_u64().context("the history has no length")
     }
 
     /// How long the server has had a core, in seconds.
-    pub(super) fn cpu_time(&self) -> Result<f64> {
+    pub(crate) fn cpu_time(&self) -> Result<f64> {
         process::cpu_time(self.process)
     }
 
     /// Waits until the server has nothing more to do.
-    pub(super) async fn settle(&self) -> Result<()> {
+    pub(crate) async fn settle(&self) -> Result<()> {
         let begun = Instant::now();
         while begun.elapsed() < PATIENCE {
             let before = self.cpu_time()?;

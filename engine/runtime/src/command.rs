@@ -411,11 +411,41 @@ pub(crate) enum Command {
 
 /// What the loop is asked to do with a run that there is.
 pub(crate) enum RunCommand {
-    Cancel { dag_id: DagId, run_id: RunId, actor: Actor, reply: Reply<()> },
-    Rerun { request: RerunRequest, reply: Reply<Vec<AffectedInstance>> },
-    SetXcom { request: XcomRequest, reply: Reply<()> },
-    DeleteRun { dag_id: DagId, run_id: RunId, actor: Actor, reply: Reply<()> },
-    Answer { request: AnswerRequest, reply: Reply<Answer> },
-    MarkRun { dag_id: DagId, run_id: RunId, state: RunState, actor: Actor, reply: Reply<()> },
-    WhyWaiting { dag_id: DagId, run_id: RunId, reply: Reply<Vec<WaitingInstance>> },
+    Cancel {
+        dag_id: DagId,
+        run_id: RunId,
+        actor: Actor,
+        reply: Reply<()>,
+    },
+    Rerun {
+        request: RerunRequest,
+        reply: Reply<Vec<AffectedInstance>>,
+    },
+    SetXcom {
+        request: XcomRequest,
+        reply: Reply<()>,
+    },
+    DeleteRun {
+        dag_id: DagId,
+        run_id: RunId,
+        actor: Actor,
+        reply: Reply<()>,
+    },
+    Answer {
+        request: AnswerRequest,
+        reply: Reply<Answer>,
+    },
+    MarkRun {
+        dag_id: DagId,
+        run_id: RunId,
+        state: RunState,
+        actor: Actor,
+        reply: Reply<()>,
+    },
+    WhyWaiting {
+        dag_id: DagId,
+        run_id: RunId,
+        only: Option<(TaskId, i32)>,
+        reply: Reply<Vec<WaitingInstance>>,
+    },
 }

@@ -11,7 +11,7 @@ use crate::engine::BackfillChange;
 use crate::logs::Logs;
 use crate::notice::Notice;
 use crate::vault::{SecretRequest, Vault};
-use esteira_core::ids::{DagId, RunId};
+use esteira_core::ids::{DagId, RunId, TaskId};
 use esteira_core::run::Answer;
 use esteira_core::states::RunState;
 use esteira_store::{AssetEventRow, BackfillRow, PoolRow, Reader, RunRow};
@@ -175,7 +175,20 @@ impl Handle {
         dag_id: DagId,
         run_id: RunId,
     ) -> Result<Vec<WaitingInstance>, CommandError> {
-        self.ask(|reply| Command::Run(RunCommand::WhyWaiting { dag_id, run_id, reply })).await
+        self.ask(|reply| Command::Run(RunCommand::WhyWaiting { dag_id, run_id, only: None, reply })).await
+    }
+
+    /// Why one task instance (-1: of a task that is not mapped) is not running; none if it runs, or is over.
+    pub async fn why_instance_waits(
+        &self,
+        dag_id: DagId,
+        run_id: RunId,
+        instance: (TaskId, i32),
+    ) -> Result<Option<String>, CommandError> {
+        let only = Some(instance);
+        let waiting =
+            self.ask(|reply| Command::Run(RunCommand::WhyWaiting { dag_id, run_id, only, reply })).await?;
+        Ok(waiting.into_iter().next().map(|instance| instance.reason))
     }
 
     /// Changes a variable or a connection, or seals all of them with the newest key; says how many were changed. Durable

@@ -41,7 +41,7 @@ pub use open::{open_reader, open_writer};
 pub use pools::{PoolChange, PoolRow};
 pub use questions::{NewAnswer, NewQuestion, QuestionRow};
 pub use read::{
-    AssetEventColumn, AttemptKey, Bound, Column, Counting, EventColumn, EventFilter, FirstFailure,
+    AssetEventColumn, AttemptKey, Bound, Column, Counting, EventColumn, EventFilter, FirstFailure, GridCell,
     InstanceColumn, List, Listing, Page, Pattern, Place, QuestionColumn, Reader, RunColumn, RunFilter,
     RunSnapshot, RunStats, Searched, TaskStateRow,
 };

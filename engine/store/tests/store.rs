@@ -5,8 +5,9 @@ use esteira_core::dag::TaskIndex;
 use esteira_core::run::{Instance, InstanceKey};
 use esteira_core::states::{RunState, RunType, TaskInstanceState, TriggeredBy};
 use esteira_store::{
-    AttemptKey, Batch, EncodedXcom, EventFilter, InstanceUpdate, NewAttempt, NewEvent, NewRun, NewVersion,
-    Reader, RunFilter, RunUpdate, StoreError, Subject, Writer, XCOM_SIZE_MAX, open_reader, open_writer,
+    AttemptKey, Batch, EncodedXcom, EventFilter, GridCell, InstanceUpdate, NewAttempt, NewEvent, NewRun,
+    NewVersion, Reader, RunFilter, RunUpdate, StoreError, Subject, Writer, XCOM_SIZE_MAX, open_reader,
+    open_writer,
 };
 use jiff::Timestamp;
 use serde_json::json;
@@ -133,6 +134,47 @@ async fn a_batch_is_read_back_as_it_was_written() {
     assert_eq!(attempts[0].arguments, Some(json!({"a": 1})));
     assert_eq!(reader.xcom_value(run_key, "t", -1, "k").await.unwrap(), Some(value));
     assert_eq!(reader.xcoms(run_key, Some("t")).await.unwrap()[0].key, "k");
+}
+
+#[tokio::test]
+async fn a_grid_has_a_cell_for_each_task_of_each_run_and_counts_mapped_instances() {
+    use TaskInstanceState as S;
+    let (_folder, mut writer, reader) = world().await;
+    let update = |run_key, task: u32, map_index, state| InstanceUpdate {
+        run_key,
+        instance: InstanceKey { task: TaskIndex(task), map_index },
+        task_id: format!("group.t{task}").into(),
+        live: Instance { state, ..Instance::default() },
+    };
+    let batch = Batch {
+        versions: vec![version(1)],
+        new_runs: (1..=3).map(run).collect(),
+        instances: vec![
+            update(1, 0, -1, Some(S::Success)),
+            update(1, 1, 0, Some(S::Failed)),
+            update(1, 1, 1, Some(S::Success)),
+            update(1, 1, 2, Some(S::Success)),
+            update(2, 0, -1, None),
+            update(3, 0, -1, Some(S::Running)),
+        ],
+        ..Batch::default()
+    };
+    writer.commit(&batch).await.unwrap();
+    let mut cells = reader.grid_cells(&[1, 2]).await.unwrap();
+    cells.sort_by_key(|cell| (cell.run_key, cell.is_mapped));
+    let cell = |run_key, task: &str, is_mapped, states: &[(Option<S>, u64)]| GridCell {
+        run_key,
+        task_id: task.into(),
+        is_mapped,
+        states: states.to_vec(),
+    };
+    let expected = [
+        cell(1, "group.t0", false, &[(Some(S::Success), 1)]),
+        cell(1, "group.t1", true, &[(Some(S::Failed), 1), (Some(S::Success), 2)]),
+        cell(2, "group.t0", false, &[(None, 1)]),
+    ];
+    assert_eq!(cells, expected);
+    assert_eq!(reader.grid_cells(&[]).await.unwrap(), []);
 }
 
 #[tokio::test]

@@ -67,7 +67,8 @@ pub(crate) async fn delete_run(
     PageActor(actor): PageActor,
 ) -> Result<Redirect, PageError> {
     state.handle.delete_run(dag_id.as_str().into(), run_id.as_str().into(), actor).await?;
-    Ok(Redirect::to(&format!("{}/runs", links::dag(&dag_id))))
+    let list = format!("{}/runs", links::dag(&dag_id));
+    Ok(Redirect::to(&links::with_query(&list, &[("done", "deleted"), ("deleted", &run_id)])))
 }
 
 /// To the page of a run, which says what was done.

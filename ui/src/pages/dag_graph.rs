@@ -1,18 +1,19 @@
 //! The graph of a DAG, with the states of the newest run or the one that the address names.
 
-use super::cells::{instance_key, mapped_url};
 use super::dag_head::DagHead;
 use crate::AppState;
 use crate::definition::Definition;
 use crate::error_pages::PageError;
 use crate::frame::{self, Frame, Visitor};
 use crate::graph::{Drawing, NODES_MAX, NodeState, critical_path};
-use crate::show::{Elapsed, Instant, Mark, state_of_instances};
+use crate::show::{Elapsed, Instant, Mark, state_among};
 use crate::{links, t};
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
-use esteira_store::{RunFilter, RunRow, TaskInstanceRow};
+use esteira_core::ids::TaskId;
+use esteira_core::states::TaskInstanceState;
+use esteira_store::{RunFilter, RunRow, TaskStateRow};
 use jiff::Timestamp;
 use serde::Deserialize;
 use std::collections::HashMap;
@@ -21,7 +22,7 @@ use std::collections::HashMap;
 const CHOICES_MAX: u32 = 25;
 
 /// Up to so many instances, the engine is asked why they wait.
-const REASONS_MAX: usize = 2000;
+const REASONS_MAX: u64 = 2000;
 
 /// Which run is wanted, and whether its critical path is lit (`critical=1`).
 #[derive(Debug, Default, Deserialize)]
@@ -119,73 +120,64 @@ pub(super) async fn of_run(
     if definition.tasks.len() > NODES_MAX {
         return Ok(None);
     }
-    let instances = reader.instances(run.run_key).await?;
-    let reasons = reasons(state, run, instances.len()).await;
-    let mut by_place: HashMap<usize, Vec<&TaskInstanceRow>> = HashMap::new();
-    for instance in &instances {
-        by_place.entry(instance.task_index as usize).or_default().push(instance);
-    }
+    let states = reader.task_states(run.run_key).await?;
+    let reasons = reasons(state, run, &states).await;
+    let by_place: HashMap<usize, &[TaskStateRow]> = states
+        .chunk_by(|one, other| one.task_index == other.task_index)
+        .map(|of_task| (of_task[0].task_index as usize, of_task))
+        .collect();
+    let of_place = |place: usize| by_place.get(&place).copied().unwrap_or_default();
     let now = Timestamp::now();
     let drawing = Drawing::new(&definition, |place| {
-        let of_task = by_place.get(&place).map_or(&[][..], Vec::as_slice);
-        let reason = |instance: &&TaskInstanceRow| {
-            reasons.get(&(instance.task_id.to_string(), instance.map_index)).cloned()
-        };
-        NodeState { why: of_task.iter().find_map(reason), ..of_task_in(run, of_task, now) }
+        let of_task = of_place(place);
+        let why = of_task.first().and_then(|row| reasons.get(&row.task_id).cloned());
+        NodeState { why, ..of_task_in(run, of_task, now) }
     });
     if !is_critical {
         return Ok(Some(drawing));
     }
-    let ends = (0..definition.tasks.len()).map(|place| by_place.get(&place).and_then(|all| end(all, now)));
+    let ends = (0..definition.tasks.len()).map(|place| end(of_place(place), now));
     Ok(Some(drawing.lit(critical_path(&definition.graph.upstream, &ends.collect::<Vec<_>>()))))
 }
 
-/// Why the instances of a run that has not ended are not running, by task and map index; none where there are too many.
-async fn reasons(state: &AppState, run: &RunRow, instances: usize) -> HashMap<(String, i32), String> {
+/// Why the tasks of a run that has not ended are not running, of a mapped one the first of its instances that is not; none
+/// where there are too many.
+async fn reasons(state: &AppState, run: &RunRow, states: &[TaskStateRow]) -> HashMap<TaskId, String> {
+    let instances: u64 = states.iter().map(|row| row.count).sum();
     if run.state.is_terminal() || instances > REASONS_MAX {
         return HashMap::new();
     }
     // An engine that does not answer says so elsewhere; the page shows what it can.
     let waiting = state.handle.why_waiting(run.dag_id.clone(), run.run_id.clone()).await.unwrap_or_default();
-    waiting.into_iter().map(|it| ((it.task_id.to_string(), it.map_index), it.reason)).collect()
+    waiting.into_iter().rev().map(|it| (it.task_id, it.reason)).collect()
 }
 
-/// When the last of these instances ended: now, while one runs; none when none has begun.
-fn end(instances: &[&TaskInstanceRow], now: Timestamp) -> Option<Timestamp> {
-    let began = instances.iter().filter(|instance| instance.started_at.is_some());
-    began.map(|instance| instance.ended_at.unwrap_or(now)).max()
+/// When the last instance of a task ended: now, while one runs; none when none has begun.
+fn end(states: &[TaskStateRow], now: Timestamp) -> Option<Timestamp> {
+    let began = states.iter().filter(|row| row.started_at.is_some());
+    began.map(|row| row.ended_at.filter(|_| is_over(row)).unwrap_or(now)).max()
 }
 
-/// What is known of a task in a run.
-fn of_task_in(run: &RunRow, instances: &[&TaskInstanceRow], now: Timestamp) -> NodeState {
-    match instances {
-        [] => no_state(),
-        [instance] if instance.map_index < 0 => NodeState {
-            mark: Mark::of_instance(instance.state),
-            elapsed: Elapsed::between(instance.started_at, instance.ended_at, now),
-            url: links::instance(
-                run.dag_id.as_str(),
-                run.run_id.as_str(),
-                instance.task_id.as_str(),
-                instance.map_index,
-            ),
-            key: instance_key(instance),
-            why: None,
-        },
-        mapped => of_mapped(mapped, now),
-    }
+/// Whether nothing goes on in these instances: what waits for its next attempt has ended one.
+fn is_over(row: &TaskStateRow) -> bool {
+    row.ended_at.is_some() || row.state.is_some_and(TaskInstanceState::is_terminal)
 }
 
-/// A mapped task: from the first start to the last end of its instances.
-fn of_mapped(instances: &[&TaskInstanceRow], now: Timestamp) -> NodeState {
-    let start = instances.iter().filter_map(|instance| instance.started_at).min();
-    let is_over = instances.iter().all(|instance| instance.ended_at.is_some());
-    let end = instances.iter().filter_map(|instance| instance.ended_at).max().filter(|_| is_over);
+/// What is known of a task in a run: of a mapped one, from the first start to the last end of its instances.
+fn of_task_in(run: &RunRow, states: &[TaskStateRow], now: Timestamp) -> NodeState {
+    let Some(first) = states.first() else { return no_state() };
+    let (dag_id, run_id, task_id) = (run.dag_id.as_str(), run.run_id.as_str(), first.task_id.as_str());
+    let is_mapped = first.map_index >= 0 || states.len() > 1;
+    let start = states.iter().filter_map(|row| row.started_at).min();
+    let end = states.iter().filter_map(|row| row.ended_at).max().filter(|_| states.iter().all(is_over));
     NodeState {
-        mark: Mark::of_instance(state_of_instances(instances.iter().copied())),
+        mark: Mark::of_instance(state_among(states.iter().map(|row| row.state))),
         elapsed: Elapsed::between(start, end, now),
-        url: instances.first().map(|first| mapped_url(first)).unwrap_or_default(),
-        key: String::new(),
+        url: match is_mapped {
+            true => links::with_query(&links::run(dag_id, run_id), &[("task", task_id)]),
+            false => links::instance(dag_id, run_id, task_id, first.map_index),
+        },
+        key: if is_mapped { String::new() } else { format!("{dag_id}/{run_id}/{task_id}/-1") },
         why: None,
     }
 }

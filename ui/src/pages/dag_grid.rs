@@ -2,7 +2,8 @@
 
 use super::cells::Cell;
 use super::dag_head::DagHead;
-use super::grid_rows::{self, Folded, Row};
+use super::grid_cells::{self, Drawing};
+use super::grid_rows::{self, Folded, Row, Rows};
 use super::runs_table::{self, StateChoice};
 use crate::AppState;
 use crate::error_pages::PageError;
@@ -34,6 +35,8 @@ pub(crate) struct Wanted {
     folded: String,
     /// The kind of run: `scheduled`, `manual`, …
     kind: String,
+    /// Whether a large grid is made of links, for those whose browser runs no scripts: `true`.
+    plain: String,
     /// The state of runs.
     state: String,
 }
@@ -46,8 +49,14 @@ impl Wanted {
     }
 
     /// All of it but the place, as an address has it; the state comes last.
-    fn filters(&self) -> [(&'static str, &str); 4] {
-        [("runs", &self.runs), ("folded", &self.folded), ("kind", &self.kind), ("state", &self.state)]
+    fn filters(&self) -> [(&'static str, &str); 5] {
+        [
+            ("runs", &self.runs),
+            ("folded", &self.folded),
+            ("kind", &self.kind),
+            ("plain", &self.plain),
+            ("state", &self.state),
+        ]
     }
 
     /// The address at `path` with another value for one name.
@@ -82,6 +91,8 @@ struct GridPage {
     wanted: Wanted,
     columns: Vec<Column>,
     blocks: Vec<Vec<Row>>,
+    /// Of a grid that a script draws: what its letters mean, and where it is made of links.
+    letters: Option<(String, String)>,
     /// The style of the column of names: `narrow`, `medium` or `broad`.
     names: &'static str,
     rows_left_out: String,
@@ -139,20 +150,24 @@ pub(crate) async fn page(
     let mut runs = page.rows;
     runs.reverse();
     let keys: Vec<RunKey> = runs.iter().map(|run| run.run_key).collect();
-    let instances = reader.instances_of_runs(&keys).await?;
+    let cells = reader.grid_cells(&keys).await?;
     let tasks = head.definition.tasks.iter().map(|task| task.task_id.as_str());
-    let names = grid_rows::names(tasks, &instances);
+    let names = grid_rows::names(tasks, &cells);
     let folded = Folded::read(&wanted.folded);
     let address_with = |folded: &str| {
         let place = wanted.before.map(|key| key.to_string()).unwrap_or_default();
         links::with_query(&wanted.with(&head.url, "folded", folded), &[("before", &place)])
     };
-    let (blocks, left_out) = grid_rows::blocks(&names, &runs, &instances, &folded, address_with);
+    let is_plain = wanted.plain == "true";
+    let Rows { blocks, left_out, drawing } =
+        grid_rows::rows(&names, (&runs, &cells), &folded, is_plain, address_with);
     let (columns, longest) = columns(&runs, Timestamp::now());
     let filters = wanted.filters();
     let page = GridPage {
         frame: head.frame(&visitor, "").script("grid.js"),
         columns,
+        letters: (drawing == Drawing::Letters)
+            .then(|| (grid_cells::alphabet(), wanted.with(&head.url, "plain", "true"))),
         names: breadth(&blocks),
         blocks,
         rows_left_out: if left_out == 0 { String::new() } else { show::count(left_out as u64) },
@@ -161,7 +176,7 @@ pub(crate) async fn page(
             .map(|key| links::with_query(&links::with_query(&head.url, &filters), &[("before", &key)])),
         newest: wanted.before.map(|_| links::with_query(&head.url, &filters)),
         lengths: lengths(&wanted, &head.url),
-        states: runs_table::state_choices(&head.url, &filters[..3], &wanted.state),
+        states: runs_table::state_choices(&head.url, &filters[..4], &wanted.state),
         kinds: RunType::ALL,
         is_narrowed: !wanted.kind.is_empty() || !wanted.state.is_empty(),
         wanted,

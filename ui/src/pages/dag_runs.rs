@@ -29,6 +29,8 @@ pub(crate) struct Wanted {
     /// The same; the day or the minute itself is in.
     until: String,
     before: Option<RunKey>,
+    /// The run that was deleted before.
+    deleted: String,
 }
 
 impl Wanted {
@@ -113,7 +115,7 @@ pub(crate) async fn page(
     };
     let page = DagRunsPage {
         planned: planned.iter().map(|run| Planned::new(run, now)).collect(),
-        frame: head.frame(&visitor, t("Runs")),
+        frame: head.frame(&visitor, t("Runs")).script("done.js"),
         states: runs_table::state_choices(&path, &filters[..3], &wanted.state),
         kinds: RunType::ALL,
         is_narrowed,

@@ -1,13 +1,8 @@
 //! The rows of a grid: tasks in the order of the file, those of a group together under its name, or folded into one row.
-//!
-//! A grid may have tens of thousands of cells, so each says no more than it must: its state and where it leads. What a person
-//! reads when pointing at one (task, state, run) is put together by `static/grid.js` from the heads of its row and column.
 
-use crate::links;
-use crate::show::{Escaped, Mark, instance_counts, state_of_instances};
-use esteira_store::{RunKey, RunRow, TaskInstanceRow};
-use std::collections::{HashMap, HashSet};
-use std::fmt::{self, Write};
+use super::grid_cells::{Cells, Drawing, Table};
+use esteira_store::{GridCell, RunRow};
+use std::collections::HashSet;
 
 /// How many tasks are rows; the rest is reached through the runs.
 const ROWS_MAX: usize = 1000;
@@ -34,17 +29,6 @@ pub(crate) struct Fold {
     pub(crate) url: String,
     pub(crate) is_folded: bool,
 }
-
-/// The cells of a row, as markup.
-pub(crate) struct Cells(String);
-
-impl fmt::Display for Cells {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
-
-impl askama::filters::HtmlSafe for Cells {}
 
 /// A line before it has cells: the name of a task, or the name of a group with a dot after it and its tasks.
 #[derive(Debug, PartialEq, Eq)]
@@ -95,141 +79,74 @@ fn lines<'a>(names: &[&'a str], within: usize, depth: usize, folded: &Folded, in
     }
 }
 
-/// The blocks of rows for these tasks and runs, and how many rows are left out. `address_with` gives the address where other
-/// groups are folded.
-pub(crate) fn blocks(
+/// The rows of a grid.
+pub(crate) struct Rows {
+    /// In blocks that a browser lays out together.
+    pub(crate) blocks: Vec<Vec<Row>>,
+    /// How many rows are left out.
+    pub(crate) left_out: usize,
+    /// How the cells are drawn.
+    pub(crate) drawing: Drawing,
+}
+
+/// The rows for these tasks and runs. `address_with` gives the address where other groups are folded; a `plain` grid is made
+/// of links, however large it is.
+pub(crate) fn rows(
     names: &[&str],
-    runs: &[RunRow],
-    instances: &[TaskInstanceRow],
+    (runs, cells): (&[RunRow], &[GridCell]),
     folded: &Folded,
+    is_plain: bool,
     address_with: impl Fn(&str) -> String,
-) -> (Vec<Vec<Row>>, usize) {
+) -> Rows {
     let mut found = Vec::new();
     lines(names, 0, 0, folded, &mut found);
     let left_out = found.len().saturating_sub(ROWS_MAX);
     found.truncate(ROWS_MAX);
-    let table = Table::new(runs, instances);
+    let drawing = if is_plain { Drawing::Links } else { Drawing::of(found.len(), runs.len()) };
+    let table = Table::new(runs, cells, drawing);
     let mut blocks: Vec<Vec<Row>> = Vec::new();
     for line in found {
-        let row = match line {
-            Line::Task { name, depth } => Row {
-                key: name.to_owned(),
-                label: name.rsplit('.').next().unwrap_or(name).to_owned(),
-                name: name.to_owned(),
-                depth: depth.min(4),
-                fold: None,
-                cells: table.of_task(name),
-            },
-            Line::Group { prefix, depth, tasks } => {
-                let group = prefix.trim_end_matches('.');
-                let is_folded = folded.has(group);
-                Row {
-                    key: prefix.to_owned(),
-                    label: group.rsplit('.').next().unwrap_or(group).to_owned(),
-                    name: group.to_owned(),
-                    depth: depth.min(4),
-                    fold: Some(Fold { url: address_with(&folded.turned(group)), is_folded }),
-                    cells: if is_folded { table.of_group(group, &tasks) } else { Cells(String::new()) },
-                }
-            }
-        };
+        let row = row(line, &table, folded, &address_with);
         match blocks.last_mut().filter(|block| block.len() < BLOCK_LENGTH) {
             Some(block) => block.push(row),
             None => blocks.push(vec![row]),
         }
     }
-    (blocks, left_out)
+    Rows { blocks, left_out, drawing }
 }
 
-/// What there is at each row and column.
-struct Table<'a> {
-    /// The addresses of the runs, as markup.
-    urls: Vec<String>,
-    instances: HashMap<&'a str, Vec<&'a [TaskInstanceRow]>>,
-}
-
-impl<'a> Table<'a> {
-    fn new(runs: &[RunRow], instances: &'a [TaskInstanceRow]) -> Self {
-        let column_of: HashMap<RunKey, usize> =
-            runs.iter().enumerate().map(|(place, run)| (run.run_key, place)).collect();
-        let mut table: HashMap<&str, Vec<&[TaskInstanceRow]>> = HashMap::new();
-        // The instances of a task in a run stand together.
-        let same = |one: &TaskInstanceRow, other: &TaskInstanceRow| {
-            (one.run_key, one.task_index) == (other.run_key, other.task_index)
-        };
-        for of_task in instances.chunk_by(same) {
-            let row = table.entry(of_task[0].task_id.as_str()).or_insert_with(|| vec![&[][..]; runs.len()]);
-            if let Some(place) = column_of.get(&of_task[0].run_key) {
-                row[*place] = of_task;
+fn row(line: Line<'_>, table: &Table<'_>, folded: &Folded, address_with: &impl Fn(&str) -> String) -> Row {
+    match line {
+        Line::Task { name, depth } => Row {
+            key: name.to_owned(),
+            label: name.rsplit('.').next().unwrap_or(name).to_owned(),
+            name: name.to_owned(),
+            depth: depth.min(4),
+            fold: None,
+            cells: table.of_task(name),
+        },
+        Line::Group { prefix, depth, tasks } => {
+            let group = prefix.trim_end_matches('.');
+            let is_folded = folded.has(group);
+            Row {
+                key: prefix.to_owned(),
+                label: group.rsplit('.').next().unwrap_or(group).to_owned(),
+                name: group.to_owned(),
+                depth: depth.min(4),
+                fold: Some(Fold { url: address_with(&folded.turned(group)), is_folded }),
+                cells: if is_folded { table.of_group(&tasks) } else { Cells::Empty },
             }
         }
-        let url = |run: &RunRow| Escaped(&links::run(run.dag_id.as_str(), run.run_id.as_str())).to_string();
-        Self { urls: runs.iter().map(url).collect(), instances: table }
     }
-
-    fn at(&self, task: &str, column: usize) -> &'a [TaskInstanceRow] {
-        self.instances.get(task).map_or(&[], |row| row[column])
-    }
-
-    /// A cell for each run: of the one instance of the task, or of all that a mapped task has.
-    fn of_task(&self, task: &str) -> Cells {
-        let mut text = String::new();
-        let escaped = links::escaped(task).to_string();
-        let page = Escaped(&escaped).to_string();
-        for (column, run) in self.urls.iter().enumerate() {
-            // Writing to a String does not fail.
-            let _ = match self.at(task, column) {
-                [] => write!(text, "<td>"),
-                [only] if only.map_index < 0 => {
-                    let Mark { name, .. } = Mark::of_instance(only.state);
-                    let word = Mark::of_instance(only.state).word();
-                    let url = format_args!("{run}/tasks/{page}");
-                    write!(text, "<td><a class=c data-s={name} aria-label=\"{word}\" href=\"{url}\"></a>")
-                }
-                mapped => {
-                    let mapped: Vec<&TaskInstanceRow> = mapped.iter().collect();
-                    write_many(&mut text, &mapped, task, &links::with_query(run, &[("task", task)]))
-                }
-            };
-        }
-        Cells(text)
-    }
-
-    /// A cell for each run: of all instances of the group's tasks, in the state that asks for attention first.
-    fn of_group(&self, group: &str, tasks: &[&str]) -> Cells {
-        let mut text = String::new();
-        for (column, run) in self.urls.iter().enumerate() {
-            let all: Vec<&TaskInstanceRow> = tasks.iter().flat_map(|task| self.at(task, column)).collect();
-            let _ = match all.is_empty() {
-                true => write!(text, "<td>"),
-                false => write_many(&mut text, &all, group, run),
-            };
-        }
-        Cells(text)
-    }
-}
-
-/// A cell for several instances: it says how many are in which state, and leads to a list.
-fn write_many(text: &mut String, instances: &[&TaskInstanceRow], name: &str, url: &str) -> fmt::Result {
-    let Mark { name: state, .. } = Mark::of_instance(state_of_instances(instances.iter().copied()));
-    let title = format!("{name} · {} · {}", instance_counts(instances), instances[0].run_id);
-    let title = Escaped(&title);
-    write!(
-        text,
-        "<td><a class=c data-m data-s={state} aria-label=\"{title}\" title=\"{title}\" href=\"{url}\"></a>"
-    )
 }
 
 /// The names of all tasks: those of the DAG as it is now, then those that only older versions had.
-pub(crate) fn names<'a>(
-    now: impl Iterator<Item = &'a str>,
-    instances: &'a [TaskInstanceRow],
-) -> Vec<&'a str> {
+pub(crate) fn names<'a>(now: impl Iterator<Item = &'a str>, cells: &'a [GridCell]) -> Vec<&'a str> {
     let mut names: Vec<&str> = now.collect();
     let mut known: HashSet<&str> = names.iter().copied().collect();
-    for instance in instances.iter().rev() {
-        if known.insert(instance.task_id.as_str()) {
-            names.push(instance.task_id.as_str());
+    for cell in cells.iter().rev() {
+        if known.insert(cell.task_id.as_str()) {
+            names.push(cell.task_id.as_str());
         }
     }
     names

@@ -18,7 +18,6 @@ use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use esteira_core::run::AttemptError;
-use esteira_runtime::WaitingInstance;
 use esteira_runtime::logs::LogKey;
 use esteira_store::{AttemptKey, AttemptRow, Counting, EventColumn, Listing, Page, RunRow, TaskInstanceRow};
 use jiff::Timestamp;
@@ -268,9 +267,8 @@ async fn why(state: &AppState, run: &RunRow, instance: &TaskInstanceRow) -> Opti
     if run.state.is_terminal() {
         return None;
     }
-    let waiting = state.handle.why_waiting(run.dag_id.clone(), run.run_id.clone()).await.ok()?;
-    let is_it = |it: &WaitingInstance| it.task_id == instance.task_id && it.map_index == instance.map_index;
-    waiting.into_iter().find(is_it).map(|it| it.reason)
+    let asked = (instance.task_id.clone(), instance.map_index);
+    state.handle.why_instance_waits(run.dag_id.clone(), run.run_id.clone(), asked).await.ok()?
 }
 
 fn timeout(task: &Task) -> Option<String> {

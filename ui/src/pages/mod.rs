@@ -18,6 +18,7 @@ mod dag_runs;
 mod dag_source;
 mod dag_tasks;
 mod dags;
+mod grid_cells;
 mod grid_rows;
 mod home;
 mod instance;

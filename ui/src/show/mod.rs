@@ -11,7 +11,7 @@ pub(crate) use instant::{Elapsed, Instant, clock, day, duration, exact, relative
 pub(crate) use mark::STATE_LABELS;
 pub(crate) use mark::{Mark, mark_of_event, state_after};
 pub(crate) use numbers::{count, decimal, size};
-pub(crate) use summary::{counts as instance_counts, state_among, state_of as state_of_instances};
+pub(crate) use summary::{counts as instance_counts, state_among};
 
 use std::fmt;
 

@@ -3,14 +3,6 @@
 use super::Mark;
 use crate::tn;
 use esteira_core::states::TaskInstanceState;
-use esteira_store::TaskInstanceRow;
-
-/// The state to show for instances in these states, the one that asks for attention first.
-pub(crate) fn state_of<'a>(
-    instances: impl Iterator<Item = &'a TaskInstanceRow>,
-) -> Option<TaskInstanceState> {
-    state_among(instances.map(|instance| instance.state))
-}
 
 /// The state to show for several, the one that asks for attention first.
 pub(crate) fn state_among(
@@ -32,16 +24,17 @@ pub(crate) fn state_among(
     states.min_by_key(|state| rank(*state)).flatten()
 }
 
-/// `3 instances: 2 success, 1 failed`.
-pub(crate) fn counts(instances: &[&TaskInstanceRow]) -> String {
-    let mut counts: Vec<(&'static str, usize)> = Vec::new();
-    for instance in instances {
-        let label = Mark::of_instance(instance.state).word();
+/// `3 instances: 2 success, 1 failed`. States may come several times, each with how many are in it.
+pub(crate) fn counts(states: impl Iterator<Item = (Option<TaskInstanceState>, u64)>) -> String {
+    let mut counts: Vec<(&'static str, u64)> = Vec::new();
+    for (state, more) in states {
+        let label = Mark::of_instance(state).word();
         match counts.iter_mut().find(|(known, _)| *known == label) {
-            Some((_, count)) => *count += 1,
-            None => counts.push((label, 1)),
+            Some((_, count)) => *count += more,
+            None => counts.push((label, more)),
         }
     }
+    let total: u64 = counts.iter().map(|(_, count)| count).sum();
     let parts: Vec<String> = counts.iter().map(|(label, count)| format!("{count} {label}")).collect();
-    format!("{}: {}", tn(instances.len() as u64, "1 instance", "{} instances"), parts.join(", "))
+    format!("{}: {}", tn(total, "1 instance", "{} instances"), parts.join(", "))
 }

@@ -134,8 +134,8 @@ impl MainLoop {
                 let answer = self.mark_run(turn, &dag_id, &run_id, state, &actor).await;
                 respond(turn, reply, answer)
             }
-            RunCommand::WhyWaiting { dag_id, run_id, reply } => {
-                let answer = self.why_waiting(&dag_id, &run_id).await;
+            RunCommand::WhyWaiting { dag_id, run_id, only, reply } => {
+                let answer = self.why_waiting(&dag_id, &run_id, only.as_ref()).await;
                 respond(turn, reply, answer)
             }
         }

@@ -8,7 +8,7 @@ use crate::command::{Actor, CommandError, PoolStatus, PoolUse, PoolUser, Waiting
 use crate::executor::AttemptPlace;
 use esteira_core::admission::Claim;
 use esteira_core::dag::DEFAULT_POOL;
-use esteira_core::ids::{DagId, RunId};
+use esteira_core::ids::{DagId, RunId, TaskId};
 use esteira_core::run::{InstanceKey, Run, Why};
 use esteira_core::states::RunType;
 use esteira_store::{PoolChange, PoolRow, RunKey};
@@ -98,11 +98,12 @@ impl MainLoop {
         })
     }
 
-    /// Why each instance of a run that has not ended is not running; nothing for a run that is over.
+    /// Why each instance of a run that has not ended, or only this one, is not running; nothing for a run that is over.
     pub(super) async fn why_waiting(
         &self,
         dag_id: &DagId,
         run_id: &RunId,
+        only: Option<&(TaskId, i32)>,
     ) -> Result<Vec<WaitingInstance>, Stop> {
         let Some(run_key) = self.runs.key_of(dag_id, run_id) else {
             return match self.reader.run(dag_id.as_str(), run_id.as_str()).await? {
@@ -114,9 +115,15 @@ impl MainLoop {
             };
         };
         let Some(live) = self.runs.get(run_key) else { return Ok(Vec::new()) };
+        let is_asked =
+            |task_id: &TaskId, map_index| only.is_none_or(|(id, index)| (id, *index) == (task_id, map_index));
         let waiting = live.run.instances().filter_map(|(instance, _)| {
+            let task_id = &live.run.dag().task(instance.task).task_id;
+            if !is_asked(task_id, instance.map_index) {
+                return None;
+            }
             Some(WaitingInstance {
-                task_id: live.run.dag().task(instance.task).task_id.clone(),
+                task_id: task_id.clone(),
                 map_index: instance.map_index,
                 reason: self.reason(&live.run, run_key, instance)?,
             })

@@ -49,6 +49,12 @@ async fn an_answer_ends_the_wait_and_what_does_not_fit_is_refused() {
     assert_eq!(world.states(&run).await[0], "asks awaiting_input 1");
     let waiting = world.handle().why_waiting("d".into(), run.run_id.clone()).await.unwrap();
     assert_eq!(waiting[0].reason, "it waits for an answer: may I say ***?");
+    let why = |task: &str| {
+        let asked = (task.into(), -1);
+        world.handle().why_instance_waits("d".into(), run.run_id.clone(), asked)
+    };
+    assert_eq!(why("asks").await.unwrap().as_ref(), Some(&waiting[0].reason));
+    assert_eq!(why("other").await.unwrap(), None);
     let open = questions(&world, true).await;
     assert_eq!((open.len(), open[0].question.subject.as_str(), open[0].due_at), (1, "may I say ***?", None));
     assert_eq!(world.handle().reader().open_question_count().await.unwrap(), 1);

@@ -107,15 +107,6 @@ impl Reader {
         Ok(sqlx::query_scalar(query).bind(run_key).bind(task_id).fetch_one(&self.pool).await?)
     }
 
-    /// The instances of many runs (for a grid), by run, in the order of the file.
-    pub async fn instances_of_runs(&self, run_keys: &[RunKey]) -> Result<Vec<TaskInstanceRow>, StoreError> {
-        let query = sqlx::AssertSqlSafe(format!(
-            "{INSTANCE_COLUMNS} WHERE run_key IN (SELECT value FROM json_each(?1)) ORDER BY run_key, task_index, map_index"
-        ));
-        let keys = serde_json::json!(run_keys).to_string();
-        sqlx::query(query).bind(keys).fetch_all(&self.pool).await?.iter().map(instance_row).collect()
-    }
-
     /// The attempts of an instance that have ended, oldest first.
     pub async fn attempts(&self, key: AttemptKey) -> Result<Vec<AttemptRow>, StoreError> {
         let rows = sqlx::query(

@@ -3,6 +3,7 @@
 mod counts;
 mod dags;
 mod events;
+mod grid;
 mod instances;
 mod lists;
 mod overview;
@@ -10,6 +11,7 @@ mod reach;
 mod runs;
 
 pub use events::EventFilter;
+pub use grid::GridCell;
 pub use instances::{AttemptKey, TaskStateRow};
 pub use lists::{
     AssetEventColumn, Bound, Column, Counting, EventColumn, InstanceColumn, List, Listing, Pattern, Place,
