@@ -8,6 +8,7 @@
 
 mod history;
 mod lists;
+mod pages;
 mod site;
 mod story;
 mod streams;
@@ -81,7 +82,7 @@ async fn pages_on_home_in(folder: &Path, dags: usize) -> Result<()> {
     server.wait_for_answer()?;
     let site = Site::of(&server)?;
     site.settle().await?;
-    lists::measure(&site, &past, &lists::PAGES).await?;
+    lists::measure(&site, &past, &pages::PAGES).await?;
     print_memory(&server, "after the pages")
 }
 

@@ -40,6 +40,13 @@ impl Site {
         Ok(self.open(path).await?.bytes().await?.len())
     }
 
+    /// The same on the wire, compressed as for a browser.
+    pub(crate) async fn length_on_wire(&self, path: &str) -> Result<usize> {
+        let request = self.client.get(format!("{}{path}", self.url));
+        let response = request.header("accept-encoding", "gzip").send().await?;
+        Ok(good(response, path).await?.bytes().await?.len())
+    }
+
     pub(crate) async fn json(&self, path: &str) -> Result<Value> {
         Ok(self.open(path).await?.json().await?)
     }
