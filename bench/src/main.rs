@@ -6,7 +6,7 @@
 //!     cargo run --release -p esteira-bench -- authoring   waiting sensors, templates, masking
 //!     cargo run --release -p esteira-bench -- serve       the idle server: start and memory
 //!     cargo run --release -p esteira-bench -- api         the server on a large home: lists, triggers, streams
-//!     cargo run --release -p esteira-bench -- pages       the server on a large home: every page
+//!     cargo run --release -p esteira-bench -- pages       the server on a large home: every page, a log of 100 MB
 //!     cargo run --release -p esteira-bench -- browser     a large grid, a long log and the first paint of pages, in Chromium
 //!
 //! Each figure is printed with what it is compared with; docs/performance.md says what was reached.

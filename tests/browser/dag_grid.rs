@@ -165,18 +165,27 @@ async fn walk_large_on_a_phone(browser: &Browser, address: &str) {
 async fn walk_graph(browser: &Browser, address: &str, width: u32) {
     browser.visit(address, width).await;
     let size = "return Number(document.querySelector('svg.graph').getAttribute('width'))";
-    let before = browser.script(size).await.as_f64().unwrap();
+    // It opens as large as there is room for, but no smaller than its names can be read.
+    let room = "return document.querySelector('.graphbox').clientWidth - 8";
+    let drawn = "return document.querySelector('svg.graph').viewBox.baseVal.width";
+    let (room, drawn) = (browser.script(room).await.as_f64(), browser.script(drawn).await.as_f64());
+    let (room, drawn) = (room.unwrap(), drawn.unwrap());
+    let first = browser.script(size).await.as_f64().unwrap();
+    assert!((first - drawn.min(room.max(drawn * 0.75))).abs() < 1.5, "{first} of {drawn} in {room}");
     browser.click("[data-zoom=in]").await;
-    assert!(browser.script(size).await.as_f64().unwrap() > before * 1.2);
+    assert!(browser.script(size).await.as_f64().unwrap() > first * 1.2);
     browser
         .script("document.body.dispatchEvent(new KeyboardEvent('keydown', { key: '0', bubbles: true }))")
         .await;
-    assert!((browser.script(size).await.as_f64().unwrap() - before).abs() < 1.5);
+    assert!((browser.script(size).await.as_f64().unwrap() - drawn).abs() < 1.5);
     browser.click("[data-critical]").await;
     browser.until("the lit path", "return location.search.includes('critical=1')").await;
     let lit =
         "return [...document.querySelectorAll('.node.critical .name')].map(name => name.textContent).sort()";
-    assert_eq!(browser.script(lit).await, json!(["broken", "load.check", "load.fetch", "mapped", "start"]));
+    assert_eq!(browser.script(lit).await, json!(["broken", "check", "fetch", "mapped", "start"]));
+    // The panel around them says of which group they are.
+    let panels = "return [...document.querySelectorAll('.graph .group text')].map(text => text.textContent)";
+    assert_eq!(browser.script(panels).await, json!(["load"]));
     assert_eq!(browser.script("return document.querySelectorAll('.edge.critical').length").await, json!(4));
     browser.looks_right("the graph with its critical path", width).await;
 }

@@ -11,8 +11,11 @@ mod driver;
 mod home;
 mod looks;
 mod pages;
+mod people;
 mod run;
+mod run_actions;
 mod run_changes;
+mod run_views;
 mod sensors;
 #[path = "../support/mod.rs"]
 mod support;

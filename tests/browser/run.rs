@@ -34,8 +34,8 @@ tasks:
     )
 }
 
-const ASKING: &str =
-    "dag_id: asking\ntasks:\n  ask: {operator: approval, with: {subject: May it be published?}}\n";
+const ASKING: &str = "dag_id: asking\ntasks:\n  ask: {operator: approval, with: {subject: May it be published?}}\n  \
+     publish: {operator: empty, depends_on: ask}\n  tidy: {operator: empty, depends_on: publish, trigger_rule: all_done}\n";
 
 async fn type_into(browser: &Browser, selector: &str, text: &str) {
     let field = browser.client.wait().for_element(Locator::Css(selector)).await.unwrap();
@@ -168,6 +168,9 @@ async fn a_person_finds_a_question_and_answers_it() {
         // The list of questions comes by itself.
         browser.click("main td.first a").await;
         browser.until("the question", "return document.querySelector('.question form') !== null").await;
+        let effects = "return [...document.querySelectorAll('.effects div')].map(it => it.textContent)";
+        let expected = ["ApproveGoes on with publish, tidy.", "RejectGoes on with tidy. Skips publish."];
+        assert_eq!(browser.script(effects).await, json!(expected));
         browser.looks_right("the question", width).await;
         browser.click(".question .answers button").await;
         browser

@@ -35,6 +35,11 @@ pub(crate) fn query(pairs: &[(&str, &str)]) -> String {
     with_query("", pairs).trim_start_matches('?').to_owned()
 }
 
+/// The name of a DAG's file without its folder, which is the same for all DAGs, and long.
+pub(crate) fn file_name(path: &str) -> &str {
+    path.rsplit_once(std::path::is_separator).map_or(path, |(_, name)| name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

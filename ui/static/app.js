@@ -1,7 +1,8 @@
-// What every page needs: the theme, times that stay true, live updates, search by "/", forms that act without a reload.
+// What every page needs: the theme, times that stay true, live updates, search by "/", menus, forms that act without a reload.
 
 import { startTimes } from "./times.js";
 import { startLive } from "./live.js";
+import { startMenus } from "./menus.js";
 import { refresh } from "./regions.js";
 import { t } from "./language.js";
 
@@ -10,6 +11,7 @@ startTimes();
 startTheme();
 startForms();
 startSearch();
+startMenus();
 startZone();
 startLive();
 
@@ -69,7 +71,9 @@ function startSearch() {
   document.addEventListener("keydown", (event) => {
     if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.target.closest("input, textarea, select, [contenteditable]")) return;
-    const field = document.querySelector("[data-log-search], [data-search], .search input");
+    const fields = [...document.querySelectorAll("[data-log-search], [data-search], .search input")];
+    // What is written in a page before its own search is there may be hidden by it.
+    const field = fields.findLast((field) => field.checkVisibility());
     if (!field) return;
     event.preventDefault();
     field.focus();

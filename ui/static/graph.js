@@ -4,6 +4,8 @@
 const STEP = 1.25;
 const SCALE_MIN = 0.2;
 const SCALE_MAX = 3;
+// A picture that is too wide is made smaller when the page opens, but not so small that names are hard to read.
+const SCALE_FIRST = 0.75;
 const box = document.querySelector(".graphbox");
 const picture = () => box.querySelector("svg.graph");
 let scale = 1;
@@ -42,6 +44,8 @@ function startZoom() {
   }, { passive: false });
   // The server knows nothing of how large a person wants it.
   document.addEventListener("esteira:refreshed", size);
+  const room = (box.clientWidth - 8) / picture().viewBox.baseVal.width;
+  if (room < 1) zoom(Math.max(SCALE_FIRST, room), 0, 0);
 }
 
 /** Makes the picture this large; what is at the point (else the middle) stays there. */

@@ -45,11 +45,17 @@ class Log {
   begin() {
     const named = Number(location.hash.match(/^#L(\d+)$/)?.[1] ?? this.box.dataset.at);
     if (named) this.goTo(named - 1);
-    else this.lines.scrollToEnd();
+    else this.toEnd();
     const query = new URLSearchParams(location.search);
     this.controls.search.value = query.get("q") ?? "";
     this.controls.level.value = query.get("level") ?? "";
     if (this.controls.search.value || this.controls.level.value) this.look();
+  }
+
+  /** To the last line. Of a log that grows no more, it is aimed at until it is there: those before it may turn out higher. */
+  toEnd() {
+    if (this.isOpen) this.lines.scrollToEnd();
+    else this.lines.scrollTo(this.lines.source.count - 1, "end");
   }
 
   async ask(query) {
@@ -112,7 +118,7 @@ class Log {
     previous.addEventListener("click", () => this.step(-1));
     more.addEventListener("click", () => this.search?.go());
     top.addEventListener("click", () => { follow.checked = false; this.lines.scrollTo(0, "start"); });
-    end.addEventListener("click", () => this.lines.scrollToEnd());
+    end.addEventListener("click", () => this.toEnd());
     follow.addEventListener("change", () => { if (follow.checked) this.lines.scrollToEnd(); });
     line.form.addEventListener("submit", (event) => {
       event.preventDefault();

@@ -47,6 +47,13 @@ impl Site {
         Ok(good(response, path).await?.bytes().await?.len())
     }
 
+    /// How long an answer takes, from the question to its end.
+    pub(super) async fn time_of(&self, path: &str) -> Result<Duration> {
+        let begun = Instant::now();
+        self.length(path).await?;
+        Ok(begun.elapsed())
+    }
+
     pub(crate) async fn json(&self, path: &str) -> Result<Value> {
         Ok(self.open(path).await?.json().await?)
     }

@@ -24,7 +24,7 @@ pub use context::{Level, Progress, TaskContext, TaskReporter};
 pub use door::{EngineDoor, FoundRun, NoEngine, RunAsked};
 pub use error::{TaskError, TaskErrorKind};
 pub use esteira_core::catalog::{Argument, ArgumentKind, Catalog, Signature};
-pub use esteira_core::run::{Answer, Follow, Question};
+pub use esteira_core::run::{Answer, Consequence, Follow, Question};
 pub use esteira_core::spec::read_params;
 pub use masking::Masker;
 pub use registry::Registry;

@@ -262,6 +262,19 @@ pub struct PoolUser {
     pub reason: String,
 }
 
+/// What comes of an option of what an instance asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnswerEffect {
+    /// The option.
+    pub option: String,
+    /// Whether the task that asks fails.
+    pub fails: bool,
+    /// The tasks after it that may run then, in the order of the file.
+    pub goes_on: Vec<TaskId>,
+    /// The tasks after it that will not run.
+    pub skipped: Vec<TaskId>,
+}
+
 /// A task instance that is not running, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WaitingInstance {
@@ -272,6 +285,9 @@ pub struct WaitingInstance {
     /// Why, in one sentence.
     pub reason: String,
 }
+
+/// Of a task, the instance with this map index (-1 where it is not mapped), or the first that waits.
+pub type WaitingPlace = (TaskId, Option<i32>);
 
 /// Why the engine refuses what was asked; each text is for the person who asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -435,6 +451,12 @@ pub(crate) enum RunCommand {
         request: AnswerRequest,
         reply: Reply<Answer>,
     },
+    PreviewAnswer {
+        dag_id: DagId,
+        run_id: RunId,
+        instance: (TaskId, i32),
+        reply: Reply<Vec<AnswerEffect>>,
+    },
     MarkRun {
         dag_id: DagId,
         run_id: RunId,
@@ -445,7 +467,12 @@ pub(crate) enum RunCommand {
     WhyWaiting {
         dag_id: DagId,
         run_id: RunId,
-        only: Option<(TaskId, i32)>,
         reply: Reply<Vec<WaitingInstance>>,
+    },
+    WhyTheseWait {
+        dag_id: DagId,
+        run_id: RunId,
+        places: Vec<WaitingPlace>,
+        reply: Reply<Vec<Option<String>>>,
     },
 }

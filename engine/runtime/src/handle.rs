@@ -2,9 +2,9 @@
 
 use crate::accounts::{AccountRequest, Accounts};
 use crate::command::{
-    AcknowledgeRequest, Actor, AffectedInstance, AnswerRequest, BackfillRequest, Command, CommandError,
-    PlannedBackfillRun, PoolStatus, PoolUse, Reply, RerunRequest, RunCommand, TriggerRequest,
-    WaitingInstance, XcomRequest,
+    AcknowledgeRequest, Actor, AffectedInstance, AnswerEffect, AnswerRequest, BackfillRequest, Command,
+    CommandError, PlannedBackfillRun, PoolStatus, PoolUse, Reply, RerunRequest, RunCommand, TriggerRequest,
+    WaitingInstance, WaitingPlace, XcomRequest,
 };
 use crate::dag_folder::LoadedDag;
 use crate::engine::BackfillChange;
@@ -175,7 +175,18 @@ impl Handle {
         dag_id: DagId,
         run_id: RunId,
     ) -> Result<Vec<WaitingInstance>, CommandError> {
-        self.ask(|reply| Command::Run(RunCommand::WhyWaiting { dag_id, run_id, only: None, reply })).await
+        self.ask(|reply| Command::Run(RunCommand::WhyWaiting { dag_id, run_id, reply })).await
+    }
+
+    /// What comes of each option of what a task instance asks (-1: of a task that is not mapped); an error if it asks
+    /// nothing. Of very many options nothing is said.
+    pub async fn preview_answer(
+        &self,
+        dag_id: DagId,
+        run_id: RunId,
+        instance: (TaskId, i32),
+    ) -> Result<Vec<AnswerEffect>, CommandError> {
+        self.ask(|reply| Command::Run(RunCommand::PreviewAnswer { dag_id, run_id, instance, reply })).await
     }
 
     /// Why one task instance (-1: of a task that is not mapped) is not running; none if it runs, or is over.
@@ -185,10 +196,19 @@ impl Handle {
         run_id: RunId,
         instance: (TaskId, i32),
     ) -> Result<Option<String>, CommandError> {
-        let only = Some(instance);
-        let waiting =
-            self.ask(|reply| Command::Run(RunCommand::WhyWaiting { dag_id, run_id, only, reply })).await?;
-        Ok(waiting.into_iter().next().map(|instance| instance.reason))
+        let place = (instance.0, Some(instance.1));
+        Ok(self.why_these_wait(dag_id, run_id, vec![place]).await?.pop().flatten())
+    }
+
+    /// Why these task instances of a run are not running, in the order in which they are named; none for one that runs, is over or
+    /// is not there. It costs as much as is asked for, however large the run is.
+    pub async fn why_these_wait(
+        &self,
+        dag_id: DagId,
+        run_id: RunId,
+        places: Vec<WaitingPlace>,
+    ) -> Result<Vec<Option<String>>, CommandError> {
+        self.ask(|reply| Command::Run(RunCommand::WhyTheseWait { dag_id, run_id, places, reply })).await
     }
 
     /// Changes a variable or a connection, or seals all of them with the newest key; says how many were changed. Durable

@@ -42,9 +42,9 @@ pub use accounts::{
     hash_password,
 };
 pub use command::{
-    AcknowledgeRequest, Actor, AffectedInstance, AnswerRequest, BackfillRequest, CommandError, ParentRun,
-    PlannedBackfillRun, PoolStatus, PoolUse, PoolUser, RerunRequest, TriggerRequest, WaitingInstance,
-    XcomRequest,
+    AcknowledgeRequest, Actor, AffectedInstance, AnswerEffect, AnswerRequest, BackfillRequest, CommandError,
+    ParentRun, PlannedBackfillRun, PoolStatus, PoolUse, PoolUser, RerunRequest, TriggerRequest,
+    WaitingInstance, WaitingPlace, XcomRequest,
 };
 pub use dag_folder::{LoadedDag, check_dag_file, dag_files};
 pub(crate) use engine::created_body as engine_body;

@@ -84,6 +84,22 @@ impl Reader {
             sqlx::AssertSqlSafe(format!("{COLUMNS} WHERE run_key = ?1 ORDER BY notification_id LIMIT 1000"));
         sqlx::query(query).bind(run_key).fetch_all(&self.pool).await?.iter().map(row).collect()
     }
+
+    /// The notifications of a task instance, oldest first.
+    pub async fn notifications_of_instance(
+        &self,
+        run_key: RunKey,
+        task_id: &str,
+        map_index: i32,
+    ) -> Result<Vec<NotificationRow>, StoreError> {
+        let query = sqlx::AssertSqlSafe(format!(
+            "{COLUMNS} WHERE run_key = ?1 AND is_of_task AND task_id = ?2 AND map_index = ?3 \
+             ORDER BY notification_id LIMIT 1000"
+        ));
+        let rows =
+            sqlx::query(query).bind(run_key).bind(task_id).bind(map_index).fetch_all(&self.pool).await?;
+        rows.iter().map(row).collect()
+    }
 }
 
 fn row(row: &SqliteRow) -> Result<NotificationRow, StoreError> {

@@ -7,11 +7,12 @@
 use super::support::{optional_duration, text_list};
 use async_trait::async_trait;
 use esteira_operator::{
-    Answer, Argument, ArgumentKind, Follow, Operator, Question, Signature, TaskContext, TaskError,
-    TaskErrorKind, TaskOutput, Waiting, parse_arguments, read_params,
+    Answer, Argument, ArgumentKind, Consequence, Follow, Operator, Question, Signature, TaskContext,
+    TaskError, TaskErrorKind, TaskOutput, Waiting, parse_arguments, read_params,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Asks for one or more of some options, and what else is to be filled in.
@@ -66,7 +67,7 @@ impl Operator for Hitl {
     }
 
     async fn execute(&self, context: &TaskContext, arguments: Value) -> Result<TaskOutput, TaskError> {
-        match ask(context, parse_arguments(arguments)?)? {
+        match ask(context, parse_arguments(arguments)?, |_| None)? {
             Step::Wait(wait) => Ok(TaskOutput::waiting(wait)),
             Step::Answered(response) => Ok(TaskOutput::returning(response.result())),
         }
@@ -105,7 +106,9 @@ impl Operator for Approval {
         asked.options = vec![APPROVE.to_owned(), REJECT.to_owned()];
         asked.multiple = false;
         let (fails, ignores) = (asked.fail_on_reject, asked.ignore_downstream_trigger_rules);
-        let response = match ask(context, asked)? {
+        let follow = if ignores { Follow::NothingAfter } else { Follow::Nothing };
+        let rejection = if fails { Consequence::Fails } else { Consequence::Follow(follow.clone()) };
+        let response = match ask(context, asked, |option| (option == REJECT).then(|| rejection.clone()))? {
             Step::Wait(wait) => return Ok(TaskOutput::waiting(wait)),
             Step::Answered(response) => response,
         };
@@ -118,7 +121,6 @@ impl Operator for Approval {
             return Err(TaskError::fatal(format!("rejected{by}")));
         }
         context.info(format!("rejected{by}: what comes after this task is skipped"));
-        let follow = if ignores { Follow::NothingAfter } else { Follow::Nothing };
         Ok(TaskOutput::returning(response.result()).following(follow))
     }
 }
@@ -142,12 +144,13 @@ impl Operator for HitlBranch {
     async fn execute(&self, context: &TaskContext, arguments: Value) -> Result<TaskOutput, TaskError> {
         let asked: Asked = parse_arguments(arguments)?;
         let mapping = asked.options_mapping.clone();
-        let response = match ask(context, asked)? {
+        let task = |option: &str| mapping.get(option).and_then(Value::as_str).unwrap_or(option).to_owned();
+        let way = |option: &str| Some(Consequence::Follow(Follow::Only(vec![task(option).into()])));
+        let response = match ask(context, asked, way)? {
             Step::Wait(wait) => return Ok(TaskOutput::waiting(wait)),
             Step::Answered(response) => response,
         };
-        let task = |option: &String| mapping.get(option).and_then(Value::as_str).unwrap_or(option).to_owned();
-        let tasks: Vec<String> = response.chosen_options.iter().map(task).collect();
+        let tasks: Vec<String> = response.chosen_options.iter().map(|option| task(option)).collect();
         context.info(format!("going on with {}{}", tasks.join(", "), response.by()));
         let follow = Follow::Only(tasks.into_iter().map(Into::into).collect());
         Ok(TaskOutput::returning(response.result()).following(follow))
@@ -230,9 +233,15 @@ impl Response {
     }
 }
 
-/// Asks, or reads what was answered when the attempt goes on after its wait.
-fn ask(context: &TaskContext, asked: Asked) -> Result<Step, TaskError> {
+/// Asks, or reads what was answered when the attempt goes on after its wait. `consequence` says what comes of an option.
+fn ask(
+    context: &TaskContext,
+    asked: Asked,
+    consequence: impl Fn(&str) -> Option<Consequence>,
+) -> Result<Step, TaskError> {
     let options = if asked.options.is_empty() { vec!["OK".to_owned()] } else { asked.options };
+    let of_option = |option: &String| Some((option.clone(), consequence(option)?));
+    let consequences: BTreeMap<_, _> = options.iter().filter_map(of_option).collect();
     let question = Question {
         subject: asked.subject,
         body: asked.body,
@@ -240,6 +249,7 @@ fn ask(context: &TaskContext, asked: Asked) -> Result<Step, TaskError> {
         defaults: Some(asked.defaults).filter(|defaults| !defaults.is_empty()),
         multiple: asked.multiple,
         params: asked.params,
+        consequences,
     };
     question.check().map_err(TaskError::fatal)?;
     let Some(told) = &context.resumed else {
@@ -331,6 +341,26 @@ mod tests {
         assert_eq!(all.follow, Some(Follow::NothingAfter));
         let error = rejected(json!({"fail_on_reject": true})).await.unwrap_err();
         assert_eq!((error.kind, error.message.as_str()), (TaskErrorKind::Fatal, "rejected by ana"));
+    }
+
+    #[tokio::test]
+    async fn a_question_says_what_comes_of_its_options() {
+        let bench = Bench::new();
+        let asks = async |operator: &str, arguments: Value| {
+            let operator = bench.registry.operator(operator).unwrap();
+            let output = operator.execute(&bench.context("asks"), arguments).await.unwrap();
+            let consequences = output.wait.unwrap().question.unwrap().consequences;
+            serde_json::to_value(consequences).unwrap()
+        };
+        assert_eq!(asks("hitl", json!({"subject": "s"})).await, json!({}), "all goes on");
+        assert_eq!(asks("approval", json!({"subject": "s"})).await, json!({"Reject": {"follow": "nothing"}}));
+        let all = json!({"subject": "s", "ignore_downstream_trigger_rules": true});
+        assert_eq!(asks("approval", all).await, json!({"Reject": {"follow": "nothing_after"}}));
+        let fails = json!({"subject": "s", "fail_on_reject": true});
+        assert_eq!(asks("approval", fails).await, json!({"Reject": "fails"}));
+        let ways = json!({"subject": "s", "options": ["left", "b"], "options_mapping": {"left": "a"}});
+        let expected = json!({"left": {"follow": {"only": ["a"]}}, "b": {"follow": {"only": ["b"]}}});
+        assert_eq!(asks("hitl_branch", ways).await, expected);
     }
 
     #[tokio::test]

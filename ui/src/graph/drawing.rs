@@ -1,11 +1,11 @@
 //! A DAG as SVG: nodes of equal height with their state, gently curved edges. The colours are the style sheet's, by
 //! the state's name, so that a script changes a state by changing an attribute.
 
+use super::groups::{self, Panel};
 use super::layout::{Edge, Layout, layout};
 use crate::definition::Definition;
 use crate::show::{Elapsed, Escaped, Mark};
 use crate::tn;
-use std::collections::BTreeMap;
 use std::fmt;
 
 /// The largest DAG that is drawn; beyond that, a picture helps nobody.
@@ -14,8 +14,16 @@ pub(crate) const NODES_MAX: usize = 600;
 const NODE_HEIGHT: f64 = 46.0;
 const ROW_HEIGHT: f64 = 70.0;
 const GAP_ACROSS: f64 = 64.0;
-/// Room for the frame of a group at the border.
+/// Room for the panel of a group at the border.
 const MARGIN: f64 = 20.0;
+/// How far a panel reaches beyond its tasks: above them, where its name stands, below and at the sides.
+const PANEL_ABOVE: f64 = 18.0;
+const PANEL_BELOW: f64 = 5.0;
+const PANEL_BESIDE: f64 = 12.0;
+/// How much farther it reaches for each panel inside it.
+const PANEL_STEP_ABOVE: f64 = 16.0;
+const PANEL_STEP_BELOW: f64 = 5.0;
+const PANEL_STEP_BESIDE: f64 = 9.0;
 /// The width of a letter of a task's name, about.
 const LETTER_WIDTH: f64 = 8.1;
 /// The room around the name in its node.
@@ -40,7 +48,11 @@ pub(crate) struct NodeState {
 pub(crate) struct Drawing {
     layout: Layout,
     nodes: Vec<Node>,
+    /// What is written on each node, which its panel may shorten.
+    labels: Vec<String>,
     node_width: f64,
+    /// How many panels stand around the innermost one, at most.
+    depth: usize,
     /// The tasks that are lit, in their order.
     critical: Vec<usize>,
 }
@@ -67,11 +79,16 @@ impl Drawing {
                 state: state_of(place),
             })
             .collect();
-        let longest =
-            nodes.iter().map(|node| node.name.chars().count()).max().unwrap_or(0).min(NAME_LETTERS_MAX);
-        let node_width = (longest as f64 * LETTER_WIDTH + NAME_MARGIN).max(NODE_WIDTH_MIN);
         let upstream: Vec<Vec<usize>> = nodes.iter().map(|node| node.upstream.clone()).collect();
-        Self { layout: layout(&upstream), nodes, node_width, critical: Vec::new() }
+        let layout = layout(&upstream);
+        let names: Vec<&str> = nodes.iter().map(|node| node.name.as_str()).collect();
+        let panels = groups::panels(&names, &layout.places);
+        let depth = panels.iter().map(|panel| panel.depth).max().unwrap_or(0);
+        let labels: Vec<String> =
+            names.iter().map(|name| shortened(groups::name_in(name, &panels))).collect();
+        let longest = labels.iter().map(|label| label.chars().count()).max().unwrap_or(0);
+        let node_width = (longest as f64 * LETTER_WIDTH + NAME_MARGIN).max(NODE_WIDTH_MIN);
+        Self { layout, nodes, labels, node_width, depth, critical: Vec::new() }
     }
 
     /// With this chain of tasks lit.
@@ -81,71 +98,69 @@ impl Drawing {
         self
     }
 
+    fn margin_beside(&self) -> f64 {
+        MARGIN + self.depth as f64 * PANEL_STEP_BESIDE
+    }
+
     fn x(&self, layer: usize) -> f64 {
-        MARGIN + layer as f64 * (self.node_width + GAP_ACROSS)
+        self.margin_beside() + layer as f64 * (self.node_width + GAP_ACROSS)
     }
 
-    fn y(row: f64) -> f64 {
-        MARGIN + row * ROW_HEIGHT
+    /// Where a row begins; rows stand farther apart where panels are in panels.
+    fn y(&self, row: f64) -> f64 {
+        let depth = self.depth as f64;
+        let gap = PANEL_STEP_ABOVE + PANEL_STEP_BELOW;
+        MARGIN + depth * PANEL_STEP_ABOVE + row * (ROW_HEIGHT + depth * gap)
     }
 
-    /// A soft panel behind the tasks of each outermost group, where no other task stands between them.
+    /// A soft panel behind the tasks of each group.
     fn write_groups(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-        for (place, node) in self.nodes.iter().enumerate() {
-            if let Some((group, _)) = node.name.split_once('.') {
-                groups.entry(group).or_default().push(place);
-            }
-        }
-        for (group, tasks) in groups {
-            let places = || tasks.iter().map(|task| self.layout.places[*task]);
-            let layers = places().map(|place| place.0);
-            let (first, last) = (layers.clone().min().unwrap_or(0), layers.max().unwrap_or(0));
-            let top = places().map(|place| place.1).fold(f64::INFINITY, f64::min);
-            let bottom = places().map(|place| place.1).fold(0.0, f64::max);
-            let is_inside = |place: &(usize, f64)| {
-                (first..=last).contains(&place.0) && place.1 > top - 1.0 && place.1 < bottom + 1.0
-            };
-            if self.layout.places.iter().filter(|place| is_inside(place)).count() > tasks.len() {
-                continue;
-            }
-            let (x, y) = (self.x(first) - 12.0, Self::y(top) - 18.0);
-            let width = self.x(last) + self.node_width + 12.0 - x;
-            let height = Self::y(bottom) + NODE_HEIGHT + 5.0 - y;
-            write!(
-                formatter,
-                "<g class=\"group\"><rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" rx=\"10\"/>\
-                 <text x=\"{:.1}\" y=\"{:.1}\">{}</text></g>",
-                x + 13.0,
-                y + 12.5,
-                Escaped(&shortened(group))
-            )?;
-        }
-        Ok(())
+        let names: Vec<&str> = self.nodes.iter().map(|node| node.name.as_str()).collect();
+        let panels = groups::panels(&names, &self.layout.places);
+        panels.iter().try_for_each(|panel| self.write_panel(formatter, panel))
+    }
+
+    fn write_panel(&self, formatter: &mut fmt::Formatter<'_>, panel: &Panel<'_>) -> fmt::Result {
+        let depth = panel.depth as f64;
+        let beside = PANEL_BESIDE + depth * PANEL_STEP_BESIDE;
+        let x = self.x(panel.layers.0) - beside;
+        let y = self.y(panel.rows.0) - PANEL_ABOVE - depth * PANEL_STEP_ABOVE;
+        let width = self.x(panel.layers.1) + self.node_width + beside - x;
+        let height = self.y(panel.rows.1) + NODE_HEIGHT + PANEL_BELOW + depth * PANEL_STEP_BELOW - y;
+        write!(
+            formatter,
+            "<g class=\"group\"><title>{}</title>\
+             <rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" rx=\"10\"/>\
+             <text x=\"{:.1}\" y=\"{:.1}\">{}</text></g>",
+            Escaped(panel.group),
+            x + 13.0,
+            y + 12.5,
+            Escaped(&shortened(panel.name))
+        )
     }
 
     fn write_edge(&self, formatter: &mut fmt::Formatter<'_>, edge: &Edge) -> fmt::Result {
         let (layer, row) = self.layout.places[edge.from];
-        let (mut x, mut y) = (self.x(layer) + self.node_width, Self::y(row) + NODE_HEIGHT / 2.0);
+        let (mut x, mut y) = (self.x(layer) + self.node_width, self.y(row) + NODE_HEIGHT / 2.0);
         let is_lit = self.critical.windows(2).any(|pair| pair == [edge.from, edge.to]);
         let lit = if is_lit { " critical" } else { "" };
         write!(formatter, "<path class=\"edge{lit}\" d=\"M{x:.1} {y:.1}")?;
         for (step, waypoint) in edge.waypoints.iter().enumerate() {
-            let (left, to_y) = (self.x(layer + 1 + step), Self::y(*waypoint) + NODE_HEIGHT / 2.0);
+            let (left, to_y) = (self.x(layer + 1 + step), self.y(*waypoint) + NODE_HEIGHT / 2.0);
             write_curve(formatter, (x, y), (left, to_y))?;
             x = left + self.node_width;
             y = to_y;
             write!(formatter, "H{x:.1}")?;
         }
         let (to_layer, to_row) = self.layout.places[edge.to];
-        write_curve(formatter, (x, y), (self.x(to_layer), Self::y(to_row) + NODE_HEIGHT / 2.0))?;
+        write_curve(formatter, (x, y), (self.x(to_layer), self.y(to_row) + NODE_HEIGHT / 2.0))?;
         write!(formatter, "\" data-from=\"{}\" data-to=\"{}\"/>", edge.from, edge.to)
     }
 
     fn write_node(&self, formatter: &mut fmt::Formatter<'_>, place: usize) -> fmt::Result {
         let node = &self.nodes[place];
         let (layer, row) = self.layout.places[place];
-        let (x, y) = (self.x(layer), Self::y(row));
+        let (x, y) = (self.x(layer), self.y(row));
         let NodeState { mark, elapsed, url, key, why } = &node.state;
         let lit = if self.critical.contains(&place) { " critical" } else { "" };
         let title = title(&node.name, *mark, elapsed, why.as_deref());
@@ -171,7 +186,7 @@ impl Drawing {
             Escaped(&title),
             self.node_width,
             mark.glyph,
-            Escaped(&shortened(&node.name)),
+            Escaped(&self.labels[place]),
             Escaped(&node.operator),
         )?;
         match elapsed {
@@ -220,8 +235,8 @@ fn shortened(name: &str) -> String {
 
 impl fmt::Display for Drawing {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let width = self.x(self.layout.layers.max(1) - 1) + self.node_width + MARGIN;
-        let height = Self::y(self.layout.height) + NODE_HEIGHT + MARGIN;
+        let width = self.x(self.layout.layers.max(1) - 1) + self.node_width + self.margin_beside();
+        let height = self.y(self.layout.height) + NODE_HEIGHT + MARGIN + self.depth as f64 * PANEL_STEP_BELOW;
         write!(
             formatter,
             "<svg class=\"graph\" role=\"group\" aria-label=\"{}\" width=\"{width:.0}\" height=\"{height:.0}\" \

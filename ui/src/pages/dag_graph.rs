@@ -1,6 +1,7 @@
 //! The graph of a DAG, with the states of the newest run or the one that the address names.
 
 use super::dag_head::DagHead;
+use super::reasons;
 use crate::AppState;
 use crate::definition::Definition;
 use crate::error_pages::PageError;
@@ -11,7 +12,6 @@ use crate::{links, t};
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
-use esteira_core::ids::TaskId;
 use esteira_core::states::TaskInstanceState;
 use esteira_store::{RunFilter, RunRow, TaskStateRow};
 use jiff::Timestamp;
@@ -20,9 +20,6 @@ use std::collections::HashMap;
 
 /// How many runs can be picked from.
 const CHOICES_MAX: u32 = 25;
-
-/// Up to so many instances, the engine is asked why they wait.
-const REASONS_MAX: u64 = 2000;
 
 /// Which run is wanted, and whether its critical path is lit (`critical=1`).
 #[derive(Debug, Default, Deserialize)]
@@ -82,7 +79,10 @@ pub(crate) async fn page(
         run_id => Some(super::run::find(&state, &dag_id, run_id).await?),
     };
     let drawing = match &run {
-        Some(run) => of_run(&state, run, wanted.critical == "1").await?,
+        Some(run) => {
+            let tasks = state.handle.reader().task_states(run.run_key).await?;
+            of_run(&state, run, &tasks, wanted.critical == "1").await?
+        }
         None => of_definition(&head.definition),
     };
     let choices = recent.iter().map(|choice| {
@@ -109,47 +109,36 @@ pub(crate) async fn page(
     Ok(frame::html(&page))
 }
 
-/// The picture of a run, with its critical path lit or not; none when the DAG is too large for one.
+/// The picture of a run with these tasks, with its critical path lit or not; none when the DAG is too large for one.
 pub(super) async fn of_run(
     state: &AppState,
     run: &RunRow,
+    tasks: &[TaskStateRow],
     is_critical: bool,
 ) -> Result<Option<Drawing>, PageError> {
-    let reader = state.handle.reader();
-    let definition = Definition::read(&reader.definition(run.version_id).await?.unwrap_or_default());
+    let definition = state.handle.reader().definition(run.version_id).await?.unwrap_or_default();
+    let definition = Definition::read(&definition);
     if definition.tasks.len() > NODES_MAX {
         return Ok(None);
     }
-    let states = reader.task_states(run.run_key).await?;
-    let reasons = reasons(state, run, &states).await;
-    let by_place: HashMap<usize, &[TaskStateRow]> = states
+    let by_place: HashMap<usize, &[TaskStateRow]> = tasks
         .chunk_by(|one, other| one.task_index == other.task_index)
-        .map(|of_task| (of_task[0].task_index as usize, of_task))
+        .map(|states| (states[0].task_index as usize, states))
         .collect();
-    let of_place = |place: usize| by_place.get(&place).copied().unwrap_or_default();
+    let whole = |states: &&[TaskStateRow]| (states[0].task_id.to_string(), -1);
+    let reasons = reasons::of(state, run, by_place.values().map(whole)).await;
     let now = Timestamp::now();
-    let drawing = Drawing::new(&definition, |place| {
-        let of_task = of_place(place);
-        let why = of_task.first().and_then(|row| reasons.get(&row.task_id).cloned());
-        NodeState { why, ..of_task_in(run, of_task, now) }
+    let drawing = Drawing::new(&definition, |place| match by_place.get(&place) {
+        Some(states) => {
+            NodeState { why: reasons.get(&whole(states)).cloned(), ..of_task_in(run, states, now) }
+        }
+        None => no_state(),
     });
     if !is_critical {
         return Ok(Some(drawing));
     }
-    let ends = (0..definition.tasks.len()).map(|place| end(of_place(place), now));
+    let ends = (0..definition.tasks.len()).map(|place| by_place.get(&place).and_then(|all| end(all, now)));
     Ok(Some(drawing.lit(critical_path(&definition.graph.upstream, &ends.collect::<Vec<_>>()))))
-}
-
-/// Why the tasks of a run that has not ended are not running, of a mapped one the first of its instances that is not; none
-/// where there are too many.
-async fn reasons(state: &AppState, run: &RunRow, states: &[TaskStateRow]) -> HashMap<TaskId, String> {
-    let instances: u64 = states.iter().map(|row| row.count).sum();
-    if run.state.is_terminal() || instances > REASONS_MAX {
-        return HashMap::new();
-    }
-    // An engine that does not answer says so elsewhere; the page shows what it can.
-    let waiting = state.handle.why_waiting(run.dag_id.clone(), run.run_id.clone()).await.unwrap_or_default();
-    waiting.into_iter().rev().map(|it| (it.task_id, it.reason)).collect()
 }
 
 /// When the last instance of a task ended: now, while one runs; none when none has begun.
@@ -163,19 +152,21 @@ fn is_over(row: &TaskStateRow) -> bool {
     row.ended_at.is_some() || row.state.is_some_and(TaskInstanceState::is_terminal)
 }
 
-/// What is known of a task in a run: of a mapped one, from the first start to the last end of its instances.
+/// What is known of a task in a run; of a mapped one, from the first start to the last end of its instances.
 fn of_task_in(run: &RunRow, states: &[TaskStateRow], now: Timestamp) -> NodeState {
-    let Some(first) = states.first() else { return no_state() };
-    let (dag_id, run_id, task_id) = (run.dag_id.as_str(), run.run_id.as_str(), first.task_id.as_str());
-    let is_mapped = first.map_index >= 0 || states.len() > 1;
-    let start = states.iter().filter_map(|row| row.started_at).min();
-    let end = states.iter().filter_map(|row| row.ended_at).max().filter(|_| states.iter().all(is_over));
+    let (dag_id, run_id, task_id) = (run.dag_id.as_str(), run.run_id.as_str(), states[0].task_id.as_str());
+    let is_mapped = states.iter().any(|row| row.map_index >= 0);
+    let is_over = states.iter().all(is_over);
     NodeState {
         mark: Mark::of_instance(state_among(states.iter().map(|row| row.state))),
-        elapsed: Elapsed::between(start, end, now),
+        elapsed: Elapsed::between(
+            states.iter().filter_map(|row| row.started_at).min(),
+            states.iter().filter_map(|row| row.ended_at).max().filter(|_| is_over),
+            now,
+        ),
         url: match is_mapped {
             true => links::with_query(&links::run(dag_id, run_id), &[("task", task_id)]),
-            false => links::instance(dag_id, run_id, task_id, first.map_index),
+            false => links::instance(dag_id, run_id, task_id, -1),
         },
         key: if is_mapped { String::new() } else { format!("{dag_id}/{run_id}/{task_id}/-1") },
         why: None,

@@ -87,6 +87,11 @@ impl DagHead {
         frame.crumb(self.dag_id.clone(), self.url.clone()).crumb(tab, "")
     }
 
+    /// The name of its file.
+    pub(crate) fn file_name(&self) -> &str {
+        links::file_name(&self.file)
+    }
+
     /// `on` for the tab that is open, for templates.
     pub(crate) fn on(&self, tab: &str) -> &'static str {
         if self.tab == tab { "on" } else { "" }

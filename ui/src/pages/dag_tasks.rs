@@ -24,7 +24,6 @@ struct TasksPage {
 struct TaskLine {
     task_id: String,
     operator: String,
-    group: String,
     trigger_rule: String,
     retries: String,
     timeout: String,
@@ -62,11 +61,9 @@ pub(crate) async fn page(
 
 impl TaskLine {
     fn new(definition: &Definition, place: usize, task: &Task) -> Self {
-        let group = task.group.and_then(|group| definition.groups.get(group));
         Self {
             task_id: task.task_id.clone(),
             operator: task.operator.clone(),
-            group: group.map(|group| group.group_id.clone()).unwrap_or_default(),
             trigger_rule: task.trigger_rule.to_string(),
             retries: retries(task),
             timeout: task.execution_timeout.map(length).unwrap_or_default(),

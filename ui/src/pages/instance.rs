@@ -264,11 +264,8 @@ fn began(instance: &TaskInstanceRow, ended: &[AttemptRow], number: u32) -> i64 {
 
 /// Why the instance is not running, if it waits.
 async fn why(state: &AppState, run: &RunRow, instance: &TaskInstanceRow) -> Option<String> {
-    if run.state.is_terminal() {
-        return None;
-    }
-    let asked = (instance.task_id.clone(), instance.map_index);
-    state.handle.why_instance_waits(run.dag_id.clone(), run.run_id.clone(), asked).await.ok()?
+    let place = (instance.task_id.to_string(), instance.map_index);
+    super::reasons::of(state, run, [place].into_iter()).await.into_values().next()
 }
 
 fn timeout(task: &Task) -> Option<String> {
@@ -312,10 +309,9 @@ async fn notifications(
     run: &RunRow,
     instance: &TaskInstanceRow,
 ) -> Result<Vec<Notification>, PageError> {
-    let mut rows = state.handle.reader().notifications_of_run(run.run_key).await?;
-    rows.retain(|row| {
-        row.is_of_task && row.task_id == instance.task_id && row.map_index == instance.map_index
-    });
+    let (task_id, map_index) = (instance.task_id.as_str(), instance.map_index);
+    let reader = state.handle.reader();
+    let rows = reader.notifications_of_instance(run.run_key, task_id, map_index).await?;
     Ok(rows.into_iter().map(|row| notification(row, run)).collect())
 }
 

@@ -29,6 +29,7 @@ mod login;
 mod notifications;
 mod preferences;
 mod question;
+mod reasons;
 mod rerun;
 mod run;
 mod run_audit;

@@ -6,16 +6,20 @@ use crate::error_pages::PageError;
 use crate::frame::Visitor;
 use crate::param_form::{self, Field, FieldFaults, Typed};
 use crate::show::Instant;
-use crate::{AppState, links};
+use crate::{AppState, links, t, t1, tn};
 use axum::Form;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
+use esteira_core::ids::TaskId;
 use esteira_core::run::{Answer, Question};
-use esteira_runtime::{AnswerRequest, CommandError};
+use esteira_runtime::{AnswerEffect, AnswerRequest, CommandError};
 use esteira_store::{QuestionRow, RunRow, TaskInstanceRow};
 use jiff::Timestamp;
 use serde_json::Value;
+
+/// So many tasks that an answer touches are named.
+const NAMED_MAX: usize = 8;
 
 /// The name of the fields of options.
 const OPTION: &str = "option";
@@ -30,6 +34,8 @@ pub(crate) struct QuestionView {
     pub(super) multiple: bool,
     /// Each with whether it is chosen if nobody answers.
     pub(super) options: Vec<(String, bool)>,
+    /// What comes of each, as far as it is known.
+    pub(super) effects: Vec<(String, String)>,
     pub(super) defaults: String,
     pub(super) fields: Vec<Field>,
     /// Where the answer goes.
@@ -68,6 +74,7 @@ pub(crate) async fn view(
     let map_index = if instance.map_index < 0 { String::new() } else { instance.map_index.to_string() };
     let path = format!("{}/answer", links::instance(dag_id, run_id, task_id, -1));
     let params = row.question.fields().unwrap_or_default();
+    let effects = if row.is_open { effects(state, run, instance).await } else { Vec::new() };
     let Question { subject, body, options, defaults, multiple, .. } = row.question;
     let defaults = defaults.unwrap_or_default();
     Ok(Some(QuestionView {
@@ -77,6 +84,7 @@ pub(crate) async fn view(
         due: row.due_at.map(|at| Instant::new(at, now)),
         is_open: row.is_open,
         multiple,
+        effects,
         defaults: defaults.join(", "),
         options: options
             .into_iter()
@@ -90,6 +98,31 @@ pub(crate) async fn view(
         fault: given.whole.clone(),
         answer: row.answer.map(|answer| answer_view(answer, now)),
     }))
+}
+
+/// What comes of each option, in words.
+async fn effects(state: &AppState, run: &RunRow, instance: &TaskInstanceRow) -> Vec<(String, String)> {
+    let asking = (instance.task_id.clone(), instance.map_index);
+    // Whoever answers has the question all the same.
+    let effects = state.handle.preview_answer(run.dag_id.clone(), run.run_id.clone(), asking).await;
+    effects.unwrap_or_default().into_iter().map(|effect| (effect.option.clone(), told(&effect))).collect()
+}
+
+fn told(effect: &AnswerEffect) -> String {
+    let fails = effect.fails.then(|| t("The task fails.").to_owned());
+    let skipped = (!effect.skipped.is_empty()).then(|| t1("Skips {}.", names(&effect.skipped)));
+    let goes_on = (!effect.goes_on.is_empty()).then(|| t1("Goes on with {}.", names(&effect.goes_on)));
+    let parts: Vec<String> = [fails, goes_on, skipped].into_iter().flatten().collect();
+    if parts.is_empty() { t("Nothing comes after it.").to_owned() } else { parts.join(" ") }
+}
+
+/// The first of these tasks, and how many more there are.
+fn names(tasks: &[TaskId]) -> String {
+    let named: Vec<&str> = tasks.iter().take(NAMED_MAX).map(TaskId::as_str).collect();
+    match tasks.len() - named.len() {
+        0 => named.join(", "),
+        more => format!("{} {}", named.join(", "), tn(more as u64, "and 1 more", "and {} more")),
+    }
 }
 
 fn answer_view(answer: Answer, now: Timestamp) -> AnswerView {

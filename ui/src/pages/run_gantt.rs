@@ -10,6 +10,7 @@ use crate::{AppState, links, t, tm};
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
+use esteira_store::{Counting, Listing, RunRow, TaskStateRow};
 use serde::Deserialize;
 use std::collections::BTreeSet;
 
@@ -54,38 +55,16 @@ pub(crate) async fn page(
     let rows = Rows::read(&state, &run, &tasks).await?;
     let open: BTreeSet<&str> = wanted.open.split(',').filter(|name| !name.is_empty()).collect();
     let url = format!("{}/gantt", head.url);
-    let folds = Folds { url: &url, open: &open };
-    let mut bars = Vec::new();
-    for states in tasks.chunk_by(|one, other| {
-        group(one.task_id.as_str()).is_some() && group(one.task_id.as_str()) == group(other.task_id.as_str())
-            || one.task_index == other.task_index
-    }) {
-        let group = group(states[0].task_id.as_str());
-        let is_open = group.is_none_or(|group| open.contains(group));
-        if let Some(group) = group {
-            bars.push(Bar { row: rows.of_group(group, states), depth: 0, fold: Some(folds.of(group)) });
-        }
-        if !is_open {
-            continue;
-        }
-        for row in rows.of_tasks(states) {
-            let (depth, name) = (usize::from(group.is_some()), row.name.clone());
-            let is_mapped = !row.counts.is_empty();
-            bars.push(Bar { row, depth, fold: is_mapped.then(|| folds.of(&name)) });
-            if is_mapped && open.contains(name.as_str()) {
-                let list = state.handle.reader().list(&run_rows::listing(&run, &name, None, 0)).await?;
-                let instances = list.rows.iter().map(|instance| rows.of_instance(instance));
-                bars.extend(instances.map(|row| Bar { row, depth: depth + 1, fold: None }));
-            }
-        }
-    }
-    let (total, from) = (bars.len(), wanted.from);
+    let (parts, from) = (parts(&rows, &tasks, &Folds { url: &url, open: &open }), wanted.from);
+    let total: usize = parts.iter().map(Part::length).sum();
+    let mut bars = window(&state, &run, &rows, parts, from).await?;
+    rows.explain(&state, bars.iter_mut().map(|bar| &mut bar.row)).await;
     let until = (from + PAGE_LENGTH).min(total);
     let page_from =
         |from: usize| links::with_query(&url, &[("open", &wanted.open), ("from", &from.to_string())]);
     let page = RunGanttPage {
         frame: head.frame(&visitor, t("Gantt")),
-        bars: bars.into_iter().skip(from).take(PAGE_LENGTH).collect(),
+        bars,
         ticks: rows.window.ticks(),
         shown: match total > PAGE_LENGTH {
             true => tm(
@@ -99,6 +78,89 @@ pub(crate) async fn page(
         head,
     };
     Ok(frame::html(&page))
+}
+
+/// A stretch of the chart.
+enum Part {
+    Bar(Box<Bar>),
+    /// The instances of a mapped task that is open: they are read where they are shown.
+    Instances {
+        task: String,
+        count: usize,
+        depth: usize,
+    },
+}
+
+impl Part {
+    /// How many rows it has.
+    fn length(&self) -> usize {
+        match self {
+            Self::Bar(_) => 1,
+            Self::Instances { count, .. } => *count,
+        }
+    }
+}
+
+/// The whole chart, from its first row to its last.
+fn parts(rows: &Rows<'_>, tasks: &[TaskStateRow], folds: &Folds<'_>) -> Vec<Part> {
+    let mut parts = Vec::new();
+    for states in tasks.chunk_by(|one, other| {
+        group(one.task_id.as_str()).is_some() && group(one.task_id.as_str()) == group(other.task_id.as_str())
+            || one.task_index == other.task_index
+    }) {
+        let group = group(states[0].task_id.as_str());
+        if let Some(group) = group {
+            let row = rows.of_group(group, states);
+            parts.push(Part::Bar(Box::new(Bar { row, depth: 0, fold: Some(folds.of(group)) })));
+            if !folds.open.contains(group) {
+                continue;
+            }
+        }
+        let depth = usize::from(group.is_some());
+        for states in states.chunk_by(|one, other| one.task_index == other.task_index) {
+            for row in rows.of_tasks(states) {
+                let (name, is_mapped) = (row.name.clone(), !row.counts.is_empty());
+                let fold = is_mapped.then(|| folds.of(&name));
+                parts.push(Part::Bar(Box::new(Bar { row, depth, fold })));
+                if is_mapped && folds.open.contains(name.as_str()) {
+                    let count = states.iter().map(|row| row.count).sum::<u64>();
+                    let count = usize::try_from(count).unwrap_or(usize::MAX);
+                    parts.push(Part::Instances { task: name, count, depth: depth + 1 });
+                }
+            }
+        }
+    }
+    parts
+}
+
+/// A page of the chart, from a row on.
+async fn window(
+    state: &AppState,
+    run: &RunRow,
+    rows: &Rows<'_>,
+    parts: Vec<Part>,
+    from: usize,
+) -> Result<Vec<Bar>, PageError> {
+    let (mut bars, mut before) = (Vec::new(), 0);
+    for part in parts {
+        let length = part.length();
+        // The part of it that is on the page, counted from its own beginning.
+        let (first, end) =
+            (from.saturating_sub(before), (from + PAGE_LENGTH).saturating_sub(before).min(length));
+        before += length;
+        match part {
+            _ if first >= end => {}
+            Part::Bar(bar) => bars.push(*bar),
+            Part::Instances { task, depth, .. } => {
+                let listing = run_rows::listing(run, &task, None, (first, end - first));
+                let listing = Listing { counting: Counting::Nothing, ..listing };
+                let list = state.handle.reader().list(&listing).await?;
+                let instances = list.rows.iter().map(|instance| rows.of_instance(instance));
+                bars.extend(instances.map(|row| Bar { row, depth, fold: None }));
+            }
+        }
+    }
+    Ok(bars)
 }
 
 /// The group of a task: `site` of `site.fetch`.

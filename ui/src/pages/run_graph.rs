@@ -33,8 +33,8 @@ pub(crate) async fn page(
     Query(wanted): Query<Wanted>,
     visitor: Visitor,
 ) -> Result<Response, PageError> {
-    let (head, run, _) = RunHead::read(&state, &dag_id, &run_id, "graph").await?;
-    let drawing = super::dag_graph::of_run(&state, &run, wanted.critical == "1").await?;
+    let (head, run, tasks) = RunHead::read(&state, &dag_id, &run_id, "graph").await?;
+    let drawing = super::dag_graph::of_run(&state, &run, &tasks, wanted.critical == "1").await?;
     let critical = Some(CriticalChoice::new(&format!("{}/graph", head.url), &[], &wanted.critical));
     let frame = head.frame(&visitor, t("Graph")).script("graph.js");
     Ok(frame::html(&RunGraphPage { frame, head, drawing, critical }))

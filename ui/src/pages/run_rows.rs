@@ -1,6 +1,7 @@
 //! The rows of a run's tasks: one a task, or one an instance, each with its bar. They stand in the list and in the Gantt chart.
 
 use super::cells::instance_key;
+use super::reasons;
 use crate::definition::Definition;
 use crate::gantt::{Piece, Place, Window};
 use crate::links;
@@ -18,11 +19,9 @@ pub(super) const PAGE_LENGTH: usize = 300;
 /// Up to so many instances in a run, the bars show every attempt.
 const INSTANCES_WITH_EVENTS: u64 = 300;
 
-/// Of so many that wait, the engine is asked why; of more, the page of each instance tells.
-const REASONS_MAX: u64 = 2_000;
-
 /// A task, or an instance of one.
 pub(crate) struct Row {
+    place: Place,
     pub(crate) name: String,
     pub(crate) label: String,
     pub(crate) operator: String,
@@ -44,7 +43,6 @@ pub(super) struct Rows<'a> {
     definition: Definition,
     pub(super) window: Window,
     bars: HashMap<Place, Vec<Piece>>,
-    reasons: HashMap<Place, String>,
     now: Timestamp,
 }
 
@@ -64,7 +62,17 @@ impl<'a> Rows<'a> {
             _ => HashMap::new(),
         };
         let definition = Definition::read(&reader.definition(run.version_id).await?.unwrap_or_default());
-        Ok(Self { run, definition, window, bars, reasons: reasons(state, run, tasks).await, now })
+        Ok(Self { run, definition, window, bars, now })
+    }
+
+    /// Says of the rows that are shown why what they stand for is not running. A mapped task has the reason of its first instance
+    /// that waits.
+    pub(super) async fn explain(&self, state: &AppState, rows: impl Iterator<Item = &mut Row>) {
+        let mut rows: Vec<&mut Row> = rows.filter(|row| !row.place.0.is_empty()).collect();
+        let reasons = reasons::of(state, self.run, rows.iter().map(|row| row.place.clone())).await;
+        for row in &mut rows {
+            row.why = reasons.get(&row.place).cloned();
+        }
     }
 
     /// A row for each task; a mapped one has all of its instances in it.
@@ -84,6 +92,8 @@ impl<'a> Rows<'a> {
         row.key = format!("{}/{}/{name}.*", self.run.dag_id, self.run.run_id);
         row.tries = String::new();
         row.counts = Vec::new();
+        // No instance's.
+        row.place = Place::default();
         row.url = links::run(self.run.dag_id.as_str(), self.run.run_id.as_str());
         name.clone_into(&mut row.name);
         row
@@ -141,11 +151,12 @@ impl<'a> Rows<'a> {
             key: instance_key(instance),
             mark: Mark::of_instance(instance.state),
             counts: Vec::new(),
-            why: self.reasons.get(&place).cloned(),
+            why: None,
             tries: tries(instance, task.map_or(0, |task| task.retries)),
             waited: Elapsed::between(instance.scheduled_at, end(instance.started_at), self.now),
             ran: Elapsed::between(instance.started_at, end(instance.ended_at), self.now),
             pieces: pieces.unwrap_or_else(|| self.window.newest_bar(instance)),
+            place,
         }
     }
 }
@@ -155,17 +166,17 @@ fn counted(row: &TaskStateRow, list: &str) -> (String, String) {
     (format!("{} {}", count(row.count), mark.word()), links::with_query(list, &[("state", mark.name)]))
 }
 
-/// Which instances are listed.
+/// Which instances are listed: `length` of them from a number on.
 pub(super) fn listing(
     run: &RunRow,
     task: &str,
     filter: Option<Mark>,
-    from: usize,
+    (from, length): (usize, usize),
 ) -> Listing<InstanceColumn> {
     let mut listing = Listing {
         any_number: vec![(InstanceColumn::Key, vec![run.run_key])],
         order: vec![(InstanceColumn::Key, false), (InstanceColumn::MapIndex, false)],
-        limit: PAGE_LENGTH as u32,
+        limit: u32::try_from(length).unwrap_or(u32::MAX),
         offset: u32::try_from(from).unwrap_or(u32::MAX),
         ..Listing::default()
     };
@@ -177,18 +188,6 @@ pub(super) fn listing(
         listing.any_of.push((InstanceColumn::State, vec![state]));
     }
     listing
-}
-
-/// Why the instances of a run that has not ended are not running, by task and map index.
-async fn reasons(state: &AppState, run: &RunRow, tasks: &[TaskStateRow]) -> HashMap<Place, String> {
-    let is_waiting = |row: &&TaskStateRow| !row.state.is_some_and(TaskInstanceState::is_terminal);
-    let waiting: u64 = tasks.iter().filter(is_waiting).map(|row| row.count).sum();
-    if run.state.is_terminal() || waiting > REASONS_MAX {
-        return HashMap::new();
-    }
-    // An engine that does not answer says so elsewhere; the page shows what it can.
-    let waiting = state.handle.why_waiting(run.dag_id.clone(), run.run_id.clone()).await.unwrap_or_default();
-    waiting.into_iter().map(|it| ((it.task_id.to_string(), it.map_index), it.reason)).collect()
 }
 
 /// The attempt and how many there may be: `2 of 3`.

@@ -60,15 +60,17 @@ pub(crate) async fn page(
     let notifications = reader.notifications_of_run(run.run_key).await?;
     let rows = Rows::read(&state, &run, &tasks).await?;
     let filter = filter_mark(&wanted.state);
-    let (listed, total) = if wanted.task.is_empty() && filter.is_none() {
+    let (mut listed, total) = if wanted.task.is_empty() && filter.is_none() {
         let all = rows.of_tasks(&tasks);
         let total = all.len();
-        (all.into_iter().skip(wanted.from).take(PAGE_LENGTH).collect(), total)
+        (all.into_iter().skip(wanted.from).take(PAGE_LENGTH).collect::<Vec<_>>(), total)
     } else {
-        let list = reader.list(&run_rows::listing(&run, &wanted.task, filter, wanted.from)).await?;
+        let part = (wanted.from, PAGE_LENGTH);
+        let list = reader.list(&run_rows::listing(&run, &wanted.task, filter, part)).await?;
         let total = usize::try_from(list.total.unwrap_or_default()).unwrap_or(usize::MAX);
         (list.rows.iter().map(|instance| rows.of_instance(instance)).collect::<Vec<_>>(), total)
     };
+    rows.explain(&state, listed.iter_mut()).await;
     let page_from = |from: usize| {
         let pairs = [("state", &wanted.state), ("task", &wanted.task), ("from", &from.to_string())];
         links::with_query(&head.url, &pairs.map(|(key, value)| (key, value.as_str())))

@@ -14,7 +14,7 @@ use crate::data_api::error::DataError;
 use crate::data_api::query::{LIMIT_MAX, Query};
 use crate::error_pages::PageError;
 use crate::frame::{self, Frame, Section, Visitor};
-use crate::locale::{t, t1, tn};
+use crate::locale::{t, t1, tm, tn};
 use crate::show::count;
 use crate::{AppState, links};
 use askama::Template;
@@ -56,7 +56,7 @@ struct AlertsPage {
     page_count: usize,
     limit: usize,
     waiting: u64,
-    seen: usize,
+    waiting_text: String,
     told: Option<Told>,
 }
 
@@ -96,15 +96,6 @@ impl AlertsPage {
         links::with_query("/sensors/alerts", &[("state", self.state), ("limit", &limit), ("page", &page)])
     }
 
-    /// Whether there are other messages than one for each alert seen.
-    fn has_copies_or_more(&self) -> bool {
-        self.seen as u64 != self.waiting
-    }
-
-    fn waiting_text(&self) -> String {
-        tn(self.waiting, "1 message waits in the queue", "{} messages wait in the queue")
-    }
-
     fn found_text(&self) -> String {
         tn(self.found as u64, "1 alert", "{} alerts")
     }
@@ -112,6 +103,30 @@ impl AlertsPage {
     fn take_count(&self) -> usize {
         usize::try_from(self.waiting).unwrap_or(LIMIT_MAX).min(LIMIT_MAX)
     }
+}
+
+/// How many messages wait, and how many alerts were seen among them: a broker lets only the first of a queue be looked
+/// at, and one alert may have been sent more than once.
+fn waiting_text(waiting: u64, seen: usize) -> String {
+    let mut text = tn(waiting, "1 message waits in the queue.", "{} messages wait in the queue.");
+    let behind = waiting.saturating_sub(LIMIT_MAX as u64);
+    if behind > 0 {
+        let counts: [&dyn std::fmt::Display; 3] =
+            [&count(LIMIT_MAX as u64), &count(seen as u64), &count(behind)];
+        text.push(' ');
+        text.push_str(&tm(
+            "Only the {} oldest are looked at: {} alerts, each shown once. The {} behind them come into view as older ones are taken out.",
+            &counts,
+        ));
+    } else if seen as u64 != waiting {
+        text.push(' ');
+        text.push_str(&tn(
+            seen as u64,
+            "They are 1 alert, shown once.",
+            "They are {} alerts, each shown once.",
+        ));
+    }
+    text
 }
 
 /// All alerts that wait.
@@ -166,7 +181,7 @@ pub(super) async fn alerts(
         page_count,
         limit,
         waiting: waiting.unwrap_or_default(),
-        seen,
+        waiting_text: waiting_text(waiting.unwrap_or_default(), seen),
         told: Told::from_query(&query),
     }))
 }
@@ -329,5 +344,21 @@ impl From<Fault> for PageError {
             Fault::Queue(error) => service_error(error),
             Fault::Store(error) => error.into(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_queue_that_is_longer_than_what_is_looked_at_says_so() {
+        assert_eq!(waiting_text(1, 1), "1 message waits in the queue.");
+        assert_eq!(waiting_text(4, 2), "4 messages wait in the queue. They are 2 alerts, each shown once.");
+        assert_eq!(
+            waiting_text(1_360, 980),
+            "1,360 messages wait in the queue. Only the 1,000 oldest are looked at: 980 alerts, each shown once. \
+             The 360 behind them come into view as older ones are taken out."
+        );
     }
 }

@@ -9,7 +9,7 @@ use super::series;
 use super::snapshot::Snapshot;
 use super::sparkline::{Sparkline, sparkline};
 use crate::data_api::error::DataError;
-use crate::data_api::query::Query;
+use crate::data_api::query::{LIMIT_MAX, Query};
 use crate::data_api::stats::Stats;
 use crate::links;
 use crate::locale::{t, t1, tm};
@@ -18,6 +18,7 @@ use askama::Template;
 use esteira_core::states::RunState;
 use esteira_store::RunRow;
 use jiff::Timestamp;
+use std::fmt;
 
 /// Rows in a page of the table.
 pub(crate) const ROWS: usize = 24;
@@ -262,15 +263,20 @@ impl AlertsView {
     }
 
     /// What to say of the queue beneath the list of alerts.
-    pub(crate) fn text(&self) -> &'static str {
-        match self.waiting {
+    pub(crate) fn text(&self) -> String {
+        let text = match self.waiting {
             None => t("The queue does not answer."),
             Some(0) => {
                 t("No alerts wait. The pipeline puts one into the queue for each reading above a limit.")
             }
+            Some(waiting) if waiting > LIMIT_MAX as u64 => {
+                let counts: [&dyn fmt::Display; 2] = [&count(LIMIT_MAX as u64), &count(waiting)];
+                return tm("These are of the {} oldest messages of {} in the queue.", &counts);
+            }
             Some(_) if self.open == 0 => t("All are acknowledged."),
             Some(_) => "",
-        }
+        };
+        text.to_owned()
     }
 }
 

@@ -110,9 +110,11 @@ pub(crate) fn zoned(at: Timestamp) -> Zoned {
     locale::with(|locale| at.to_zoned(locale.zone.clone()))
 }
 
-/// An instant to the millisecond, with its zone: `2026-11-22 13:44:12.123 UTC`, `… -03` where the zone has no letters.
+/// An instant to the millisecond, with its zone: `2026-11-22 13:44:12.123 UTC`, `… -03` where the zone has no letters. A
+/// whole second is told without them: dates of schedules are all of that kind.
 pub(crate) fn exact(at: Timestamp) -> String {
-    zoned(at).strftime("%Y-%m-%d %H:%M:%S%.3f %Z").to_string()
+    let is_whole = at.subsec_millisecond() == 0;
+    zoned(at).strftime(if is_whole { "%Y-%m-%d %H:%M:%S %Z" } else { "%Y-%m-%d %H:%M:%S%.3f %Z" }).to_string()
 }
 
 /// The time of day to the millisecond, for logs: `13:44:12.123`.
@@ -166,7 +168,7 @@ mod tests {
                 "in 2 h"
             ]
         );
-        assert_eq!(exact(now), "1970-01-12 13:46:40.000 UTC");
+        assert_eq!(exact(now), "1970-01-12 13:46:40 UTC");
     }
 
     #[test]

@@ -10,7 +10,6 @@ import { defineGap } from "./svg.js";
 const STALE_FOR = 900;
 
 async function start(root) {
-  startMenus(root);
   if (root.dataset.empty === "true") {
     new Live(root, ({ readings }) => (readings > 0 ? location.reload() : refreshParts()));
     return;
@@ -40,19 +39,6 @@ async function start(root) {
 function refreshStale() {
   if (document.getElementById("sensors-services").dataset.freshFacts === "true") return;
   setTimeout(() => refreshParts().catch((error) => console.warn("the counts could not be read", error)), STALE_FOR);
-}
-
-/** One menu is open at a time; Escape and a click elsewhere close it. */
-function startMenus(root) {
-  const menus = [...root.querySelectorAll("[data-menu]")];
-  const close = (but) => menus.filter((menu) => menu !== but && menu.open).forEach((menu) => (menu.open = false));
-  document.addEventListener("click", (event) => close(event.target.closest("[data-menu]")));
-  document.addEventListener("keydown", (event) => {
-    const open = menus.find((menu) => menu.open);
-    if (event.key !== "Escape" || !open) return;
-    open.open = false;
-    open.querySelector("summary").focus();
-  });
 }
 
 const root = document.querySelector("[data-sensors]");

@@ -19,6 +19,7 @@ mod callbacks;
 mod change;
 mod decide;
 mod expand;
+mod preview;
 mod question;
 mod rerun;
 mod retry;
@@ -33,7 +34,8 @@ pub use change::{
     Afterwards, AttemptError, AttemptErrorKind, Change, Follow, InstanceKey, StopCause, TaskChange, Wait,
 };
 pub use decide::{Decision, Effect, Input, LOSSES_MAX, Outcome};
-pub use question::{Answer, Question};
+pub use preview::AnswerPreview;
+pub use question::{Answer, Consequence, Question};
 pub use rerun::Selection;
 pub use retry::RETRY_DELAY_MAX;
 pub use trigger_rule::{Facts, TriggerRule, Verdict};

@@ -37,14 +37,7 @@ enum Rerun {
 }
 
 fn question() -> Question {
-    Question {
-        subject: "?".to_owned(),
-        body: None,
-        options: vec!["yes".to_owned()],
-        defaults: None,
-        multiple: false,
-        params: serde_json::Map::new(),
-    }
+    Question { subject: "?".to_owned(), options: vec!["yes".to_owned()], ..Question::default() }
 }
 
 fn answer() -> Answer {

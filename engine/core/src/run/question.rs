@@ -1,13 +1,15 @@
 //! What a task asks people, and what they answer (Airflow's human in the loop).
 
+use super::Follow;
 use crate::dag::{Params, check_param};
 use crate::spec;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 
 /// What a task asks people. The history keeps it: no secrets.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Question {
     /// One line.
     pub subject: String,
@@ -25,6 +27,19 @@ pub struct Question {
     /// What is to be filled in besides, as the params of a DAG are written: an object.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub params: Map<String, Value>,
+    /// What comes of options, for those that look before they answer; after any other, all that comes after goes on.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub consequences: BTreeMap<String, Consequence>,
+}
+
+/// What comes of an option.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Consequence {
+    /// The task that asks fails.
+    Fails,
+    /// It succeeds, and says this of the tasks directly after it.
+    Follow(Follow),
 }
 
 /// What somebody answered.
@@ -110,11 +125,10 @@ mod tests {
     fn question(multiple: bool, params: Value) -> Question {
         Question {
             subject: "?".to_owned(),
-            body: None,
             options: vec!["Approve".to_owned(), "Reject".to_owned()],
-            defaults: None,
             multiple,
             params: params.as_object().cloned().expect("an object"),
+            ..Question::default()
         }
     }
 

@@ -4,6 +4,7 @@ use super::*;
 use crate::dag::{Dag, Graph, Group, Task};
 use crate::run::{AttemptError, AttemptErrorKind, Change, Effect, Input, LOSSES_MAX, Outcome, TaskChange};
 use jiff::SignedDuration;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A DAG of tasks named by their index; `upstream[n]` is what task n waits for.
@@ -235,6 +236,10 @@ fn changes_are_read_back_as_they_were_written() {
         defaults: Some(vec!["o".to_owned()]),
         multiple: true,
         params: serde_json::Map::from_iter([("p".to_owned(), 1.into())]),
+        consequences: BTreeMap::from_iter([
+            ("o".to_owned(), Consequence::Follow(Follow::Only(vec!["a".into()]))),
+            ("p".to_owned(), Consequence::Fails),
+        ]),
     };
     let answer = Answer {
         chosen_options: vec!["o".to_owned()],

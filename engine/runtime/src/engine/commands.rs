@@ -114,6 +114,10 @@ impl MainLoop {
                 let answer = self.cancel(turn, &dag_id, &run_id, &actor).await;
                 respond(turn, reply, answer)
             }
+            RunCommand::Rerun { request, reply } if self.is_told_beside(&request) => {
+                self.tell_beside(request, reply);
+                Ok(())
+            }
             RunCommand::Rerun { request, reply } => {
                 let answer = self.rerun(turn, &request).await;
                 respond(turn, reply, answer)
@@ -130,12 +134,20 @@ impl MainLoop {
                 let answer = self.answer(turn, &request).await;
                 respond(turn, reply, answer)
             }
+            RunCommand::PreviewAnswer { dag_id, run_id, instance, reply } => {
+                let answer = self.preview_answer(turn.now, &dag_id, &run_id, &instance).await;
+                respond(turn, reply, answer)
+            }
             RunCommand::MarkRun { dag_id, run_id, state, actor, reply } => {
                 let answer = self.mark_run(turn, &dag_id, &run_id, state, &actor).await;
                 respond(turn, reply, answer)
             }
-            RunCommand::WhyWaiting { dag_id, run_id, only, reply } => {
-                let answer = self.why_waiting(&dag_id, &run_id, only.as_ref()).await;
+            RunCommand::WhyWaiting { dag_id, run_id, reply } => {
+                let answer = self.why_waiting(&dag_id, &run_id).await;
+                respond(turn, reply, answer)
+            }
+            RunCommand::WhyTheseWait { dag_id, run_id, places, reply } => {
+                let answer = self.why_these_wait(&dag_id, &run_id, &places).await;
                 respond(turn, reply, answer)
             }
         }

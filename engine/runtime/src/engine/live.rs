@@ -61,17 +61,18 @@ impl LiveRuns {
         self.by_name.get(&(dag_id.clone(), run_id.clone())).copied()
     }
 
-    pub(super) fn remove(&mut self, key: RunKey) {
-        if let Some(live) = self.by_key.remove(&key) {
-            let dag_id = live.run.dag().dag_id.clone();
-            if let Some(keys) = self.by_dag.get_mut(&dag_id) {
-                keys.remove(&key);
-                if keys.is_empty() {
-                    self.by_dag.remove(&dag_id);
-                }
+    /// Takes a run out.
+    pub(super) fn remove(&mut self, key: RunKey) -> Option<LiveRun> {
+        let live = self.by_key.remove(&key)?;
+        let dag_id = live.run.dag().dag_id.clone();
+        if let Some(keys) = self.by_dag.get_mut(&dag_id) {
+            keys.remove(&key);
+            if keys.is_empty() {
+                self.by_dag.remove(&dag_id);
             }
-            self.by_name.remove(&(dag_id, live.run_id));
         }
+        self.by_name.remove(&(dag_id, live.run_id.clone()));
+        Some(live)
     }
 
     /// The runs that a task of this one has asked for, and that are cancelled with it.

@@ -6,6 +6,7 @@ use super::deadlines::Deadlines;
 use super::live::LiveRuns;
 use super::notifications::Outbox;
 use super::past::PastAsks;
+use super::resting::Resting;
 use super::schedules::Timetable;
 use super::turn::{self, Act, Turn};
 use super::waits::Waits;
@@ -89,6 +90,7 @@ pub(super) struct MainLoop {
     pub(super) dags: LiveDags,
     pub(super) versions: VersionIndex,
     pub(super) runs: LiveRuns,
+    pub(super) resting: Resting,
     pub(super) admission: Admission<AttemptPlace>,
     pub(super) retries: BinaryHeap<Reverse<(Timestamp, AttemptPlace)>>,
     pub(super) timeouts: BinaryHeap<Reverse<(Timestamp, RunKey)>>,
@@ -133,6 +135,7 @@ impl MainLoop {
             dags: LiveDags::new(),
             versions,
             runs: LiveRuns::default(),
+            resting: Resting::default(),
             admission: Admission::new(parts.parallelism),
             retries: BinaryHeap::new(),
             timeouts: BinaryHeap::new(),

@@ -1,7 +1,7 @@
 //! Starting and stopping the engine.
 //!
 //! The parts of the loop: [`main_loop`] waits and takes turns, [`turn`] collects what a turn makes durable,
-//! [`commands`], [`reruns`], [`answers`], [`xcoms`], [`removals`], [`folder`], [`schedules`], [`assets`] and [`backfills`] are what a turn may be about,
+//! [`commands`], [`reruns`], [`resting`], [`answers`], [`xcoms`], [`removals`], [`folder`], [`schedules`], [`assets`] and [`backfills`] are what a turn may be about,
 //! [`latest_version`] moves a run to another version of its DAG, [`expansions`] gives mapped tasks their
 //! instances, [`queue`] says which runs may begin, [`pools`] which instances, [`past`] and [`waits`] what these wait for
 //! besides, [`deadlines`] when runs are to be over, [`notifications`] who is told of what, [`secrets`] are variables and connections,
@@ -26,6 +26,7 @@ mod queue;
 mod recovery;
 mod removals;
 mod reruns;
+mod resting;
 mod schedules;
 mod secrets;
 mod turn;

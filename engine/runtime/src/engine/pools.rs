@@ -2,17 +2,19 @@
 
 use super::EngineError;
 use super::commands::Stop;
+use super::live::LiveRun;
 use super::main_loop::MainLoop;
 use super::turn::Turn;
-use crate::command::{Actor, CommandError, PoolStatus, PoolUse, PoolUser, WaitingInstance};
+use crate::command::{Actor, CommandError, PoolStatus, PoolUse, PoolUser, WaitingInstance, WaitingPlace};
 use crate::executor::AttemptPlace;
 use esteira_core::admission::Claim;
-use esteira_core::dag::DEFAULT_POOL;
-use esteira_core::ids::{DagId, RunId, TaskId};
+use esteira_core::dag::{DEFAULT_POOL, TaskIndex};
+use esteira_core::ids::{DagId, RunId};
 use esteira_core::run::{InstanceKey, Run, Why};
 use esteira_core::states::RunType;
 use esteira_store::{PoolChange, PoolRow, RunKey};
 use serde_json::json;
+use std::collections::HashMap;
 
 /// The longest name of a pool, in bytes (Airflow's).
 const NAME_LENGTH_MAX: usize = 256;
@@ -98,37 +100,61 @@ impl MainLoop {
         })
     }
 
-    /// Why each instance of a run that has not ended, or only this one, is not running; nothing for a run that is over.
+    /// Why each instance of a run that has not ended is not running; nothing for a run that is over.
     pub(super) async fn why_waiting(
         &self,
         dag_id: &DagId,
         run_id: &RunId,
-        only: Option<&(TaskId, i32)>,
     ) -> Result<Vec<WaitingInstance>, Stop> {
-        let Some(run_key) = self.runs.key_of(dag_id, run_id) else {
-            return match self.reader.run(dag_id.as_str(), run_id.as_str()).await? {
-                Some(_) => Ok(Vec::new()),
-                None => {
-                    let (dag_id, run_id) = (dag_id.to_string(), run_id.to_string());
-                    Err(CommandError::UnknownRun { dag_id, run_id }.into())
-                }
-            };
-        };
-        let Some(live) = self.runs.get(run_key) else { return Ok(Vec::new()) };
-        let is_asked =
-            |task_id: &TaskId, map_index| only.is_none_or(|(id, index)| (id, *index) == (task_id, map_index));
+        let Some((run_key, live)) = self.under_way(dag_id, run_id).await? else { return Ok(Vec::new()) };
         let waiting = live.run.instances().filter_map(|(instance, _)| {
-            let task_id = &live.run.dag().task(instance.task).task_id;
-            if !is_asked(task_id, instance.map_index) {
-                return None;
-            }
             Some(WaitingInstance {
-                task_id: task_id.clone(),
+                task_id: live.run.dag().task(instance.task).task_id.clone(),
                 map_index: instance.map_index,
                 reason: self.reason(&live.run, run_key, instance)?,
             })
         });
         Ok(waiting.collect())
+    }
+
+    /// Why these instances of a run are not running, in their order; none for those of a run that is over.
+    pub(super) async fn why_these_wait(
+        &self,
+        dag_id: &DagId,
+        run_id: &RunId,
+        places: &[WaitingPlace],
+    ) -> Result<Vec<Option<String>>, Stop> {
+        let Some((run_key, live)) = self.under_way(dag_id, run_id).await? else {
+            return Ok(vec![None; places.len()]);
+        };
+        let (run, dag) = (&live.run, live.run.dag());
+        let tasks: HashMap<&str, TaskIndex> =
+            dag.indices().map(|task| (dag.task(task).task_id.as_str(), task)).collect();
+        let reason = |(task_id, map_index): &WaitingPlace| {
+            let task = *tasks.get(task_id.as_str())?;
+            match *map_index {
+                None => run.keys_of(task).find_map(|key| self.reason(run, run_key, key)),
+                Some(map_index) => {
+                    let key = InstanceKey { task, map_index };
+                    run.has_instance(key).then(|| self.reason(run, run_key, key)).flatten()
+                }
+            }
+        };
+        Ok(places.iter().map(reason).collect())
+    }
+
+    /// A run in memory; none when it is over. One that there is not is refused.
+    async fn under_way(&self, dag_id: &DagId, run_id: &RunId) -> Result<Option<(RunKey, &LiveRun)>, Stop> {
+        if let Some(run_key) = self.runs.key_of(dag_id, run_id) {
+            return Ok(self.runs.get(run_key).map(|live| (run_key, live)));
+        }
+        match self.reader.run(dag_id.as_str(), run_id.as_str()).await? {
+            Some(_) => Ok(None),
+            None => {
+                let (dag_id, run_id) = (dag_id.to_string(), run_id.to_string());
+                Err(CommandError::UnknownRun { dag_id, run_id }.into())
+            }
+        }
     }
 
     fn reason(&self, run: &Run, run_key: RunKey, instance: InstanceKey) -> Option<String> {

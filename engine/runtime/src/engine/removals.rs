@@ -72,6 +72,7 @@ impl MainLoop {
 
     fn remove_run(&mut self, turn: &mut Turn, run: &RunRow, actor: &Actor) {
         self.outbox.forget_run(run.run_key);
+        self.resting.take(run.run_key);
         let place = (run.run_key, run.run_id.clone());
         turn.run_event("run.deleted", &run.dag_id, place, actor, String::new());
         turn.batch.runs_gone.push(run.run_key);

@@ -10,10 +10,11 @@ use super::turn::Turn;
 use crate::audit;
 use crate::command::{Actor, AffectedInstance, CommandError, RerunRequest};
 use crate::versions::Versions;
+use esteira_core::catalog::Catalog;
 use esteira_core::ids::{DagId, RunId};
 use esteira_core::run::{Input, InstanceKey, Run, Selection};
 use esteira_core::states::{RunState, TaskInstanceState};
-use esteira_store::{RunKey, RunRow};
+use esteira_store::{Reader, RunKey, RunRow};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -24,10 +25,7 @@ impl MainLoop {
         turn: &mut Turn,
         request: &RerunRequest,
     ) -> Result<Vec<AffectedInstance>, Stop> {
-        if request.mark.is_some_and(|state| !may_be_marked(state)) {
-            let message = "a task instance can be marked as success, failed or skipped".to_owned();
-            return Err(CommandError::Invalid(message).into());
-        }
+        check_mark(request)?;
         let run_key = self.bring_to_life(&request.dag_id, &request.run_id).await?;
         let affected = self.rerun_in(turn, run_key, request).await;
         if !turn.touched_runs.contains(&run_key) {
@@ -47,7 +45,7 @@ impl MainLoop {
         let unknown = || CommandError::RunCannotGoOn(request.run_id.to_string());
         let live = self.runs.get(run_key).ok_or_else(unknown)?;
         let run = next.as_ref().map_or(&live.run, |next| &next.run);
-        let mut instances: BTreeSet<InstanceKey> = chosen(run, request)?.into_iter().collect();
+        let mut instances = chosen(run, request)?;
         instances.extend(next.iter().flat_map(NextVersion::instances_without_state));
         let affected = instances.iter().map(|key| affected(run, *key)).collect();
         if request.dry_run || instances.is_empty() {
@@ -97,17 +95,22 @@ impl MainLoop {
         let row = self.reader.run(dag_id.as_str(), run_id.as_str()).await?.ok_or_else(|| {
             CommandError::UnknownRun { dag_id: dag_id.to_string(), run_id: run_id.to_string() }
         })?;
-        let live =
-            if row.state.is_terminal() { self.replayed(&row, &mut Versions::default()).await? } else { None };
+        let live = match self.resting.take(row.run_key) {
+            Some(live) => Some(live),
+            None if row.state.is_terminal() => self.replayed(&row, &mut Versions::default()).await?,
+            None => None,
+        };
         let live = live.ok_or_else(|| CommandError::RunCannotGoOn(run_id.to_string()))?;
         self.runs.insert(row.run_key, live);
         Ok(row.run_key)
     }
 
-    /// Forgets a run that is over and that nothing has changed in.
+    /// Puts a run aside that is over and that nothing has changed in.
     fn lay_to_rest(&mut self, run_key: RunKey) {
-        if self.runs.get(run_key).is_some_and(|live| live.run.state().is_terminal()) {
-            self.runs.remove(run_key);
+        if self.runs.get(run_key).is_some_and(|live| live.run.state().is_terminal())
+            && let Some(live) = self.runs.remove(run_key)
+        {
+            self.resting.keep(run_key, live);
         }
     }
 
@@ -117,33 +120,59 @@ impl MainLoop {
         row: &RunRow,
         versions: &mut Versions,
     ) -> Result<Option<LiveRun>, EngineError> {
-        let events = self.reader.events_of_run(row.run_key).await?;
-        let dags = versions.of_run(&self.reader, self.catalog.as_ref(), &events).await?;
-        let Some(dag) = dags.get(&row.version_id) else {
-            tracing::error!(dag = %row.dag_id, run = %row.run_id, "the run cannot go on: this Esteira cannot read its DAG version");
-            return Ok(None);
-        };
-        let conf = row.conf.as_object().cloned().unwrap_or_else(Map::new);
-        // The params were checked when the run was created.
-        let params = dag.resolve_params(&conf).unwrap_or(Value::Null);
-        match audit::replay(&dags, row.run_id.as_str(), &events) {
-            Ok(run) => {
-                let events = self.reader.asset_events_of_run(row.run_key).await?;
-                let mut live = LiveRun::new(run, row, params, by_asset(&events));
-                let expansions = self.reader.expansions(row.run_key).await?;
-                live.expansions = expansions.into_iter().map(|(owner, it)| (owner, Arc::new(it))).collect();
-                Ok(Some(live))
-            }
-            Err((seq, problem)) => {
-                tracing::error!(dag = %row.dag_id, run = %row.run_id, event = seq, %problem, "the run cannot go on: its history does not fit; esteira audit verify says more");
-                Ok(None)
-            }
+        replayed(&self.reader, self.catalog.as_ref(), row, versions).await
+    }
+}
+
+/// A run as its history tells it; none, with an error in the log, when it cannot be read.
+pub(super) async fn replayed(
+    reader: &Reader,
+    catalog: &(dyn Catalog + Sync),
+    row: &RunRow,
+    versions: &mut Versions,
+) -> Result<Option<LiveRun>, EngineError> {
+    let events = reader.events_of_run(row.run_key).await?;
+    let dags = versions.of_run(reader, catalog, &events).await?;
+    let Some(dag) = dags.get(&row.version_id).cloned() else {
+        tracing::error!(dag = %row.dag_id, run = %row.run_id, "the run cannot go on: this Esteira cannot read its DAG version");
+        return Ok(None);
+    };
+    let conf = row.conf.as_object().cloned().unwrap_or_else(Map::new);
+    // The params were checked when the run was created.
+    let params = dag.resolve_params(&conf).unwrap_or(Value::Null);
+    let run_id = row.run_id.clone();
+    // A long history takes its time, in which others want to be served.
+    let replay = tokio::task::spawn_blocking(move || audit::replay(&dags, run_id.as_str(), &events));
+    match replay.await.map_err(|panic| EngineError::Bug(panic.to_string()))? {
+        Ok(run) => {
+            let events = reader.asset_events_of_run(row.run_key).await?;
+            let mut live = LiveRun::new(run, row, params, by_asset(&events));
+            let expansions = reader.expansions(row.run_key).await?;
+            live.expansions = expansions.into_iter().map(|(owner, it)| (owner, Arc::new(it))).collect();
+            Ok(Some(live))
+        }
+        Err((seq, problem)) => {
+            tracing::error!(dag = %row.dag_id, run = %row.run_id, event = seq, %problem, "the run cannot go on: its history does not fit; esteira audit verify says more");
+            Ok(None)
         }
     }
 }
 
+/// What a request would touch in a run, as it stands.
+pub(super) fn touched_by(run: &Run, request: &RerunRequest) -> Result<Vec<AffectedInstance>, CommandError> {
+    Ok(chosen(run, request)?.into_iter().map(|key| affected(run, key)).collect())
+}
+
+/// Refuses a state that nobody gives by hand.
+pub(super) fn check_mark(request: &RerunRequest) -> Result<(), CommandError> {
+    if request.mark.is_none_or(may_be_marked) {
+        return Ok(());
+    }
+    Err(CommandError::Invalid("a task instance can be marked as success, failed or skipped".to_owned()))
+}
+
 /// The instances that a request names.
-fn chosen(run: &Run, request: &RerunRequest) -> Result<Vec<InstanceKey>, CommandError> {
+fn chosen(run: &Run, request: &RerunRequest) -> Result<BTreeSet<InstanceKey>, CommandError> {
     if request.mark.is_none() && run.is_being_stopped() {
         return Err(CommandError::RunIsBeingStopped(request.run_id.to_string()));
     }
@@ -163,10 +192,11 @@ fn chosen(run: &Run, request: &RerunRequest) -> Result<Vec<InstanceKey>, Command
         only_running: request.only_running,
     };
     // What is marked is what was named; only a clear takes setups and teardowns with it.
-    Ok(match request.mark {
+    let chosen = match request.mark {
         Some(_) => run.named(&selection),
         None => run.select(&selection),
-    })
+    };
+    Ok(chosen.into_iter().collect())
 }
 
 fn affected(run: &Run, key: InstanceKey) -> AffectedInstance {

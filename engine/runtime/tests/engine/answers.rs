@@ -55,6 +55,12 @@ async fn an_answer_ends_the_wait_and_what_does_not_fit_is_refused() {
     };
     assert_eq!(why("asks").await.unwrap().as_ref(), Some(&waiting[0].reason));
     assert_eq!(why("other").await.unwrap(), None);
+    let asked = |task: &str| world.handle().preview_answer("d".into(), run.run_id.clone(), (task.into(), -1));
+    let effects = asked("asks").await.unwrap();
+    let told: Vec<_> = effects.iter().map(|it| (it.option.as_str(), it.fails, it.goes_on.len())).collect();
+    assert_eq!(told, [("yes", false, 0), ("no", false, 0)]);
+    assert!(matches!(asked("other").await.unwrap_err(), CommandError::NotAsked { .. }));
+    assert!(matches!(asked("none").await.unwrap_err(), CommandError::UnknownTask { .. }));
     let open = questions(&world, true).await;
     assert_eq!((open.len(), open[0].question.subject.as_str(), open[0].due_at), (1, "may I say ***?", None));
     assert_eq!(world.handle().reader().open_question_count().await.unwrap(), 1);

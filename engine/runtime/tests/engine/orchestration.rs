@@ -312,3 +312,73 @@ async fn a_backfill_runs_its_dates_a_few_at_a_time_beside_the_dags_own_runs() {
     assert_eq!(over, CommandError::BackfillIsOver(backfill.backfill_id));
     assert_eq!(world.problem_of_history().await, None);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_asks_for_the_reasons_of_what_it_shows() {
+    let mut world = World::asleep();
+    let gate = world.file("gate");
+    world.write(
+        "dag.yaml",
+        &format!(
+            "dag_id: d\nmax_active_tasks: 1\ntasks:\n  many: {{operator: act, expand: {{push: [1, 2, 3]}}, with: {{wait_for_file: {}}}}}\n  \
+             after: {{operator: act, depends_on: many}}\n",
+            gate.display()
+        ),
+    );
+    world.start().await;
+    let notices = world.handle().subscribe();
+    let run = world.trigger(json!({})).await.unwrap();
+    wait_for(notices, |event| event.name == "task.started").await;
+    let place = |task: &str, map_index| (task.into(), map_index);
+    let asked = [
+        place("after", Some(-1)),
+        place("many", None),
+        place("many", Some(0)),
+        place("many", Some(2)),
+        place("many", Some(3)),
+        place("many", Some(-1)),
+        place("none", None),
+    ];
+    let ask = async |places: &[_]| {
+        world.handle().why_these_wait("d".into(), run.run_id.clone(), places.to_vec()).await.unwrap()
+    };
+    let slot = "1 task instance of its run is running, as many as max_active_tasks allows".to_owned();
+    assert_eq!(
+        ask(&asked).await,
+        [Some("it waits for \"many\"".to_owned()), Some(slot.clone()), None, Some(slot), None, None, None]
+    );
+    let notices = world.handle().subscribe();
+    std::fs::write(&gate, "").unwrap();
+    world.ended(notices, &run.run_id).await;
+    assert_eq!(ask(&asked).await, vec![None; asked.len()], "a run that is over waits for nothing");
+    let unknown = world.handle().why_these_wait("d".into(), "none".into(), asked.to_vec()).await;
+    assert!(matches!(unknown, Err(CommandError::UnknownRun { .. })));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_preview_is_never_older_than_the_run() {
+    let world = World::with(
+        "dag_id: d\ntasks:\n  a: {operator: act, with: {succeed_from: 3}}\n  b: {operator: act, depends_on: a}\n",
+    )
+    .await;
+    let run = world.run(json!({})).await;
+    let states = async |task: &str| {
+        let would = world.handle().rerun(RerunRequest { dry_run: true, ..rerun(&run, &[task]) }).await;
+        would.map(|would| would.iter().map(|instance| instance.state.unwrap()).collect::<Vec<_>>())
+    };
+    use TaskInstanceState as S;
+    assert_eq!(states("a").await, Ok(vec![S::Failed]));
+    assert_eq!(states("b").await, Ok(vec![S::UpstreamFailed]), "asked again, of what was kept");
+    // What was kept is taken to be changed, and what was read before that is not kept.
+    let marked = RerunRequest { mark: Some(S::Skipped), ..rerun(&run, &["a"]) };
+    world.handle().rerun(marked).await.unwrap();
+    assert_eq!(states("a").await, Ok(vec![S::Skipped]));
+    world.handle().mark_run("d".into(), run.run_id.clone(), RunState::Failed, tester()).await.unwrap();
+    let again = world.again(RerunRequest { downstream: true, ..rerun(&run, &["a"]) }).await;
+    assert_eq!((again.state, states("a").await), (RunState::Failed, Ok(vec![S::Failed])));
+    let unmarkable = RerunRequest { mark: Some(S::Running), dry_run: true, ..rerun(&run, &["a"]) };
+    assert!(matches!(world.handle().rerun(unmarkable).await, Err(CommandError::Invalid(_))));
+    world.handle().delete_run("d".into(), run.run_id.clone(), tester()).await.unwrap();
+    assert!(matches!(states("a").await, Err(CommandError::UnknownRun { .. })));
+    assert_eq!(world.problem_of_history().await, None);
+}

@@ -21,9 +21,9 @@ mod variables;
 use crate::access::{ADMIN, OPERATOR, Routes, VIEWER};
 use crate::error_pages::command_status;
 use crate::frame::{Frame, Section, Visitor};
-use crate::{AppState, t};
+use crate::{AppState, links, t};
 use axum::http::StatusCode;
-use axum::response::Redirect;
+use axum::response::{IntoResponse, Redirect, Response};
 use esteira_runtime::CommandError;
 
 pub(super) fn routes() -> Routes<AppState> {
@@ -107,6 +107,26 @@ impl From<CommandError> for Fault {
     fn from(error: CommandError) -> Self {
         Self { status: command_status(&error), message: error.to_string() }
     }
+}
+
+/// What follows a form: the list, which says what was saved, or the form again with what is wrong.
+pub(super) fn answered(
+    saved: Result<(), Fault>,
+    list: &str,
+    name: &str,
+    form: impl FnOnce(String) -> Response,
+) -> Response {
+    match saved {
+        Ok(()) => Redirect::to(&links::with_query(list, &[("saved", name)])).into_response(),
+        Err(fault) => (fault.status, form(fault.message)).into_response(),
+    }
+}
+
+/// Which one an address or a form is about, by its name; none for a new one.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default)]
+pub(crate) struct Chosen {
+    pub(super) name: String,
 }
 
 /// What a list says was done: `/pools?saved=narrow`.

@@ -1,5 +1,6 @@
 //! One pool: who holds its slots, who waits for some, which tasks name it; and what removing it would do.
 
+use super::Chosen;
 use super::mentions::Claimants;
 use super::pools::{Line, tab};
 use crate::access::PageActor;
@@ -12,7 +13,6 @@ use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use esteira_core::dag::DEFAULT_POOL;
 use esteira_runtime::{CommandError, PoolUse, PoolUser};
-use serde::Deserialize;
 
 /// A task instance that holds slots or waits for some.
 pub(crate) struct User {
@@ -78,13 +78,6 @@ pub(crate) async fn page(
 async fn find(state: &AppState, name: &str) -> Result<Line, PageError> {
     let found = state.handle.pools().await?.into_iter().find(|status| status.pool.name == name);
     Ok(Line::new(found.ok_or_else(|| PageError::not_found(t1("There is no pool {}", name)))?))
-}
-
-/// Which pool is to go.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct Chosen {
-    name: String,
 }
 
 #[derive(Template)]

@@ -1,6 +1,6 @@
 //! The pools: how the slots of each are used, and the form that makes or changes one.
 
-use super::{Done, Fault};
+use super::{Chosen, Done, Fault, answered};
 use crate::access::PageActor;
 use crate::error_pages::PageError;
 use crate::frame::{self, Frame, Visitor};
@@ -8,7 +8,7 @@ use crate::{AppState, links, t, t1};
 use askama::Template;
 use axum::Form;
 use axum::extract::{Query, State};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::Response;
 use esteira_core::dag::DEFAULT_POOL;
 use esteira_runtime::PoolStatus;
 use esteira_store::PoolRow;
@@ -98,13 +98,6 @@ struct PoolForm {
     fault: Option<String>,
 }
 
-/// Which pool is to be changed; none for a new one.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct Chosen {
-    name: String,
-}
-
 pub(crate) async fn form(
     State(state): State<AppState>,
     Query(Chosen { name }): Query<Chosen>,
@@ -132,21 +125,19 @@ pub(crate) async fn save(
     State(state): State<AppState>,
     visitor: Visitor,
     PageActor(actor): PageActor,
-    Form(typed): Form<Typed>,
-) -> Result<Response, PageError> {
-    let checked = check(&state, &typed).await;
-    let saved = match checked {
+    Form(mut typed): Form<Typed>,
+) -> Response {
+    typed.name = typed.name.trim().to_owned();
+    let saved = match check(&state, &typed).await {
         Ok(pool) => state.handle.set_pool(pool, actor).await.map_err(Fault::from),
         Err(fault) => Err(fault),
     };
-    Ok(match saved {
-        Ok(()) => Redirect::to(&links::with_query("/pools", &[("saved", typed.name.trim())])).into_response(),
-        Err(fault) => (fault.status, show(&visitor, typed, Some(fault.message))).into_response(),
-    })
+    let name = typed.name.clone();
+    answered(saved, "/pools", &name, |fault| show(&visitor, typed, Some(fault)))
 }
 
 async fn check(state: &AppState, typed: &Typed) -> Result<PoolRow, Fault> {
-    let name = typed.name.trim().to_owned();
+    let name = typed.name.clone();
     let slots = match typed.slots.trim() {
         "" => None,
         text => Some(text.parse().map_err(|_| {

@@ -1,6 +1,6 @@
 //! The users: who may come in and how far; made, changed and removed by admins.
 
-use super::{Done, Fault, framed};
+use super::{Chosen, Done, Fault, answered, framed};
 use crate::access::{Caller, PageActor};
 use crate::error_pages::PageError;
 use crate::frame::{self, Frame, Visitor};
@@ -106,13 +106,6 @@ struct UserForm {
     fault: Option<String>,
 }
 
-/// Which user is meant; none for a new one.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct Chosen {
-    name: String,
-}
-
 pub(crate) async fn form(
     State(state): State<AppState>,
     Query(Chosen { name }): Query<Chosen>,
@@ -147,10 +140,8 @@ pub(crate) async fn save(
         Ok(request) => state.handle.change_account(request, actor).await.map_err(Fault::from),
         Err(fault) => Err(fault),
     };
-    match saved {
-        Ok(()) => Redirect::to(&links::with_query("/users", &[("saved", &typed.name)])).into_response(),
-        Err(fault) => (fault.status, show(&state, &visitor, typed, Some(fault.message))).into_response(),
-    }
+    let name = typed.name.clone();
+    answered(saved, "/users", &name, |fault| show(&state, &visitor, typed, Some(fault)))
 }
 
 async fn request(typed: &Typed) -> Result<AccountRequest, Fault> {

@@ -2,7 +2,7 @@
 
 use super::mentions::Claimants;
 use super::variables::{find, tab};
-use super::{Fault, framed};
+use super::{Fault, answered, framed};
 use crate::access::PageActor;
 use crate::error_pages::PageError;
 use crate::frame::{self, Frame, Visitor};
@@ -10,7 +10,7 @@ use crate::{AppState, links, t, t1};
 use askama::Template;
 use axum::Form;
 use axum::extract::{Query, State};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{Redirect, Response};
 use esteira_operator::is_secret_name;
 use esteira_runtime::{SecretRequest, Variable};
 use serde::Deserialize;
@@ -84,10 +84,8 @@ pub(crate) async fn save(
         }
         Err(fault) => Err(fault),
     };
-    match saved {
-        Ok(_) => Redirect::to(&links::with_query("/variables", &[("saved", &typed.key)])).into_response(),
-        Err(fault) => (fault.status, show(&state, &visitor, typed, Some(fault.message))).into_response(),
-    }
+    let key = typed.key.clone();
+    answered(saved.map(drop), "/variables", &key, |fault| show(&state, &visitor, typed, Some(fault)))
 }
 
 fn checked(state: &AppState, typed: &Typed) -> Result<Variable, Fault> {

@@ -271,11 +271,9 @@ impl Operator for Ask {
         }
         let question = Question {
             subject: arguments["subject"].as_str().unwrap().to_owned(),
-            body: None,
             options: vec!["yes".to_owned(), "no".to_owned()],
-            defaults: None,
-            multiple: false,
             params: Map::from_iter([("days".to_owned(), json!({"type": "integer", "default": 1}))]),
+            ..Question::default()
         };
         let longest = arguments["timeout_ms"].as_u64().map_or(Duration::MAX, Duration::from_millis);
         Ok(TaskOutput::waiting(Waiting::for_answer(question, longest)))
