@@ -43,12 +43,23 @@ axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'] }).the
   violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(({ html }) => html.slice(0, 160)).slice(0, 5).join(' | ')}`)
 ), (error) => done([String(error)]))";
 
+/// What came over the wire for a page, compressed as it was: the document, its styles, scripts and pictures. What scripts ask
+/// for afterwards is data.
+const WEIGHT: &str = "return [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource') \
+    .filter(({ name }) => new URL(name).pathname.startsWith('/static/'))] \
+    .reduce((sum, { encodedBodySize }) => sum + encodedBodySize, 0)";
+
+/// The most bytes that a page may weigh, with the few rows that tests have.
+const WEIGHT_MAX: u64 = 150 * 1_024;
+
 impl Browser {
     /// Opens a page, and holds it to what every page must keep. `width` is that of the window.
     pub(crate) async fn visit(&self, address: &str, width: u32) {
         self.client.goto(address).await.unwrap();
         let status = self.script("return performance.getEntriesByType('navigation')[0].responseStatus").await;
         assert_eq!(status, json!(200), "{address}");
+        let weight = self.script(WEIGHT).await;
+        assert!(weight.as_u64().is_some_and(|bytes| bytes < WEIGHT_MAX), "{address} weighs {weight} bytes");
         self.looks_right(address, width).await;
     }
 

@@ -13,12 +13,14 @@ use tokio::task::JoinSet;
 /// Addresses that are measured together, with `{dag}` and `{run}` for those of a sample.
 pub(super) struct Set {
     /// What they are.
-    name: &'static str,
-    routes: &'static [&'static str],
+    pub(super) name: &'static str,
+    pub(super) routes: &'static [&'static str],
     /// How many are asked for in a second.
-    rate: usize,
+    pub(super) rate: usize,
     /// What 99 of 100 answers are wanted under, in milliseconds.
-    wanted: u32,
+    pub(super) wanted: u32,
+    /// Whether they are asked for compressed, as a browser does.
+    pub(super) is_compressed: bool,
 }
 
 /// The lists of the API.
@@ -45,36 +47,7 @@ pub(super) const LISTS: Set = Set {
     ],
     rate: 200,
     wanted: 20,
-};
-
-/// The pages. The rate is that of some twenty people who click every second.
-pub(super) const PAGES: Set = Set {
-    name: "pages",
-    routes: &[
-        "/",
-        "/dags",
-        "/dags?state=failed",
-        "/dags/{dag}",
-        "/dags/{dag}/graph",
-        "/dags/{dag}/runs",
-        "/dags/{dag}/source",
-        "/dags/{dag}/audit",
-        "/dags/{dag}/trigger",
-        "/dags/{dag}/runs/{run}",
-        "/dags/{dag}/runs/{run}/graph",
-        "/dags/{dag}/runs/{run}/audit",
-        "/dags/{dag}/runs/{run}/tasks/task_0",
-        "/runs",
-        "/runs?state=failed",
-        "/actions",
-        "/pools",
-        "/sensors",
-        "/audit",
-        "/import-errors",
-        "/preferences",
-    ],
-    rate: 20,
-    wanted: 50,
+    is_compressed: false,
 };
 
 /// How many runs are asked about in turn.
@@ -111,7 +84,7 @@ pub(super) async fn measure(site: &Site, past: &Past, set: &Set) -> Result<()> {
     let samples = samples(site, past).await?;
     let mut alone = Vec::new();
     for route in set.routes {
-        alone.push(one_by_one(site, &samples, route).await?);
+        alone.push(one_by_one(site, &samples, (route, set.is_compressed)).await?);
     }
     let round: Duration = alone.iter().map(|answer| answer.took).sum();
     println!(
@@ -195,8 +168,8 @@ fn path(route: &str, sample: &Sample) -> String {
     route.replace("{dag}", &sample.dag_id).replace("{run}", &run_id)
 }
 
-async fn ask(site: &Site, path: &str, due: Instant) -> Answer {
-    let result = site.length(path).await;
+async fn ask(site: &Site, path: &str, is_compressed: bool, due: Instant) -> Answer {
+    let result = if is_compressed { site.length_on_wire(path).await } else { site.length(path).await };
     let took = due.elapsed();
     match result {
         Ok(length) => Answer { took, length, fault: None },
@@ -205,11 +178,11 @@ async fn ask(site: &Site, path: &str, due: Instant) -> Answer {
 }
 
 /// One when nothing else is asked for: the median answer.
-async fn one_by_one(site: &Site, samples: &[Sample], route: &str) -> Result<Answer> {
+async fn one_by_one(site: &Site, samples: &[Sample], (route, is_compressed): (&str, bool)) -> Result<Answer> {
     let mut answers = Vec::new();
     for sample in samples.iter().cycle().take(ALONE) {
         let path = path(route, sample);
-        let answer = ask(site, &path, Instant::now()).await;
+        let answer = ask(site, &path, is_compressed, Instant::now()).await;
         anyhow::ensure!(answer.fault.is_none(), "{}", answer.fault.unwrap_or_default());
         answers.push(answer);
     }
@@ -225,9 +198,9 @@ async fn together(site: &Site, samples: &[Sample], set: &Set) -> Vec<Answer> {
     for number in 0..set.rate * SECONDS {
         let path =
             path(set.routes[number % set.routes.len()], &samples[number / set.routes.len() % samples.len()]);
-        let (site, due) = (site.clone(), due(number));
+        let (site, due, is_compressed) = (site.clone(), due(number), set.is_compressed);
         tokio::time::sleep_until(due.into()).await;
-        asked.spawn(async move { (number, ask(&site, &path, due).await) });
+        asked.spawn(async move { (number, ask(&site, &path, is_compressed, due).await) });
     }
     let mut answers = vec![None; set.rate * SECONDS];
     let end = tokio::time::Instant::now() + PATIENCE;

@@ -9,6 +9,7 @@
 mod history;
 mod lists;
 mod long_log;
+mod pages;
 mod site;
 mod story;
 mod streams;
@@ -82,7 +83,7 @@ async fn pages_on_home_in(folder: &Path, dags: usize) -> Result<()> {
     server.wait_for_answer()?;
     let site = Site::of(&server)?;
     site.settle().await?;
-    lists::measure(&site, &past, &lists::PAGES).await?;
+    lists::measure(&site, &past, &pages::PAGES).await?;
     long_log::measure(&site, &folder.join("home"), &history::dag_id(0)).await?;
     print_memory(&server, "after the pages")
 }

@@ -40,6 +40,13 @@ impl Site {
         Ok(self.open(path).await?.bytes().await?.len())
     }
 
+    /// The same on the wire, compressed as for a browser.
+    pub(crate) async fn length_on_wire(&self, path: &str) -> Result<usize> {
+        let request = self.client.get(format!("{}{path}", self.url));
+        let response = request.header("accept-encoding", "gzip").send().await?;
+        Ok(good(response, path).await?.bytes().await?.len())
+    }
+
     /// How long an answer takes, from the question to its end.
     pub(super) async fn time_of(&self, path: &str) -> Result<Duration> {
         let begun = Instant::now();

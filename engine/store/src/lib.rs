@@ -43,7 +43,7 @@ pub use questions::{NewAnswer, NewQuestion, QuestionRow};
 pub use read::{
     AssetEventColumn, AttemptKey, Bound, Column, Counting, EventColumn, EventFilter, FirstFailure, GridCell,
     InstanceColumn, List, Listing, Page, Pattern, Place, QuestionColumn, Reader, RunColumn, RunFilter,
-    RunSnapshot, RunStats, TaskStateRow,
+    RunSnapshot, RunStats, Searched, TaskStateRow,
 };
 pub use rows::{
     AttemptRow, DagHead, DagRow, EventRow, ImportErrorRow, RunKey, RunRow, TaskInstanceRow, VersionId,

@@ -325,3 +325,64 @@ async fn a_range_of_time_is_found_by_number_also_where_the_clock_went_back() {
     assert_eq!(reader.events(&people, 20).await.unwrap().rows.len(), 9);
     assert_eq!(reader.actors(5).await.unwrap(), ["tester"]);
 }
+
+#[tokio::test]
+async fn events_with_a_rare_name_are_found_by_it_and_by_its_beginning() {
+    let (_folder, mut writer, reader) = world().await;
+    let names =
+        ["task.failed", "task.started", "task.cleared", "task.failed", "run.cancel_requested", "task.folded"];
+    for name in names {
+        writer.commit(&Batch { events: vec![event(name, "")], ..Batch::default() }).await.unwrap();
+    }
+    for (name, seqs) in [
+        ("task.failed", vec![4, 1]),
+        ("task.fa", vec![4, 1]),
+        ("task.f", vec![6, 4, 1]),
+        ("task.marked", vec![]),
+        ("run.cancel", vec![5]),
+        ("task.start", vec![2]),
+        ("task.", vec![6, 4, 3, 2, 1]),
+    ] {
+        let filter = EventFilter { name: Some(name.to_owned()), ..EventFilter::default() };
+        let rows = reader.events(&filter, 20).await.unwrap().rows;
+        assert_eq!(rows.iter().map(|row| row.seq).collect::<Vec<_>>(), seqs, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_search_ends_after_so_many_events_and_goes_on_from_there_both_ways() {
+    let (_folder, mut writer, reader) = world().await;
+    for seq in 1..=50 {
+        let mut event = event("task.started", "");
+        event.subject.task =
+            [7, 8, 44].contains(&seq).then(|| (InstanceKey::unmapped(TaskIndex(0)), "rare".into()));
+        writer.commit(&Batch { events: vec![event], ..Batch::default() }).await.unwrap();
+    }
+    let filter = EventFilter { task_id: Some("rare".to_owned()), ..EventFilter::default() };
+    let mut listing = reader.event_listing(&filter, 1).await.unwrap();
+    let (mut there, mut back) = (Vec::new(), Vec::new());
+    loop {
+        let found = reader.list_within(listing.clone(), 10).await.unwrap();
+        there.push((found.list.rows.iter().map(|row| row.seq).collect::<Vec<_>>(), found.is_cut));
+        assert!(there.len() < 20, "{there:?}");
+        let Some(next) = found.list.next else { break };
+        listing.place = Some(next);
+    }
+    let (none, cut) = (Vec::new(), true);
+    let all =
+        [(vec![44], cut), (none.clone(), cut), (none.clone(), cut), (none.clone(), cut), (vec![8], false)];
+    assert_eq!(there[..5], all, "{there:?}");
+    assert_eq!(there[5], (vec![7], false));
+    loop {
+        let found = reader.list_within(listing.clone(), 10).await.unwrap();
+        back.extend(found.list.rows.iter().map(|row| row.seq));
+        assert!(back.len() < 20, "{back:?}");
+        let Some(previous) = found.list.previous else { break };
+        listing.place = Some(previous);
+    }
+    assert_eq!(back, [7, 8, 44]);
+    // An index leads to the events of a DAG: nothing is cut then.
+    let filter = EventFilter { dag_id: Some("d".to_owned()), ..filter };
+    let listing = reader.event_listing(&filter, 5).await.unwrap();
+    assert_eq!(reader.list_within(listing, 10).await.unwrap().list.rows.len(), 3);
+}

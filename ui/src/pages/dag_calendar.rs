@@ -1,5 +1,5 @@
-//! A year of a DAG, day by day: how the runs of each day went, and which days its schedule will start runs on. The days are
-//! those of the zone of whoever looks.
+//! The days of a DAG: how the runs of each went, and which days its schedule will start runs on. It begins with this month and
+//! the next, and goes back from there; a year can be looked at as a whole. The days are those of the zone of whoever looks.
 
 use super::dag_head::DagHead;
 use crate::error_pages::PageError;
@@ -12,17 +12,20 @@ use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use esteira_core::states::RunState;
 use esteira_runtime::{PREVIEW_MAX, preview};
-use jiff::Timestamp;
 use jiff::civil::{Date, Weekday, date};
 use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-/// Which year is wanted; that of today if none.
+/// Which year is wanted as a whole; the months around today if none.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Wanted {
     year: Option<i16>,
 }
+
+/// How many months are shown that are over, before this one.
+const MONTHS_BEFORE: i32 = 10;
 
 /// The years that have a page.
 const YEARS: std::ops::RangeInclusive<i16> = 1970..=2199;
@@ -32,20 +35,24 @@ const YEARS: std::ops::RangeInclusive<i16> = 1970..=2199;
 struct CalendarPage {
     frame: Frame,
     head: DagHead,
+    /// The year, where one is looked at as a whole.
+    whole: Option<i16>,
+    /// This year, or the one that is looked at.
     year: i16,
     before: Option<i16>,
     after: Option<i16>,
-    /// How many runs were made in the year, in each state.
+    /// How many runs were made in these months, in each state.
     totals: Vec<(Mark, String, String)>,
     weekdays: Vec<&'static str>,
-    months: Vec<Month>,
+    /// The months under their headings.
+    parts: Vec<(String, Vec<Month>)>,
     /// What is to be known about the runs that are to come.
     outlook: Option<String>,
 }
 
 /// A month: its name, its address in the list of runs, and its weeks, with none for days of other months.
 struct Month {
-    name: &'static str,
+    name: String,
     url: String,
     weeks: Vec<Vec<Option<Day>>>,
 }
@@ -69,6 +76,44 @@ struct Runs {
     planned: u64,
 }
 
+/// The months that are shown.
+struct Span {
+    /// Its first day.
+    first: Date,
+    /// The day after its last.
+    end: Date,
+    /// The year, where it is one.
+    whole: Option<i16>,
+}
+
+impl Span {
+    fn new(wanted: Option<i16>, today: Date) -> Option<Self> {
+        if let Some(year) = wanted {
+            let is_known = YEARS.contains(&year);
+            return is_known.then(|| Self {
+                first: date(year, 1, 1),
+                end: date(year + 1, 1, 1),
+                whole: wanted,
+            });
+        }
+        let this = today.first_of_month();
+        let (before, after) = (MONTHS_BEFORE.months(), 2.months());
+        Some(Self { first: this.checked_sub(before).ok()?, end: this.checked_add(after).ok()?, whole: None })
+    }
+
+    /// The first days of its months: of a year in their order; else of this and the next, and then from the last one on back.
+    fn parts(&self) -> Vec<(String, Vec<Date>)> {
+        let months = self.first.series(1.month()).take_while(|month| *month < self.end);
+        let mut months: Vec<Date> = months.collect();
+        if let Some(year) = self.whole {
+            return vec![(year.to_string(), months)];
+        }
+        let now = months.split_off(months.len().saturating_sub(2));
+        months.reverse();
+        vec![(t("This month and the next").to_owned(), now), (t("Before").to_owned(), months)]
+    }
+}
+
 pub(crate) async fn page(
     State(state): State<AppState>,
     Path(dag_id): Path<String>,
@@ -80,40 +125,39 @@ pub(crate) async fn page(
     let zone = locale::with(|locale| locale.zone.clone());
     let today = now.to_zoned(zone.clone()).date();
     let year = wanted.year.unwrap_or(today.year());
-    if !YEARS.contains(&year) {
-        return Err(PageError::not_found(t1("the calendar has no year {}", year)));
-    }
-    let (from, until) = (beginning(&zone, year)?, beginning(&zone, year + 1)?);
+    let span = Span::new(wanted.year, today)
+        .ok_or_else(|| PageError::not_found(t1("the calendar has no year {}", year)))?;
+    let (from, until) = (beginning(&zone, span.first)?, beginning(&zone, span.end)?);
     let mut days: BTreeMap<Date, Runs> = BTreeMap::new();
-    let quarters = state.handle.reader().runs_by_quarter(&dag_id, from, until).await?;
-    for (at, run_state, count) in &quarters {
-        add(&mut days.entry(at.to_zoned(zone.clone()).date()).or_default().made, *run_state, *count);
+    let mut totals = Vec::new();
+    for (at, run_state, count) in state.handle.reader().runs_by_quarter(&dag_id, from, until).await? {
+        add(&mut days.entry(at.to_zoned(zone.clone()).date()).or_default().made, run_state, count);
+        add(&mut totals, run_state, count);
     }
     let planned = if until > now { planned(&state, &head, now).await? } else { Vec::new() };
     for at in planned.iter().filter(|at| **at >= from && **at < until) {
         days.entry(at.to_zoned(zone.clone()).date()).or_default().planned += 1;
     }
-    let mut totals = Vec::new();
-    for (_, run_state, count) in &quarters {
-        add(&mut totals, *run_state, *count);
-    }
+    let month = |first: Date| Month::new(&head.url, first, span.whole.is_none(), today, &days);
+    let parts = span.parts().into_iter();
     let page = CalendarPage {
         frame: head.frame(&visitor, t("Calendar")).style("dag_views.css"),
         year,
         before: Some(year - 1).filter(|year| YEARS.contains(year)),
         after: Some(year + 1).filter(|year| YEARS.contains(year)),
-        totals: totals.iter().map(|(state, count)| total(&head, year, *state, *count)).collect(),
+        totals: totals.iter().map(|(state, count)| total(&head, &span, *state, *count)).collect(),
         weekdays: weekdays(),
-        months: (1..=12).map(|month| Month::new(&head.url, year, month, today, &days)).collect(),
+        parts: parts.map(|(title, months)| (title, months.into_iter().map(month).collect())).collect(),
         outlook: outlook(&head, &planned, until > now, until),
+        whole: span.whole,
         head,
     };
     Ok(frame::html(&page))
 }
 
-/// The first instant of a year in a zone.
-fn beginning(zone: &TimeZone, year: i16) -> Result<Timestamp, PageError> {
-    let zoned = date(year, 1, 1).to_zoned(zone.clone()).map_err(PageError::internal)?;
+/// The first instant of a day in a zone.
+fn beginning(zone: &TimeZone, day: Date) -> Result<Timestamp, PageError> {
+    let zoned = day.to_zoned(zone.clone()).map_err(PageError::internal)?;
     Ok(zoned.timestamp())
 }
 
@@ -146,25 +190,32 @@ fn outlook(head: &DagHead, planned: &[Timestamp], is_ahead: bool, until: Timesta
     Some(t1("Runs to come are drawn up to {}.", show::exact(*last)))
 }
 
-fn total(head: &DagHead, year: i16, state: RunState, count: u64) -> (Mark, String, String) {
-    let (from, until) = (format!("{year}-01-01"), format!("{year}-12-31"));
+fn total(head: &DagHead, span: &Span, state: RunState, count: u64) -> (Mark, String, String) {
+    let last = span.end.yesterday().unwrap_or(span.end);
+    let (from, until) = (span.first.to_string(), last.to_string());
     let pairs = [("from", from.as_str()), ("until", until.as_str()), ("state", state.as_str())];
     (Mark::of_run(state), show::count(count), links::with_query(&format!("{}/runs", head.url), &pairs))
 }
 
 impl Month {
-    fn new(dag_url: &str, year: i16, month: i8, today: Date, days: &BTreeMap<Date, Runs>) -> Self {
-        let first = date(year, month, 1);
+    /// The month that begins on this day, with the name of its year or without.
+    fn new(dag_url: &str, first: Date, has_year: bool, today: Date, days: &BTreeMap<Date, Runs>) -> Self {
         let last = first.last_of_month();
         let mut cells: Vec<Option<Day>> = (0..column(first.weekday())).map(|_| None).collect();
         cells.extend((1..=last.day()).map(|number| {
-            let day = date(year, month, number);
+            let day = date(first.year(), first.month(), number);
             Some(Day::new(dag_url, day, today, days.get(&day)))
         }));
         cells.resize_with(cells.len().next_multiple_of(7), || None);
         let mut cells = cells.into_iter();
         let weeks = (0..cells.len() / 7).map(|_| cells.by_ref().take(7).collect()).collect();
-        Self { name: month_name(month), url: runs_between(dag_url, first, last), weeks }
+        let name = month_name(first.month());
+        let name = match locale::language() {
+            _ if !has_year => name.to_owned(),
+            Language::English => format!("{name} {}", first.year()),
+            Language::Portuguese => format!("{name} de {}", first.year()),
+        };
+        Self { name, url: runs_between(dag_url, first, last), weeks }
     }
 }
 
@@ -270,8 +321,8 @@ mod tests {
         let days = BTreeMap::from([(day, runs)]);
         let shape = |month: &Month| (month.weeks.len(), month.weeks[0].iter().flatten().count());
         as_in(Language::English, "UTC", || {
-            let month = Month::new("/dags/d", 2026, 11, day, &days);
-            assert_eq!((month.name, shape(&month)), ("November", (6, 1)));
+            let month = Month::new("/dags/d", day.first_of_month(), false, day, &days);
+            assert_eq!((month.name.as_str(), shape(&month)), ("November", (6, 1)));
             let day = month.weeks[1][1].as_ref().unwrap();
             assert_eq!((day.number, day.is_today, day.is_planned), (3, true, true));
             assert_eq!(day.mark.map(|mark| mark.name), Some("failed"));
@@ -280,8 +331,26 @@ mod tests {
             assert!(month.weeks[1][2].as_ref().unwrap().says.is_empty());
         });
         as_in(Language::Portuguese, "UTC", || {
-            let month = Month::new("/dags/d", 2026, 11, day, &days);
-            assert_eq!((month.name, shape(&month)), ("novembro", (5, 7)));
+            let month = Month::new("/dags/d", day.first_of_month(), true, day, &days);
+            assert_eq!((month.name.as_str(), shape(&month)), ("novembro de 2026", (5, 7)));
+        });
+    }
+
+    #[test]
+    fn it_begins_with_this_month_and_goes_back_from_there() {
+        as_in(Language::English, "UTC", || {
+            let span = Span::new(None, date(2026, 12, 31)).unwrap();
+            assert_eq!((span.first, span.end), (date(2026, 2, 1), date(2027, 2, 1)));
+            let parts = span.parts();
+            assert_eq!(parts[0].1, [date(2026, 12, 1), date(2027, 1, 1)]);
+            assert_eq!(
+                (parts[1].1.len(), parts[1].1[0], parts[1].1[9]),
+                (10, date(2026, 11, 1), date(2026, 2, 1))
+            );
+            let whole = Span::new(Some(2025), date(2026, 11, 3)).unwrap();
+            let months = &whole.parts()[0].1;
+            assert_eq!((months.len(), months[0], months[11]), (12, date(2025, 1, 1), date(2025, 12, 1)));
+            assert!(Span::new(Some(1_900), date(2026, 11, 3)).is_none());
         });
     }
 }

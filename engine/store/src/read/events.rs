@@ -1,6 +1,6 @@
 //! The audit history: lists, replay, and the check of the chain.
 
-use super::lists::{Bound, Counting, EventColumn, List, Listing, Pattern};
+use super::lists::{Bound, Counting, EventColumn, HAS_RARE_NAME, List, Listing, Pattern, is_rare};
 use super::{Page, Reader, instant};
 use crate::error::StoreError;
 use crate::rows::{EventRow, RunKey};
@@ -99,6 +99,12 @@ impl Reader {
         limit: u32,
     ) -> Result<Listing<EventColumn>, StoreError> {
         let mut listing = filter.listing(limit);
+        if let Some(beginning) = filter.name.as_deref().filter(|name| is_rare(name))
+            && let Some(name) = self.only_name(beginning).await?
+        {
+            listing.matching.clear();
+            listing.any_of.push((EventColumn::Name, vec![Some(name)]));
+        }
         if let Some(since) = filter.since {
             let first = self.first_event_at(since.saturating_sub(CLOCK_MARGIN).unwrap_or(since)).await?;
             listing.within.push((EventColumn::Seq, Bound::AtLeast, first));
@@ -108,6 +114,23 @@ impl Reader {
             listing.within.push((EventColumn::Seq, Bound::LessThan, end));
         }
         Ok(listing)
+    }
+
+    /// The one name of events that begins so: the beginning itself where there is none, and nothing where there are several.
+    /// An index goes from name to name, and from one event with a name to the one before it.
+    async fn only_name(&self, beginning: &str) -> Result<Option<String>, StoreError> {
+        let end = format!("{beginning}{}", char::MAX);
+        let mut connection = self.pool.acquire().await?;
+        let mut first = async |sign: &str, from: &str| {
+            let query = format!(
+                "SELECT min(name) FROM event INDEXED BY event_by_rare_name WHERE {HAS_RARE_NAME} \
+                 AND name {sign} ?1 AND name < ?2"
+            );
+            let query = sqlx::query_scalar::<_, Option<String>>(sqlx::AssertSqlSafe(query));
+            query.bind(from.to_owned()).bind(end.clone()).fetch_one(&mut *connection).await
+        };
+        let Some(name) = first(">=", beginning).await? else { return Ok(Some(beginning.to_owned())) };
+        Ok(first(">", &name).await?.is_none().then_some(name))
     }
 
     /// The number of the first event at this instant or later; one more than there are, if there is none. Numbers and times

@@ -7,6 +7,7 @@ mod grid;
 mod instances;
 mod lists;
 mod overview;
+mod reach;
 mod runs;
 
 pub use events::EventFilter;
@@ -17,6 +18,7 @@ pub use lists::{
     QuestionColumn, RunColumn,
 };
 pub use overview::FirstFailure;
+pub use reach::Searched;
 pub use runs::{RunFilter, RunSnapshot, RunStats};
 
 use crate::error::StoreError;

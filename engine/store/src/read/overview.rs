@@ -27,28 +27,21 @@ const QUARTER: i64 = HOUR / 4;
 
 impl Reader {
     /// The first run that was made at this instant or after it. Runs are numbered in the order in which they are made, so
-    /// that some twenty looks find it; where the clock was set back it may be off by what was made meanwhile.
+    /// that some twenty looks find it, all in one statement; where the clock was set back it may be off by what was made
+    /// meanwhile.
     pub async fn first_run_since(&self, at: Timestamp) -> Result<Option<RunKey>, StoreError> {
-        let at = at.as_microsecond();
-        let bounds = sqlx::query("SELECT coalesce(min(run_key), 0), coalesce(max(run_key), -1) FROM dag_run")
-            .fetch_one(&self.pool)
-            .await?;
-        let (mut low, mut high): (RunKey, RunKey) = (bounds.get(0), bounds.get(1));
-        let mut found = None;
-        while low <= high {
-            let middle = low + (high - low) / 2;
-            // Numbers of runs that were deleted are not there: the next one stands for them.
-            let query = "SELECT run_key, queued_at FROM dag_run WHERE run_key >= ?1 ORDER BY run_key LIMIT 1";
-            let Some(row) = sqlx::query(query).bind(middle).fetch_optional(&self.pool).await? else { break };
-            let (run_key, queued_at): (RunKey, i64) = (row.get(0), row.get(1));
-            if queued_at >= at {
-                found = Some(run_key);
-                high = middle - 1;
-            } else {
-                low = run_key + 1;
-            }
-        }
-        Ok(found)
+        // Numbers of runs that were deleted are not there: the next one stands for them.
+        let query = "WITH RECURSIVE look (low, high, found) AS ( \
+             SELECT (SELECT min(run_key) FROM dag_run), (SELECT max(run_key) FROM dag_run), NULL \
+             UNION ALL \
+             SELECT iif(queued_at >= ?1, low, run_key + 1), iif(queued_at >= ?1, low + (high - low) / 2 - 1, high), \
+             iif(queued_at >= ?1, run_key, found) FROM look CROSS JOIN dag_run ON run_key = (SELECT next.run_key \
+             FROM dag_run AS next WHERE next.run_key >= low + (high - low) / 2 ORDER BY next.run_key LIMIT 1) \
+             WHERE low <= high) \
+             SELECT found FROM look WHERE low > high";
+        let found: Option<Option<RunKey>> =
+            sqlx::query_scalar(query).bind(at.as_microsecond()).fetch_optional(&self.pool).await?;
+        Ok(found.flatten())
     }
 
     /// How many runs were made in each hour since this instant, by their state: the hours are counted from 0, and those

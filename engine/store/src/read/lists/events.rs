@@ -9,6 +9,27 @@ use sqlx::sqlite::SqliteRow;
 /// Who does most of what happens.
 const ENGINE: &str = "engine";
 
+/// The names that every run and every task brings. All others have an index, in which these are left out.
+const USUAL_NAMES: [&str; 8] = [
+    "task.scheduled",
+    "task.started",
+    "task.succeeded",
+    "run.created",
+    "run.queued",
+    "run.started",
+    "run.ended",
+    "xcom.set",
+];
+
+/// What is so of all events that the index by name has.
+pub(in crate::read) const HAS_RARE_NAME: &str = "name NOT IN ('task.scheduled', 'task.started', 'task.succeeded', 'run.created', \
+     'run.queued', 'run.started', 'run.ended', 'xcom.set')";
+
+/// Whether no event of every run or task has a name that begins so.
+pub(in crate::read) fn is_rare(beginning: &str) -> bool {
+    !USUAL_NAMES.iter().any(|usual| usual.starts_with(beginning))
+}
+
 /// Of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventColumn {
@@ -75,8 +96,30 @@ impl Column for EventColumn {
         event_row(row)
     }
 
-    /// What people did is a small part of the history, with an index of its own.
+    /// What people did is a small part of the history, with an index of its own; so is what happens seldom.
     fn implied_by(self, value: &str) -> Option<&'static str> {
-        (self == Self::Actor && value != ENGINE).then_some("actor <> 'engine'")
+        match self {
+            Self::Actor => (value != ENGINE).then_some("actor <> 'engine'"),
+            Self::Name => (!USUAL_NAMES.contains(&value)).then_some(HAS_RARE_NAME),
+            _ => None,
+        }
+    }
+
+    /// A DAG may have millions of events, of which those with a rare name are few.
+    fn yields_to(self, other: Self, value: &str) -> bool {
+        self == Self::DagId && other == Self::Name && other.implied_by(value).is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_index_by_name_leaves_out_what_is_usual() {
+        let quoted: Vec<String> = USUAL_NAMES.iter().map(|name| format!("'{name}'")).collect();
+        assert_eq!(HAS_RARE_NAME, format!("name NOT IN ({})", quoted.join(", ")));
+        assert!(is_rare("task.failed") && is_rare("task.started.twice") && is_rare("pool."));
+        assert!(!is_rare("task.") && !is_rare("") && !is_rare("run.ended"));
     }
 }

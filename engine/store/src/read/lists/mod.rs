@@ -9,6 +9,7 @@ mod runs;
 
 pub use asset_events::AssetEventColumn;
 pub use events::EventColumn;
+pub(super) use events::{HAS_RARE_NAME, is_rare};
 pub use instances::InstanceColumn;
 pub use place::Place;
 pub use questions::QuestionColumn;
@@ -55,6 +56,11 @@ pub trait Column: Copy + std::fmt::Debug + PartialEq + Send + Sync + 'static {
     /// A condition that holds wherever the column has this value, and lets the store take an index of some of the rows.
     fn implied_by(self, _value: &str) -> Option<&'static str> {
         None
+    }
+
+    /// Whether no index of this column is to be taken where another column has this value, whose own leads to fewer rows.
+    fn yields_to(self, _other: Self, _value: &str) -> bool {
+        false
     }
 }
 
@@ -183,7 +189,10 @@ impl<C: Column> Listing<C> {
                 query.push(" AND ").push(column.expression()).push(" IS NULL");
                 continue;
             }
-            query.push(" AND (").push(column.expression());
+            let is_yielding = self.any_of.iter().any(|(other, values)| {
+                matches!(values.as_slice(), [Some(value)] if column.yields_to(*other, value))
+            });
+            query.push(if is_yielding { " AND (+" } else { " AND (" }).push(column.expression());
             push_any_of(query, *column, values);
             if values.contains(&None) {
                 query.push(" OR ").push(column.expression()).push(" IS NULL");

@@ -28,7 +28,7 @@ enum Mark {
 pub struct Place {
     marks: Vec<Mark>,
     /// Whether the page ends before it, and does not begin after it.
-    pub(super) is_back: bool,
+    pub(in crate::read) is_back: bool,
 }
 
 impl Place {
@@ -36,6 +36,19 @@ impl Place {
     pub(super) fn of(row: &SqliteRow, count: usize, is_back: bool) -> Result<Self, StoreError> {
         let marks = (row.len() - count..row.len()).map(|column| mark(row, column));
         Ok(Self { marks: marks.collect::<Result<_, _>>()?, is_back })
+    }
+
+    /// The place of the row with this number, in the order of numbers; whether or not there is such a row.
+    pub(in crate::read) fn at(number: i64, is_back: bool) -> Self {
+        Self { marks: vec![Mark::Number(number)], is_back }
+    }
+
+    /// The number of the row, where the order is that of numbers alone.
+    pub(in crate::read) fn number(&self) -> Option<i64> {
+        match self.marks.as_slice() {
+            [Mark::Number(number)] => Some(*number),
+            _ => None,
+        }
     }
 
     /// How many columns its order has.
