@@ -2,9 +2,11 @@
 //! since a version may be older than this program.
 
 use esteira_core::admission::WeightRule;
+use esteira_core::dag::{CallbackKind, DeadlineReference};
 use esteira_core::run::TriggerRule;
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A DAG version.
@@ -29,6 +31,28 @@ pub(crate) struct Definition {
     pub(crate) fail_fast: bool,
     /// What becomes of a run that is due while as many as allowed are under way.
     pub(crate) overlap: String,
+    pub(crate) callbacks: Callbacks,
+    pub(crate) deadlines: Vec<Deadline>,
+}
+
+/// What is run when something has happened.
+pub(crate) type Callbacks = BTreeMap<CallbackKind, Vec<Callback>>;
+
+/// What is run then.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Callback {
+    pub(crate) operator: String,
+}
+
+/// When a run is to be over.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Deadline {
+    /// What it is counted from.
+    pub(crate) reference: DeadlineReference,
+    /// How long after that it is.
+    pub(crate) interval: Duration,
+    pub(crate) callbacks: Vec<Callback>,
 }
 
 /// A group of tasks.
@@ -59,6 +83,7 @@ pub(crate) struct Task {
     pub(crate) group: Option<usize>,
     /// The assets that it updates.
     pub(crate) outlets: Vec<String>,
+    pub(crate) callbacks: Callbacks,
 }
 
 /// What a version says nothing of has Airflow's defaults.
@@ -80,6 +105,7 @@ impl Default for Task {
             owner: plain.owner,
             doc_md: None,
             group: None,
+            callbacks: Callbacks::new(),
             outlets: Vec::new(),
         }
     }

@@ -143,6 +143,11 @@ class Log {
     this.controls.follow.checked = false;
     this.view.querySelector(".at")?.classList.remove("at");
     this.at = number;
+    // Whoever names a line that is no hit wants to see it all the same.
+    if (this.controls.only.checked && this.search && !this.search.lines.includes(number)) {
+      this.controls.only.checked = false;
+      this.choose();
+    }
     const row = this.lines.source.row?.(number) ?? number;
     const element = this.lines.element(row);
     element?.classList.add("at");

@@ -1,6 +1,7 @@
 //! What a DAG says of itself: when it runs and next does, its params, limits and timeouts, the assets that it waits for and
-//! updates, who answers for it.
+//! updates, who answers for it, who is told of what.
 
+use super::dag_callbacks::{self, Told};
 use super::dag_head::DagHead;
 use super::dag_runs::Planned;
 use super::dag_tasks::length;
@@ -27,13 +28,26 @@ struct DetailsPage {
     owners: Vec<(String, String)>,
     params: Vec<Param>,
     /// The assets whose updates start it, and those that its tasks update.
-    waits_for: Vec<String>,
-    updates: Vec<String>,
+    waits_for: Vec<Asset>,
+    updates: Vec<Asset>,
+    told: Vec<Told>,
     planned: Vec<Planned>,
 }
 
 /// How many of the runs that are to come are shown.
 const PLANNED_SHOWN: usize = 10;
+
+/// An asset: its URI, and the address of its page.
+struct Asset {
+    uri: String,
+    url: String,
+}
+
+impl Asset {
+    fn new(uri: String) -> Self {
+        Self { url: links::asset(&uri), uri }
+    }
+}
 
 /// A param.
 struct Param {
@@ -62,14 +76,16 @@ pub(crate) async fn page(
     let mut updates: Vec<String> = definition.tasks.iter().flat_map(|task| task.outlets.clone()).collect();
     updates.sort();
     updates.dedup();
+    let waits_for = definition.schedule.assets.as_ref().map(assets_of).unwrap_or_default();
     let page = DetailsPage {
         frame: head.frame(&visitor, t("Details")).style("dag_views.css"),
         doc: definition.doc_md.clone().unwrap_or_default(),
         facts: facts(definition),
         owners: definition.owners.iter().map(owner).collect(),
         params: definition.params.iter().map(|(name, param)| Param::new(name, param)).collect(),
-        waits_for: definition.schedule.assets.as_ref().map(assets_of).unwrap_or_default(),
-        updates,
+        waits_for: waits_for.into_iter().map(Asset::new).collect(),
+        updates: updates.into_iter().map(Asset::new).collect(),
+        told: dag_callbacks::of(definition),
         planned: planned.iter().map(|run| Planned::new(run, now)).collect(),
         head,
     };

@@ -10,6 +10,7 @@ mod commands;
 mod dag_audit;
 mod dag_backfills;
 mod dag_calendar;
+mod dag_callbacks;
 mod dag_details;
 mod dag_graph;
 mod dag_grid;
