@@ -295,6 +295,19 @@ async fn each_person_chooses_language_and_time_zone() {
     assert_eq!(place, "/preferences");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_bar_of_a_closed_group_shows_what_all_its_tasks_did() {
+    const GROUPED: &str = "dag_id: grouped\ntask_groups:\n  load:\n    tasks:\n      a: {operator: empty}\n      \
+        b: {operator: empty, depends_on: a}\n      c: {operator: empty, depends_on: b}\ntasks: {}\n";
+    let world = World::with(&[("grouped", GROUPED)]).await;
+    let body = serde_json::json!({ "dag_run_id": "r1" });
+    let sent = world.send_json("POST", "/api/v2/dags/grouped/dagRuns", body);
+    assert_eq!(world.until_over("r1", sent).await.1, "success");
+    let (_, page) = world.get("/dags/grouped/runs/r1/gantt").await;
+    assert!(!page.contains("load.a"), "the group is closed: {page}");
+    assert_eq!(page.matches("class=\"ran\" data-s=\"success\" x=").count(), 3, "{page}");
+}
+
 /// A task of 700 instances in a group.
 const MANY: &str = "dag_id: many
 params: {numbers: {type: array, default: []}}

@@ -11,7 +11,7 @@ use crate::{AppState, tn};
 use esteira_core::states::TaskInstanceState;
 use esteira_store::{InstanceColumn, Listing, RunRow, StoreError, TaskInstanceRow, TaskStateRow};
 use jiff::Timestamp;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// How many rows a page has.
 pub(super) const PAGE_LENGTH: usize = 300;
@@ -87,6 +87,7 @@ impl<'a> Rows<'a> {
     pub(super) fn of_group(&self, name: &str, states: &[TaskStateRow]) -> Row {
         let mut row = self.of_task(states);
         let tasks = states.chunk_by(|one, other| one.task_index == other.task_index).count();
+        row.pieces = self.pieces_of_group(states).unwrap_or(row.pieces);
         row.label = tn(tasks as u64, "1 task", "{} tasks");
         row.operator = String::new();
         row.key = format!("{}/{}/{name}.*", self.run.dag_id, self.run.run_id);
@@ -97,6 +98,15 @@ impl<'a> Rows<'a> {
         row.url = links::run(self.run.dag_id.as_str(), self.run.run_id.as_str());
         name.clone_into(&mut row.name);
         row
+    }
+
+    /// What every attempt of these tasks did, in the order of time; none where the bars do not show every attempt.
+    fn pieces_of_group(&self, states: &[TaskStateRow]) -> Option<Vec<Piece>> {
+        let tasks: HashSet<&str> = states.iter().map(|row| row.task_id.as_str()).collect();
+        let of_tasks = self.bars.iter().filter(|((task_id, _), _)| tasks.contains(task_id.as_str()));
+        let mut pieces: Vec<Piece> = of_tasks.flat_map(|(_, pieces)| pieces.iter().cloned()).collect();
+        pieces.sort_by(|one, other| one.x.total_cmp(&other.x));
+        (!pieces.is_empty()).then_some(pieces)
     }
 
     fn of_task(&self, states: &[TaskStateRow]) -> Row {
